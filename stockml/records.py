@@ -1,0 +1,238 @@
+"""The nouns of the system as frozen values: Signal, Prediction, Outcome; and their form as JSON.
+
+Nothing here reads a file or a clock; standard library only, so that every script may import it at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
+STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+
+PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """What counted in a prediction, and with which weight (of either sign, 4 decimals)."""
+
+    name: str
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that learning will need of a prediction's making.
+
+    `opinions` maps each signal to its own forecast in % at the target, before weighting, also where its weight
+    is 0. `confidence_inputs` maps each figure the confidence was computed from to its value.
+    """
+
+    opinions: Mapping[str, float]
+    confidence_inputs: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a prediction: `verified` with its prices and errors in %, or `expired` with a reason."""
+
+    status: str
+    settled_at: str  # exchange-local time, YYYY-MM-DDTHH:MM:SS
+    actual_price: float | None = None
+    error_pct: float | None = None
+    was_accurate: bool | None = None
+    naive_error_pct: float | None = None  # the error "no change" would have made
+    units_factor: float | None = None  # only where a split since rescaled the table
+    reason: str | None = None  # only where expired
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """One line of the log: a price some sessions ahead, how it was formed, and, once known, its outcome."""
+
+    symbol: str
+    prediction_date: str  # exchange-local time the line was made
+    current_price: float  # real close of `data_through`, in `currency`
+    predicted_price: float
+    predicted_change_pct: float
+    confidence: float  # probability that the error stays below 5 %
+    prediction_horizon_days: int  # exchange sessions from data_through to target_date
+    target_date: str  # the session whose close is predicted
+    market_regime: str
+    signals: tuple[Signal, ...]
+    data_through: str  # the last completed session used
+    magnitude: float
+    low: float  # 80 % interval around the predicted price
+    high: float
+    path: tuple[float, ...]  # predicted close of each session up to the target
+    evidence: Evidence
+    source: str  # yahoo, csv or sample
+    currency: str | None
+    model_trained_at: str | None
+    outcome: Outcome | None = field(default=None)
+
+    @property
+    def id(self) -> str:
+        """SYMBOL:data_through:horizon, unique in a log."""
+        return f"{self.symbol}:{self.data_through}:{self.prediction_horizon_days}"
+
+    @property
+    def status(self) -> str:
+        return PENDING if self.outcome is None else self.outcome.status
+
+    @property
+    def actual_change_pct(self) -> float:
+        """The change from current_price to actual_price in %; ValueError unless verified."""
+        if self.outcome is None or self.outcome.actual_price is None:
+            raise ValueError(f"{self.id}: has no actual price, its status is {self.status}")
+        return (self.outcome.actual_price / self.current_price - 1) * 100
+
+    def to_record(self) -> dict[str, Any]:
+        """The line's JSON object: SPEC's keys first in SPEC's order, then ours; what is unknown is left out."""
+        record: dict[str, Any] = {
+            "symbol": self.symbol,
+            "prediction_date": self.prediction_date,
+            "current_price": self.current_price,
+            "predicted_price": self.predicted_price,
+            "predicted_change_pct": self.predicted_change_pct,
+            "confidence": self.confidence,
+            "prediction_horizon_days": self.prediction_horizon_days,
+            "target_date": self.target_date,
+            "market_regime": self.market_regime,
+            "signals": [[signal.name, signal.weight] for signal in self.signals],
+            "status": self.status,
+        }
+        outcome = self.outcome
+        if outcome is not None and outcome.status == VERIFIED:
+            record |= {
+                "actual_price": outcome.actual_price,
+                "error_pct": outcome.error_pct,
+                "was_accurate": outcome.was_accurate,
+                "verified_at": outcome.settled_at,
+            }
+        if outcome is not None and outcome.status == EXPIRED:
+            record |= {"reason": outcome.reason, "expired_at": outcome.settled_at}
+        record |= {
+            "id": self.id,
+            "data_through": self.data_through,
+            "magnitude": self.magnitude,
+            "low": self.low,
+            "high": self.high,
+            "path": list(self.path),
+            "evidence": {
+                "opinions": dict(self.evidence.opinions),
+                "confidence_inputs": dict(self.evidence.confidence_inputs),
+            },
+            "source": self.source,
+            "currency": self.currency,
+            "model_trained_at": self.model_trained_at,
+        }
+        if outcome is not None and outcome.naive_error_pct is not None:
+            record["naive_error_pct"] = outcome.naive_error_pct
+        if outcome is not None and outcome.units_factor is not None:
+            record["units_factor"] = outcome.units_factor
+        return record
+
+    def to_json(self) -> str:
+        """The record as one line of strict JSON (no NaN), without its line feed."""
+        return json.dumps(self.to_record(), allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Prediction:
+        """The prediction a JSON object stands for; ValueError names the key that is missing or wrong."""
+        try:
+            evidence = record["evidence"]
+            prediction = cls(
+                symbol=_text(record, "symbol"),
+                prediction_date=_text(record, "prediction_date"),
+                current_price=_price(record, "current_price"),
+                predicted_price=_price(record, "predicted_price"),
+                predicted_change_pct=_number(record, "predicted_change_pct"),
+                confidence=_number(record, "confidence"),
+                prediction_horizon_days=_positive_int(record, "prediction_horizon_days"),
+                target_date=_text(record, "target_date"),
+                market_regime=_text(record, "market_regime"),
+                signals=tuple(Signal(_text({"signals": name}, "signals"), _number({"signals": weight}, "signals"))
+                              for name, weight in record["signals"]),
+                data_through=_text(record, "data_through"),
+                magnitude=_number(record, "magnitude"),
+                low=_number(record, "low"),
+                high=_number(record, "high"),
+                path=tuple(_number({"path": price}, "path") for price in record["path"]),
+                evidence=Evidence(
+                    {name: _number(evidence["opinions"], name) for name in evidence["opinions"]},
+                    {name: _number(evidence["confidence_inputs"], name) for name in evidence["confidence_inputs"]},
+                ),
+                source=_text(record, "source"),
+                currency=record["currency"],
+                model_trained_at=record["model_trained_at"],
+                outcome=_outcome(record),
+            )
+        except KeyError as error:
+            raise ValueError(f"the key {error.args[0]!r} is missing") from None
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"a value has the wrong form ({error})") from None
+        if record["id"] != prediction.id:
+            raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
+        return prediction
+
+
+def _outcome(record: Mapping[str, Any]) -> Outcome | None:
+    status = record["status"]
+    if status == PENDING:
+        return None
+    if status == VERIFIED:
+        factor = _number(record, "units_factor") if "units_factor" in record else None
+        if not isinstance(record["was_accurate"], bool):
+            raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
+        return Outcome(
+            status=VERIFIED,
+            settled_at=_text(record, "verified_at"),
+            actual_price=_price(record, "actual_price"),
+            error_pct=_number(record, "error_pct"),
+            was_accurate=record["was_accurate"],
+            naive_error_pct=_number(record, "naive_error_pct"),
+            units_factor=factor,
+        )
+    if status == EXPIRED:
+        return Outcome(status=EXPIRED, settled_at=_text(record, "expired_at"), reason=_text(record, "reason"))
+    raise ValueError(f"status is {status!r}, not pending, verified or expired")
+
+
+def _text(record: Mapping[str, Any], key: str) -> str:
+    value = record[key]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is {value!r}, not a text")
+    return value
+
+
+def _number(record: Mapping[str, Any], key: str) -> float:
+    value = record[key]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"{key} is {value!r}, not a finite number")
+    return float(value)
+
+
+def _price(record: Mapping[str, Any], key: str) -> float:
+    value = _number(record, key)
+    if value <= 0:
+        raise ValueError(f"{key} is {value!r}, a price is above 0")
+    return value
+
+
+def _positive_int(record: Mapping[str, Any], key: str) -> int:
+    value = record[key]
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{key} is {value!r}, not a whole number above 0")
+    return value
+
+
+def round_price(price: float) -> float:
+    """The price to six significant digits, never fewer than two decimals."""
+    decimals = 2 if price <= 0 else max(2, 5 - math.floor(math.log10(price)))
+    return round(price, decimals)
