@@ -157,8 +157,10 @@ class Prediction:
                 prediction_horizon_days=_positive_int(record, "prediction_horizon_days"),
                 target_date=_text(record, "target_date"),
                 market_regime=_text(record, "market_regime"),
-                signals=tuple(Signal(_text({"signals": name}, "signals"), _number({"signals": weight}, "signals"))
-                              for name, weight in record["signals"]),
+                signals=tuple(
+                    Signal(_text({"signals": name}, "signals"), _number({"signals": weight}, "signals"))
+                    for name, weight in record["signals"]
+                ),
                 data_through=_text(record, "data_through"),
                 magnitude=_number(record, "magnitude"),
                 low=_number(record, "low"),

@@ -1,0 +1,245 @@
+"""Technical indicators as plain functions: arrays of daily values in, arrays of the same length out.
+
+Each value depends on its own day and earlier ones only. What they mean for a forecast is left to signals and features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+
+SESSIONS_A_YEAR = 252
+_BLOCK = 128  # rows smoothed by one matrix product; any value gives the same numbers
+
+
+def sma(values: Array, window: int) -> Array:
+    """Simple moving average of the last `window` values.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    window : int
+        In sessions, at least 1.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        NaN for the first `window - 1` rows, as in TA-Lib.
+    """
+    # Each row is summed on its own: a running sum would carry rounding from row to row, and a longer
+    # table would then change the last digits of old values.
+    _check_window(window)
+    out = np.full(len(values), np.nan)
+    if len(values) >= window:
+        out[window - 1 :] = np.correlate(values, np.ones(window), mode="valid") / window
+    return out
+
+
+def rolling_std(values: Array, window: int) -> Array:
+    """Sample standard deviation (ddof 1) of the last `window` values, shape (n_days,); NaN until there are enough."""
+    return _rolling(values, window, lambda windows: windows.std(axis=-1, ddof=1))
+
+
+def rolling_max(values: Array, window: int) -> Array:
+    """Greatest of the last `window` values, shape (n_days,); NaN until there are enough."""
+    return _rolling(values, window, lambda windows: windows.max(axis=-1))
+
+
+def rolling_min(values: Array, window: int) -> Array:
+    """Least of the last `window` values, shape (n_days,); NaN until there are enough."""
+    return _rolling(values, window, lambda windows: windows.min(axis=-1))
+
+
+def change(values: Array, sessions: int) -> Array:
+    """Relative change over the last `sessions` rows as a fraction, shape (n_days,); NaN until there are enough."""
+    out = np.full(len(values), np.nan)
+    if len(values) > sessions:
+        out[sessions:] = values[sessions:] / values[:-sessions] - 1
+    return out
+
+
+def ema(values: Array, window: int, *, memory: int | None = None) -> Array:
+    """Exponential moving average with smoothing factor 2 / (window + 1).
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    window : int
+        In sessions, at least 1.
+    memory : int, optional
+        Let each value be a function of the last `memory` values alone, as if the table began there. Without it the
+        average runs from the table's first row.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        NaN for the first `window - 1` rows.
+
+    Notes
+    -----
+    Seeded with the simple average of the first `window` values, as in TA-Lib.
+    """
+    return _remembering(("ema", window), lambda part: _ema(part, window, window - 1), values, memory)
+
+
+def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
+    """Relative strength index: how one-sided recent moves were, from 0 to 100.
+
+    Parameters
+    ----------
+    close : array, shape (n_days,)
+        Adjusted closing prices, oldest first.
+    window : int, default 14
+        Smoothing length in sessions.
+    memory : int, optional
+        See `ema`.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        NaN for the first `window` rows; 50 where the price never moved (TA-Lib: 0, which would read as oversold).
+
+    Notes
+    -----
+    Wilder (1978): the first value is the simple average of the first `window` changes, as in TA-Lib.
+    """
+    out = np.full(len(close), np.nan)
+    if len(close) <= window:
+        return out
+    moves = np.diff(close)
+    gains, losses = _remembering(
+        ("wilder", window),
+        lambda part: _smooth(part, 1 / window, window, window - 1),
+        np.stack([np.maximum(moves, 0.0), np.maximum(-moves, 0.0)]),
+        None if memory is None else memory - 1,  # a window of `memory` closes has one change fewer
+    )
+    total = gains + losses
+    flat = total <= close[1:] * 1e-13  # what smoothing leaves of a move long ago is no move
+    out[1:] = 100 * gains / np.where(flat, 1.0, total)
+    out[1:][flat] = 50.0
+    return out
+
+
+def macd(
+    close: Array, fast: int = 12, slow: int = 26, signal: int = 9, *, memory: int | None = None
+) -> tuple[Array, Array]:
+    """Moving average convergence divergence: the fast EMA less the slow one, and the EMA of that.
+
+    Parameters
+    ----------
+    close : array, shape (n_days,)
+        Adjusted closing prices, oldest first.
+    fast, slow, signal : int
+        EMA lengths in sessions.
+    memory : int, optional
+        See `ema`.
+
+    Returns
+    -------
+    line, signal : arrays, shape (n_days,)
+        In price units; NaN for the first `slow + signal - 2` rows.
+
+    Notes
+    -----
+    Appel (1979). As in TA-Lib the fast EMA starts on the same row as the slow one.
+    """
+
+    def line_of(part: Array) -> Array:
+        return _ema(part, fast, slow - 1) - _ema(part, slow, slow - 1)
+
+    def average_of(line: Array) -> Array:
+        out = np.full(line.shape, np.nan)
+        out[..., slow - 1 :] = _ema(line[..., slow - 1 :], signal, signal - 1)
+        return out
+
+    if memory is None:
+        line = line_of(close)
+        average = average_of(line)
+    else:
+        line = _remembering(("macd", fast, slow), line_of, close, memory)
+        average = _remembering(("macd", fast, slow, signal), lambda part: average_of(line_of(part)), close, memory)
+    line[: slow + signal - 2] = np.nan
+    return line, average
+
+
+def annualised_volatility(close: Array, window: int = 20) -> Array:
+    """Standard deviation of the last `window` daily returns times sqrt(252), a fraction, shape (n_days,)."""
+    daily = change(close, 1)
+    out = np.full(len(close), np.nan)
+    out[1:] = rolling_std(daily[1:], window) * np.sqrt(SESSIONS_A_YEAR)
+    return out
+
+
+def _rolling(values: Array, window: int, reduce: Callable[[Array], Array]) -> Array:
+    _check_window(window)
+    out = np.full(len(values), np.nan)
+    if len(values) >= window:
+        out[window - 1 :] = reduce(sliding_window_view(values, window))
+    return out
+
+
+def _check_window(window: int) -> None:
+    if window < 1:
+        raise ValueError(f"window is {window}, it must be at least 1 session")
+
+
+def _ema(values: Array, window: int, first: int) -> Array:
+    return _smooth(values, 2 / (window + 1), window, first)
+
+
+def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
+    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis, from row `first`, which averages `seed_rows` values.
+
+    Worked in blocks: inside one, y is a triangular matrix times x; only a carry passes from block to block.
+    """
+    out = np.full(values.shape, np.nan)
+    rows = values.shape[-1] - first - 1  # smoothed after the seed
+    if rows < 0:
+        return out
+    carry = values[..., first - seed_rows + 1 : first + 1].mean(axis=-1)
+    out[..., first] = carry
+    count = -(-rows // _BLOCK)
+    blocks = np.zeros((*values.shape[:-1], count * _BLOCK))
+    blocks[..., :rows] = values[..., first + 1 :]
+    kernel, decay = _block_kernel(alpha)
+    smoothed = blocks.reshape(*values.shape[:-1], count, _BLOCK) @ kernel
+    for block in range(count):
+        smoothed[..., block, :] += carry[..., None] * decay
+        carry = smoothed[..., block, -1]
+    out[..., first + 1 :] = smoothed.reshape(blocks.shape)[..., :rows]
+    return out
+
+
+@lru_cache(maxsize=32)
+def _block_kernel(alpha: float) -> tuple[Array, Array]:
+    decay: Array = (1 - alpha) ** np.arange(1, _BLOCK + 1)
+    lag = np.arange(_BLOCK)[None, :] - np.arange(_BLOCK)[:, None]  # (from row, to row)
+    kernel = np.asarray(np.where(lag >= 0, alpha * (1 - alpha) ** np.maximum(lag, 0), 0.0))
+    return kernel, decay
+
+
+_RESPONSES: dict[tuple[object, ...], Array] = {}
+
+
+def _remembering(
+    key: tuple[object, ...], recursive: Callable[[Array], Array], values: Array, memory: int | None
+) -> Array:
+    """`recursive` from the first row on, or, with a `memory`, restarted inside each window of that many rows.
+
+    The filters are linear, so a restart in every window is one fixed set of weights: the answer to unit impulses.
+    """
+    if memory is None or values.shape[-1] < memory:
+        return recursive(values)
+    if (*key, memory) not in _RESPONSES:
+        _RESPONSES[(*key, memory)] = np.ascontiguousarray(recursive(np.eye(memory))[:, -1])
+    out = np.empty(values.shape)
+    out[..., : memory - 1] = recursive(values[..., : memory - 1])
+    for row, filtered in zip(np.atleast_2d(values), np.atleast_2d(out), strict=True):
+        filtered[memory - 1 :] = np.correlate(row, _RESPONSES[(*key, memory)], mode="valid")
+    return out
