@@ -1,0 +1,103 @@
+"""Confidence: a probability that follows volatility and outcomes, from figures that only look back."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockml.confidence import Calibration, scale_pct
+from stockml.volatility import confidence_inputs, confidence_table, market_inputs, session_variances
+
+CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
+WILD = dict.fromkeys(CALM, 4.0)
+
+
+@pytest.fixture
+def prices():
+    rng = np.random.default_rng(3)
+    days = pd.bdate_range("2022-01-03", periods=600, name="Date")
+    close = 100 * np.exp(np.cumsum(rng.normal(0, 0.015, 600)))
+    opened = close * np.exp(rng.normal(0, 0.005, 600))
+    spread = np.exp(np.abs(rng.normal(0, 0.01, 600)))
+    frame = pd.DataFrame(
+        {
+            "open": opened,
+            "high": np.maximum(opened, close) * spread,
+            "low": np.minimum(opened, close) / spread,
+            "close": close,
+            "adj_close": close,
+            "volume": 1e6,
+        },
+        index=days,
+    )
+    return table(frame)
+
+
+def table(frame, breaks=()):
+    return SimpleNamespace(frame=frame, breaks=breaks)
+
+
+def test_a_session_s_variance_agrees_with_the_formula_by_hand():
+    frame = pd.DataFrame(
+        {
+            "open": [100.0, 102.0],
+            "high": [100.0, 105.0],
+            "low": [100.0, 101.0],
+            "close": [100.0, 104.0],
+            "adj_close": [50.0, 52.0],
+        },
+        index=pd.to_datetime(["2024-01-01", "2024-01-02"]),
+    )
+    gap, span, move = math.log(102 / 100), math.log(105 / 101), math.log(104 / 102)
+    expected = (gap**2 + 0.5 * span**2 - (2 * math.log(2) - 1) * move**2) * 1e4
+    assert session_variances(frame) == pytest.approx([0.0, expected])
+    without_gap = session_variances(frame, [frame.index[1].date()])
+    assert without_gap[1] == pytest.approx(expected - gap**2 * 1e4)
+
+
+def test_inputs_of_a_day_are_those_of_the_whole_table(prices):
+    whole = confidence_table(prices)
+    for row in (0, 30, 249, 400, 599):
+        expected = {name: value for name, value in whole.iloc[row].items() if math.isfinite(value)}
+        assert confidence_inputs(prices, prices.frame.index[row].date()) == expected
+
+
+def test_a_longer_history_changes_no_input(prices):
+    short = confidence_table(table(prices.frame.iloc[200:]))
+    pd.testing.assert_frame_equal(short.iloc[250:], confidence_table(prices).iloc[450:], check_exact=True)
+
+
+def test_the_market_s_inputs_are_averages_of_the_stocks():
+    stocks = [{"volatility_5": 1.0, "volatility_20": 2.0}, {"volatility_5": 2.0}]
+    assert market_inputs(stocks) == {"market_volatility_5": 1.5, "market_volatility_20": 2.0}
+    assert market_inputs([]) == {}
+
+
+def test_scale_grows_with_volatility_and_time():
+    assert scale_pct(WILD, 5) == pytest.approx(4 * scale_pct(CALM, 5))
+    assert scale_pct(CALM, 20) == pytest.approx(2 * scale_pct(CALM, 5))
+
+
+def test_confidence_falls_with_volatility_and_with_a_bolder_prediction():
+    calibration = Calibration(5)
+    calm, wild, bold = (calibration.confidence("AAA", i, c) for i, c in ((CALM, 0.0), (WILD, 0.0), (CALM, 4.0)))
+    assert calm.probability > bold.probability
+    assert calm.probability > wild.probability
+    assert wild.high_pct - wild.low_pct == pytest.approx(4 * (calm.high_pct - calm.low_pct))
+    assert (bold.low_pct + bold.high_pct) / 2 == pytest.approx(4.0)
+
+
+@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+def test_probability_and_interval_come_true_whatever_the_market(spread):
+    rng = np.random.default_rng(1)
+    calibration, chances, hits, covered = Calibration(5), [], [], []
+    for change in rng.normal(0, spread * math.sqrt(5) * 2.0, 6000):
+        found = calibration.confidence("AAA", {"volatility_20": 2.0}, 0.0)
+        chances.append(found.probability)
+        hits.append(abs(change) < 5)
+        covered.append(found.low_pct <= change <= found.high_pct)
+        calibration.learn("AAA", {"volatility_20": 2.0}, 0.0, change, hits[-1])
+    assert np.mean(chances[1000:]) == pytest.approx(np.mean(hits[1000:]), abs=0.03)
+    assert np.mean(covered[1000:]) == pytest.approx(0.8, abs=0.03)

@@ -1,0 +1,175 @@
+"""Learning: starts as the rule says, learns each outcome once, and forgets nothing in storage."""
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stockml.learning import Learner, Priors
+from stockml.records import Evidence, Outcome, Prediction, Signal
+
+RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
+SYMBOLS = ("AAA", "BBB", "CCC")
+INPUTS = {"volatility_1": 1.0, "volatility_5": 1.5, "volatility_20": 1.6, "market_volatility_20": 1.2}
+
+
+def verified(
+    opinions, actual_pct, *, symbol="AAA", trust=1.0, magnitude=1.0, day=1, accurate=None, horizon=5, inputs=None
+):
+    """A verified line whose predicted change follows from its opinions at one trust."""
+    signals = tuple(Signal(name, round(trust * opinion / 5, 4)) for name, opinion in opinions.items())
+    change = round(5 * magnitude * sum(s.weight for s in signals), 2)
+    actual = 100 * (1 + actual_pct / 100)
+    error = abs(actual - 100 - change) / actual * 100
+    return Prediction(
+        symbol=symbol,
+        prediction_date="2024-01-01T16:00:00",
+        current_price=100.0,
+        predicted_price=100 + change,
+        predicted_change_pct=change,
+        confidence=0.8,
+        prediction_horizon_days=horizon,
+        target_date="2024-01-08",
+        market_regime="sideways",
+        signals=signals,
+        data_through=f"2024-01-{day:02d}",
+        magnitude=magnitude,
+        low=95.0,
+        high=105.0,
+        path=(100 + change,),
+        evidence=Evidence(opinions, INPUTS if inputs is None else inputs),
+        source="csv",
+        currency="INR",
+        model_trained_at=None,
+        outcome=Outcome(
+            "verified",
+            "2024-01-08T16:00:00",
+            actual,
+            error,
+            error < 5 if accurate is None else accurate,
+            abs(actual_pct) / actual * 100,
+        ),
+    )
+
+
+def folded(lines, learner=None):
+    learner = learner or Learner()
+    for line in lines:
+        learner.learn(line)
+    return learner
+
+
+names = st.sampled_from([*RULES, "drift", "lstm", "pattern_3"])
+outcomes = st.builds(
+    verified,
+    st.dictionaries(names, st.floats(-6, 6), max_size=4),
+    st.floats(-60, 150),
+    symbol=st.sampled_from(SYMBOLS),
+    trust=st.floats(-1, 1),
+    magnitude=st.floats(0, 1),
+    day=st.integers(1, 28),
+)
+histories = st.lists(outcomes, max_size=25)
+
+
+def test_with_nothing_known_the_fixed_rule_speaks():
+    opinions = {"macd_positive": 1.0, "golden_cross": 2.0, "regime_bullish": 1.5, "lstm": 3.0}
+    weighing = Learner().weigh("AAA", 5, "bullish", opinions, Priors())
+    assert weighing.weights == {"macd_positive": 0.2, "golden_cross": 0.4, "regime_bullish": 0.3}
+    assert weighing.magnitude == 1.0
+    assert weighing.change_pct == pytest.approx(4.5)
+
+
+@pytest.mark.parametrize(("horizon", "magnitude"), [(1, 0.4472), (5, 1.0), (10, 1.4142), (20, 2.0)])
+def test_another_horizon_starts_with_the_root_of_time(horizon, magnitude):
+    assert Learner().weigh("AAA", horizon, "sideways", RULES, Priors()).magnitude == magnitude
+
+
+def test_priors_give_forecasters_a_voice_and_shrink():
+    weighing = Learner().weigh("AAA", 5, "sideways", {"lstm": 2.0, "macd_positive": 1.0}, Priors({"lstm": 0.5}, 0.4))
+    assert weighing.weights == {"lstm": 0.2, "macd_positive": 0.2}
+    assert weighing.magnitude == 0.4
+
+
+def test_priors_survive_their_file():
+    priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None)
+    assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
+    with pytest.raises(ValueError, match="lstm is nan"):
+        Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None})
+
+
+def test_a_signal_that_was_wrong_loses_weight_and_one_that_was_right_gains():
+    lines = [verified({"macd_positive": 1.0}, 2.0), verified({"golden_cross": 2.0}, -3.0)] * 60
+    trusts = folded(lines).weigh("AAA", 5, "sideways", RULES, Priors()).weights
+    assert trusts["macd_positive"] > 0.2
+    assert trusts["golden_cross"] < 0.4
+
+
+def test_below_half_accurate_the_magnitude_falls():
+    learner, before = Learner(), 1.0
+    for _ in range(15):
+        learner.learn(verified({"golden_cross": 2.0}, 14.0))
+        magnitude = learner.weigh("AAA", 5, "sideways", RULES, Priors()).magnitude
+        before, fell = magnitude, magnitude <= before
+        assert fell
+    assert before < 0.9
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories, st.integers(0, 25))
+def test_folding_in_chunks_equals_folding_at_once(lines, cut):
+    whole = folded(lines)
+    first = folded(lines[:cut])
+    first.weigh("BBB", 5, "sideways", RULES | {"pattern_9": 1.0}, Priors())  # asking changes nothing
+    resumed = folded(lines[cut:], Learner.from_state(json.loads(json.dumps(first.to_state()))))
+    assert json.dumps(resumed.to_state()) == json.dumps(whole.to_state())
+
+
+@settings(max_examples=60, deadline=None)
+@given(histories, st.integers(0, 24), st.sampled_from(SYMBOLS), st.floats(-8, 8))
+def test_an_accurate_outcome_never_lowers_a_later_confidence(lines, flipped, symbol, change):
+    def later(accurate):
+        history = [
+            replace(line, outcome=replace(line.outcome, was_accurate=accurate)) if number == flipped else line
+            for number, line in enumerate(lines)
+        ]
+        return folded(history).confidence(symbol, 5, INPUTS, change).probability
+
+    assert later(True) >= later(False)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(
+        st.builds(
+            verified,
+            st.dictionaries(names, st.floats(-1e300, 1e300), max_size=4),
+            st.floats(-99.99, 1e12),
+            inputs=st.dictionaries(st.sampled_from(list(INPUTS)), st.floats(0, 1e300)),
+        ),
+        max_size=8,
+    ),
+    st.dictionaries(names, st.floats(-1e300, 1e300)),
+    st.floats(-1e300, 1e300),
+)
+def test_wild_lines_leave_finite_beliefs(lines, opinions, change):
+    learner = folded(lines)
+    weighing = learner.weigh("AAA", 5, "volatile", opinions, Priors({"lstm": 1.0}))
+    assert math.isfinite(weighing.change_pct)
+    confidence = learner.confidence("AAA", 5, {"volatility_1": 1e300}, change)
+    assert 0 <= confidence.probability <= 1
+    assert confidence.low_pct <= confidence.high_pct
+
+
+def test_horizons_learn_apart():
+    learner = folded([verified({"macd_positive": 1.0}, -4.0)] * 10)
+    assert learner.weigh("AAA", 5, "sideways", RULES, Priors()).magnitude < 1
+    assert learner.weigh("AAA", 10, "sideways", RULES, Priors()).weights["macd_positive"] == 0.2
+
+
+def test_a_state_of_another_version_is_refused():
+    with pytest.raises(ValueError, match="version 0"):
+        Learner.from_state({"version": 0, "horizons": {}})
