@@ -1,0 +1,225 @@
+"""The LSTM forecaster: normalised windows of daily features -> per cent changes 1..horizon sessions ahead.
+
+Three layers of 128 units with a dropout of 0.2 after each and one dense layer, as a plain value of NumPy arrays that is
+saved as a Keras file and needs no Keras to predict. How it learns is left to `lstm_training`.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Float32 = NDArray[np.float32]
+
+UNITS = 128
+LAYERS = 3
+DROPOUT = 0.2
+GATES = 4  # input, forget, candidate, output: Keras's order
+
+# What a window shows of each day. All are known a month after a stock's first session, so that young stocks have one.
+INPUTS = (
+    "change_1_pct",
+    "range_pct",
+    "relative_volume",
+    "rsi",
+    "macd_histogram_pct",
+    "over_sma20_pct",
+    "change_5_pct",
+    "volatility_20_pct",
+)
+WINDOW_SESSIONS = 20  # one trading month; 60 cost three times as much and forecast no better
+CLIP = 5.0  # standard deviations: one crash day must not drown the other days of its window
+
+# Forecasts are made so many windows at a time, padded where fewer are left: the matrix products then always have the
+# same shape, and a day's last bits do not depend on how many days were asked for.
+BLOCK = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Scaler:
+    """Mean and spread of each input over a stock's training days: what makes its windows comparable to others'."""
+
+    mean: tuple[float, ...]
+    spread: tuple[float, ...]
+
+    @classmethod
+    def fit(cls, values: NDArray[np.float64]) -> Scaler:
+        """Mean and standard deviation of each column, shape (n_days, n_inputs); an input that never moves keeps 1."""
+        spread = values.std(axis=0)
+        spread[spread < 1e-9] = 1.0
+        return cls(tuple(values.mean(axis=0).tolist()), tuple(spread.tolist()))
+
+    def apply(self, values: NDArray[np.float64]) -> Float32:
+        """The values in spreads from their mean, clipped, shape (n_days, n_inputs); NaN stays NaN."""
+        scaled = (values - np.asarray(self.mean)) / np.asarray(self.spread)
+        return np.clip(scaled, -CLIP, CLIP).astype(np.float32)
+
+
+def complete_windows(scaled: Float32) -> NDArray[np.bool_]:
+    """Whether each day's window is known throughout, shape (n_days,)."""
+    missing = ~np.isfinite(scaled).all(axis=1)
+    gaps = np.concatenate([[0], np.cumsum(missing)])
+    complete = np.zeros(len(scaled), dtype=np.bool_)
+    complete[WINDOW_SESSIONS - 1 :] = gaps[WINDOW_SESSIONS:] == gaps[:-WINDOW_SESSIONS]
+    return complete
+
+
+def windows(scaled: Float32, rows: NDArray[np.int64]) -> Float32:
+    """The window that ends on each row, shape (n_rows, WINDOW_SESSIONS, n_inputs)."""
+    return scaled[rows[:, None] + np.arange(1 - WINDOW_SESSIONS, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """Weights in Keras's order and shapes: kernel, recurrent kernel and bias of each layer, then the dense layer's."""
+
+    weights: tuple[Float32, ...]
+
+    @property
+    def horizon(self) -> int:
+        return int(self.weights[-1].shape[0])
+
+    @property
+    def inputs(self) -> int:
+        return int(self.weights[0].shape[0])
+
+    def scaled(self, factors: NDArray[np.float64], offsets: NDArray[np.float64]) -> Network:
+        """The network whose outputs are these times `factors` plus `offsets`, both of shape (horizon,)."""
+        kernel, bias = self.weights[-2] * factors, self.weights[-1] * factors + offsets
+        return Network((*self.weights[:-2], kernel.astype(np.float32), bias.astype(np.float32)))
+
+    def predict(self, inputs: Float32) -> NDArray[np.float64]:
+        """Per cent changes 1..horizon sessions ahead.
+
+        Parameters
+        ----------
+        inputs : float32 array, shape (n_windows, WINDOW_SESSIONS, n_inputs)
+
+        Returns
+        -------
+        array, shape (n_windows, horizon)
+        """
+        padded = np.zeros((-(-len(inputs) // BLOCK) * BLOCK, *inputs.shape[1:]), dtype=np.float32)
+        padded[: len(inputs)] = inputs
+        blocks = [self._forward(padded[start : start + BLOCK]) for start in range(0, len(padded), BLOCK)]
+        return np.concatenate(blocks)[: len(inputs)].astype(np.float64) if blocks else np.empty((0, self.horizon))
+
+    def _forward(self, block: Float32) -> Float32:
+        sequence = np.ascontiguousarray(block.transpose(1, 0, 2))  # (days, batch, inputs)
+        for layer in range(LAYERS):
+            sequence = _layer(sequence, *self.weights[3 * layer : 3 * layer + 3])
+        return np.asarray(sequence[-1] @ self.weights[-2] + self.weights[-1])
+
+
+def _layer(sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32) -> Float32:
+    """What one LSTM layer gives after each day, (days, batch, inputs) -> (days, batch, units)."""
+    days, batch, inputs = sequence.shape
+    from_inputs = (sequence.reshape(days * batch, inputs) @ kernel + bias).reshape(days, batch, -1)
+    hidden = np.zeros((batch, UNITS), dtype=np.float32)
+    cell = np.zeros_like(hidden)
+    outputs = np.empty((days, batch, UNITS), dtype=np.float32)
+    for day in range(days):
+        gates = from_inputs[day] + hidden @ recurrent  # (batch, 4 * units)
+        enter, forget, candidate, leave = np.split(gates, GATES, axis=1)
+        cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(candidate)
+        hidden = outputs[day] = sigmoid(leave) * np.tanh(cell)
+    return outputs
+
+
+def sigmoid(values: Float32) -> Float32:
+    """1 / (1 + exp(-x)), by tanh: never overflows, and NumPy has a fast one."""
+    return np.tanh(values * np.float32(0.5)) * np.float32(0.5) + np.float32(0.5)
+
+
+def weight_shapes(inputs: int, horizon: int) -> list[tuple[int, ...]]:
+    """The shapes of `Network.weights`."""
+    shapes: list[tuple[int, ...]] = []
+    for size in (inputs, *[UNITS] * (LAYERS - 1)):
+        shapes += [(size, GATES * UNITS), (UNITS, GATES * UNITS), (GATES * UNITS,)]
+    return [*shapes, (UNITS, horizon), (horizon,)]
+
+
+def to_h5(network: Network) -> bytes:
+    """The network as the bytes of an uncompiled Keras Sequential `.h5` file, the same bytes each time."""
+    import h5py
+
+    layers = _keras_layers(network)
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        file.attrs["backend"] = "tensorflow"
+        file.attrs["keras_version"] = "3.15.0"  # whose format this is
+        config = {"name": "sequential", "layers": layers}
+        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
+        group = file.create_group("model_weights")
+        names = [layer["config"]["name"] for layer in layers[1:]]
+        group.attrs["layer_names"] = names
+        group.create_group("top_level_model_weights").attrs["weight_names"] = []
+        for name in names:
+            group.create_group(name).attrs["weight_names"] = []
+        for name, arrays in _by_layer(network).items():
+            group[name].attrs["weight_names"] = list(arrays)
+            for path, array in arrays.items():
+                group[name].create_dataset(path, data=array)
+    return buffer.getvalue()
+
+
+def from_h5(content: bytes) -> Network:
+    """The network in a Keras `.h5` file; ValueError where it is not one of this shape."""
+    import h5py
+
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            group = file["model_weights"]
+            paths = [f"{name}/{path}" for name in group.attrs["layer_names"] for path in _weight_names(group[name])]
+            weights = tuple(np.asarray(group[path], dtype=np.float32) for path in paths)
+    except (OSError, KeyError) as error:
+        raise ValueError(f"not a Keras .h5 file ({error}); train the stock again") from None
+    check_shapes(weights)
+    return Network(weights)
+
+
+def check_shapes(weights: Sequence[Float32]) -> None:
+    """ValueError unless these are the weights of such a network."""
+    got = [array.shape for array in weights]
+    if not got or len(got[-1]) != 1 or not got[0] or got != weight_shapes(got[0][0], got[-1][0]):
+        raise ValueError(f"weights of shapes {got} are not {LAYERS} LSTM layers of {UNITS}; train the stock again")
+
+
+def _weight_names(group: Any) -> list[str]:
+    names = group.attrs["weight_names"]
+    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
+
+
+def _by_layer(network: Network) -> dict[str, dict[str, Float32]]:
+    """Keras's name of each layer with weights -> path -> array."""
+    by_layer = {}
+    for layer in range(LAYERS):
+        name = _lstm_name(layer)
+        parts = zip(("kernel", "recurrent_kernel", "bias"), network.weights[3 * layer :], strict=False)
+        by_layer[name] = {f"sequential/{name}/lstm_cell/{part}": array for part, array in parts}
+    kernel, bias = network.weights[-2:]
+    by_layer["dense"] = {"sequential/dense/kernel": kernel, "sequential/dense/bias": bias}
+    return by_layer
+
+
+def _lstm_name(layer: int) -> str:
+    return f"lstm_{layer}" if layer else "lstm"
+
+
+def _keras_layers(network: Network) -> list[dict[str, Any]]:
+    shape = [None, WINDOW_SESSIONS, network.inputs]
+    layers: list[dict[str, Any]] = [
+        {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32", "name": "input_layer"}}
+    ]
+    for layer in range(LAYERS):
+        sequences = layer < LAYERS - 1
+        lstm = {"name": _lstm_name(layer), "units": UNITS, "return_sequences": sequences}
+        dropout = {"name": f"dropout_{layer}" if layer else "dropout", "rate": DROPOUT}
+        layers += [{"class_name": "LSTM", "config": lstm}, {"class_name": "Dropout", "config": dropout}]
+    return [*layers, {"class_name": "Dense", "config": {"name": "dense", "units": network.horizon}}]

@@ -1,0 +1,218 @@
+"""The LSTM against Keras, and against itself: what is saved, what is learned, and that a day stands on its own."""
+
+from __future__ import annotations
+
+import os
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from stockml import lstm
+from stockml.lstm import Network, Scaler
+from stockml.lstm_training import LayerPass, Learner, LearningSettings, Samples, fresh_network
+
+INPUTS, HORIZON = 8, 5
+
+
+@pytest.fixture(scope="module")
+def keras() -> ModuleType:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    return pytest.importorskip("keras")
+
+
+def random_network(seed: int = 0) -> Network:
+    """Every weight away from its start, so that no gate is idle."""
+    rng = np.random.default_rng(seed)
+    return Network(
+        tuple((rng.standard_normal(s) * 0.15).astype(np.float32) for s in lstm.weight_shapes(INPUTS, HORIZON))
+    )
+
+
+def random_windows(count: int, seed: int = 1) -> lstm.Float32:
+    shape = (count, lstm.WINDOW_SESSIONS, INPUTS)
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def random_samples(count: int, seed: int = 2) -> Samples:
+    rng = np.random.default_rng(seed)
+    targets = rng.standard_normal((count, HORIZON)).astype(np.float32)
+    return Samples(random_windows(count), targets, rng.uniform(0.5, 1.5, count).astype(np.float32))
+
+
+def keras_model(keras: ModuleType, network: Network):
+    layers = [keras.Input((lstm.WINDOW_SESSIONS, INPUTS))]
+    for number in range(lstm.LAYERS):
+        layers += [keras.layers.LSTM(lstm.UNITS, return_sequences=number < 2), keras.layers.Dropout(lstm.DROPOUT)]
+    model = keras.Sequential([*layers, keras.layers.Dense(HORIZON)])
+    model.set_weights(network.weights)
+    return model
+
+
+def test_gradients_equal_those_of_keras(keras: ModuleType) -> None:
+    import tensorflow as tf
+
+    network, samples = random_network(), random_samples(64)
+    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64, huber=0.7))
+    learner.start(network)
+    loss, gradients = learner.gradients(samples)
+
+    model = keras_model(keras, network)
+    huber = keras.losses.Huber(delta=0.7, reduction=None)
+    with tf.GradientTape() as tape:
+        errors = huber(samples.targets, model(samples.windows, training=False))  # (batch,), mean over the horizon
+        keras_loss = tf.reduce_mean(errors * samples.weights)
+    keras_gradients = tape.gradient(keras_loss, model.trainable_weights)
+
+    assert loss == pytest.approx(float(keras_loss), rel=1e-5)
+    for mine, theirs in zip(gradients, keras_gradients, strict=True):
+        np.testing.assert_allclose(mine, theirs, atol=1e-5 * float(np.abs(theirs).max()) + 1e-8)
+
+
+def test_an_update_equals_that_of_keras_adam(keras: ModuleType) -> None:
+    network, samples = random_network(), random_samples(64)
+    settings = LearningSettings(batch=64, learning_rate=1e-3, clip=1e9)
+    learner = Learner(INPUTS, HORIZON, settings)
+    learner.start(network)
+    adam = keras.optimizers.Adam(settings.learning_rate)
+    variables = [keras.Variable(weights) for weights in network.weights]
+    for _ in range(3):
+        _, gradients = learner.gradients(samples)
+        adam.apply(gradients, variables)
+        learner.update()
+    for mine, theirs in zip(learner.network().weights, variables, strict=True):
+        np.testing.assert_allclose(mine, theirs.numpy(), atol=2e-6)
+
+
+def test_saved_network_opens_in_keras_and_predicts_the_same(keras: ModuleType, tmp_path) -> None:
+    network, windows = random_network(), random_windows(40)
+    (tmp_path / "lstm_model.h5").write_bytes(lstm.to_h5(network))
+    model = keras.models.load_model(tmp_path / "lstm_model.h5")
+    kinds = [type(layer).__name__ for layer in model.layers]
+    assert kinds == ["LSTM", "Dropout", "LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
+    assert [layer.units for layer in model.layers if hasattr(layer, "return_sequences")] == [128, 128, 128]
+    assert {layer.rate for layer in model.layers if hasattr(layer, "rate")} == {0.2}
+    np.testing.assert_allclose(network.predict(windows), model.predict(windows, verbose=0), atol=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation doesn't accept a copy:DeprecationWarning")  # Keras's own
+def test_a_file_saved_by_keras_is_read(keras: ModuleType, tmp_path) -> None:
+    network = random_network()
+    keras_model(keras, network).save(tmp_path / "model.h5")
+    read = lstm.from_h5((tmp_path / "model.h5").read_bytes())
+    assert all(np.array_equal(mine, theirs) for mine, theirs in zip(read.weights, network.weights, strict=True))
+
+
+def test_saved_twice_gives_the_same_bytes_and_reads_back() -> None:
+    network = random_network()
+    content = lstm.to_h5(network)
+    assert content == lstm.to_h5(network)
+    for read, written in zip(lstm.from_h5(content).weights, network.weights, strict=True):
+        np.testing.assert_array_equal(read, written)
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", lstm.to_h5(random_network())[:50_000]])
+def test_an_unreadable_file_is_refused(content: bytes) -> None:
+    with pytest.raises(ValueError, match=r"not a Keras \.h5 file"):
+        lstm.from_h5(content)
+
+
+def test_a_network_of_another_shape_is_refused() -> None:
+    with pytest.raises(ValueError, match="not 3 LSTM layers of 128"):
+        lstm.from_h5(lstm.to_h5(Network((*random_network().weights[:-1], np.zeros(4, dtype=np.float32)))))
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(7, 8), slice(3, 36), slice(36, 37)])
+def test_a_window_forecasts_the_same_bits_among_any_others(rows: slice) -> None:
+    network, windows = random_network(), random_windows(37)
+    np.testing.assert_array_equal(network.predict(windows)[rows], network.predict(windows[rows]))
+
+
+def test_no_windows_give_no_forecasts() -> None:
+    assert random_network().predict(random_windows(0)).shape == (0, HORIZON)
+
+
+def test_a_fresh_network_forecasts_no_change() -> None:
+    assert not fresh_network(INPUTS, HORIZON, seed=3).predict(random_windows(5)).any()
+
+
+def test_scaled_outputs_are_the_networks_own_times_the_factors() -> None:
+    network, windows = random_network(), random_windows(9)
+    factors, offsets = np.linspace(0.1, 2, HORIZON), np.linspace(-1, 1, HORIZON)
+    expected = network.predict(windows) * factors + offsets
+    np.testing.assert_allclose(network.scaled(factors, offsets).predict(windows), expected, atol=1e-5)
+
+
+def test_the_same_seed_learns_the_same_weights_in_buffers_used_before() -> None:
+    samples, settings = random_samples(150), LearningSettings(batch=64)
+    used = Learner(INPUTS, HORIZON, settings)
+    used.start(random_network())
+    used.epoch(samples, np.random.default_rng(9))
+    learned = []
+    for learner in (used, Learner(INPUTS, HORIZON, settings)):
+        learner.start(fresh_network(INPUTS, HORIZON, seed=5))
+        learner.epoch(samples, np.random.default_rng(7))
+        learned.append(learner.network().weights)
+    for one, other in zip(*learned, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_gradients_with_dropout_follow_the_loss_with_the_same_units_silenced() -> None:
+    network, samples = random_network(), random_samples(64)
+    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64))
+    learner.start(network)
+    plain, _ = learner.gradients(samples)
+    loss, gradients = learner.gradients(samples, np.random.default_rng(4))
+    length = sum(float((g**2).sum()) for g in gradients)  # the loss's fall along its own gradient
+    step = 0.01 / length**0.5
+    ends = []
+    for sign in (1, -1):
+        moved = (w + np.float32(sign * step) * g for w, g in zip(network.weights, gradients, strict=True))
+        learner.start(Network(tuple(moved)))
+        ends.append(learner.gradients(samples, np.random.default_rng(4))[0])
+    assert loss != pytest.approx(plain, rel=1e-3)
+    assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(length, rel=0.01)  # central difference in float32
+
+
+def test_dropout_silences_a_fifth_of_each_layer_and_keeps_its_mean() -> None:
+    layer = LayerPass(batch=64)
+    weights = random_network().weights[:3]
+    layer.forward(random_windows(64).transpose(1, 0, 2).copy(), *weights)
+    layer.drop_out(None)
+    whole = layer.dropped.copy()
+    layer.drop_out(np.random.default_rng(0))
+    silent = layer.dropped == 0
+    assert silent.mean() == pytest.approx(0.2, abs=0.005)
+    np.testing.assert_allclose(layer.dropped[~silent], whole[~silent] * 1.25, rtol=1e-6)
+
+
+def test_a_tiny_pattern_is_memorised() -> None:
+    samples = random_samples(64)
+    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64, learning_rate=3e-3))
+    learner.start(fresh_network(INPUTS, HORIZON, seed=0))
+    before, _ = learner.gradients(samples)
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        learner.epoch(samples, rng)
+    after, _ = learner.gradients(samples)
+    assert after < before / 5
+
+
+def test_windows_end_on_their_row_and_are_complete_only_without_gaps() -> None:
+    days = 60
+    scaled = np.arange(days * INPUTS, dtype=np.float32).reshape(days, INPUTS)
+    scaled[25, 3] = np.nan
+    complete = lstm.complete_windows(scaled)
+    assert np.flatnonzero(complete).tolist() == [*range(19, 25), *range(45, 60)]
+    cut = lstm.windows(scaled, np.flatnonzero(complete))
+    np.testing.assert_array_equal(cut[:, -1], scaled[complete])
+    np.testing.assert_array_equal(cut[6, 0], scaled[26])
+
+
+def test_the_scaler_centres_clips_and_survives_a_flat_input() -> None:
+    values = np.column_stack([np.r_[np.zeros(99), 1000.0], np.full(100, 7.0), np.arange(100.0)])
+    scaled = Scaler.fit(values).apply(values)
+    assert scaled[-1, 0] == lstm.CLIP
+    assert not scaled[:, 1].any()
+    assert scaled[:, 2].mean() == pytest.approx(0, abs=1e-6)
+    assert scaled[:, 2].std() == pytest.approx(1, abs=1e-6)
