@@ -1,0 +1,46 @@
+# make demo   installs, then trains, predicts, verifies and learns on a simulated market
+# make test   installs, then runs the tests
+# make check  lint and types, then the tests
+
+PYTHON ?= python3.11
+VENV := .venv
+RUN := $(VENV)/bin/python
+# The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
+INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: install install-dev demo test check lint bench quality lock clean
+
+install: $(VENV)/runtime.installed
+install-dev: $(VENV)/dev.installed
+
+$(RUN):
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is missing; install Python 3.11 with venv, or name another: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime.installed: requirements.lock | $(RUN)
+	$(INSTALL) --requirement requirements.lock
+	@touch $@
+
+$(VENV)/dev.installed: requirements-dev.lock | $(RUN)
+	$(INSTALL) --requirement requirements-dev.lock
+	@touch $@ $(VENV)/runtime.installed
+
+demo: install
+	@sh examples/demo.sh
+
+test: install-dev
+	$(RUN) -m pytest -n 2 --dist worksteal
+
+lint: install-dev
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+
+check: lint test
+
+lock: install-dev
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt --output-file requirements.lock
+	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+clean:
+	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

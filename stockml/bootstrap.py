@@ -1,0 +1,23 @@
+"""Finds the environment beside the scripts, so that they run from anywhere, with nothing activated.
+
+Standard library only, and readable by old Pythons, since those are what it has to send away.
+"""
+
+import os
+import sys
+from importlib.util import find_spec
+
+NOT_DONE = 3
+NEEDED = ("numpy", "pandas", "exchange_calendars")
+
+
+def use_project_environment(script):  # type: ignore[no-untyped-def]
+    """Run the script again in `.venv` where this Python lacks the libraries; ends the process where there is none."""
+    if sys.version_info >= (3, 11) and all(find_spec(name) is not None for name in NEEDED):
+        return
+    folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120 - as old as the Pythons that come here
+    python = os.path.join(folder, ".venv", "bin", "python")  # noqa: PTH118
+    if os.path.exists(python) and os.path.realpath(sys.prefix) != os.path.join(folder, ".venv"):  # noqa: PTH110, PTH118
+        os.execv(python, [python, script, *sys.argv[1:]])
+    sys.stderr.write("The libraries of this project are not installed; run `make install` in " + folder + " first.\n")
+    sys.exit(NOT_DONE)

@@ -1,0 +1,217 @@
+"""What both commands share: their common options, messages, exit codes, and how a run ends.
+
+Standard library only: `--help` and a run with nothing to do must not wait for anything heavier.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import logging.handlers
+import os
+import sys
+from collections.abc import Callable, Iterable
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from stockml import __version__
+from stockml.home import PROJECT, Home, check_symbol, folder_name
+
+DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
+
+WATCHLIST = (
+    "TCS.NS",
+    "RELIANCE.NS",
+    "INFY.NS",
+    "HDFCBANK.NS",
+    "ICICIBANK.NS",
+    "HINDUNILVR.NS",
+    "ITC.NS",
+    "SBIN.NS",
+    "BHARTIARTL.NS",
+    "LT.NS",
+)
+NO_ADVICE = "Forecasts are no financial advice."
+
+log = logging.getLogger("stockml")
+
+
+class UsageError(Exception):
+    """A wrong option or input, in one plain sentence; the run ends with exit code 2."""
+
+
+class NotDoneError(Exception):
+    """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
+
+
+def add_common_options(parser: argparse.ArgumentParser) -> None:
+    """The options both commands know."""
+    what = parser.add_argument_group("what to work on")
+    what.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="ticker symbols, such as TCS.NS INFY.NS")
+    what.add_argument("--symbols-file", type=Path, metavar="FILE", help="a file of symbols, one a line, # for comments")
+    what.add_argument(
+        "--source",
+        default="yahoo",
+        metavar="KIND",
+        help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
+        "(default: %(default)s)",
+    )
+    what.add_argument(
+        "--as-of",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="act as on that day after its close; nothing later is read (default: now)",
+    )
+    what.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        default=os.environ.get("STOCKML_HOME") or PROJECT,
+        help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
+    )
+    how = parser.add_argument_group("what to print")
+    how.add_argument("--json", action="store_true", help="print the result as one JSON object instead of a table")
+    how.add_argument(
+        "-v", "--verbose", action="store_true", help="say what is being done, and how long each stage took"
+    )
+    how.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    how.add_argument(
+        "--log-file", type=Path, metavar="FILE", help="write messages there too; it rotates at 1 MB, 5 kept"
+    )
+    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as an argparse type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def named_symbols(args: argparse.Namespace) -> list[str] | None:
+    """The symbols given by either option, each once and in order; None where neither was given.
+
+    Raises
+    ------
+    UsageError
+        For an unreadable file, an impossible symbol, or two symbols that would share a folder.
+    """
+    if args.symbols is None and args.symbols_file is None:
+        return None
+    symbols = [*(args.symbols or []), *_read_symbols(args.symbols_file)]
+    try:
+        checked = list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    if not checked:
+        raise UsageError(f"{args.symbols_file}: no symbol in it; write one a line")
+    refuse_shared_folders(checked)
+    return checked
+
+
+def _read_symbols(path: Path | None) -> list[str]:
+    if path is None:
+        return []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: cannot be read as a list of symbols ({_cause(error)}); name another file") from None
+    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+
+
+def refuse_shared_folders(symbols: Iterable[str]) -> None:
+    """UsageError where two symbols would keep their models in one folder."""
+    folders: dict[str, str] = {}
+    for symbol in symbols:
+        other = folders.setdefault(folder_name(symbol), symbol)
+        if other != symbol:
+            raise UsageError(
+                f"{other} and {symbol} would share the folder {folder_name(symbol)}; give one another --home"
+            )
+
+
+def claim(home: Home, kind: str, kinds_in_log: Iterable[str]) -> None:
+    """UsageError where simulated and real prices would meet in one home."""
+    kept = set(kinds_in_log) | set(_model_sources(home))
+    foreign = {other for other in kept if (other == "sample") != (kind == "sample")}
+    if foreign:
+        raise UsageError(
+            f"{home.root}: holds data from {', '.join(sorted(foreign))}; simulated and real prices never share a home, "
+            f"so give --source {kind} another --home"
+        )
+
+
+def _model_sources(home: Home) -> Iterable[str]:
+    """The source of the first readable model: all models of a home are of one nature."""
+    for path in sorted(home.models.glob("*/metrics.json")):
+        try:
+            yield str(json.loads(path.read_bytes())["source"])
+            return
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a damaged model is named where it is used
+
+
+def _cause(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+
+
+def configure_messages(args: argparse.Namespace) -> None:
+    """Send messages to stderr, one plain line each, and to the log file with time and level."""
+    level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
+    log.handlers.clear()
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(level)
+    terminal.setFormatter(logging.Formatter("%(message)s"))
+    log.addHandler(terminal)
+    if args.log_file is not None:
+        try:
+            file = logging.handlers.RotatingFileHandler(
+                args.log_file, maxBytes=1_000_000, backupCount=5, encoding="utf-8"
+            )
+        except OSError as error:
+            raise UsageError(f"{args.log_file}: cannot be written ({_cause(error)}); name another --log-file") from None
+        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        log.addHandler(file)
+
+
+def print_json(result: dict[str, Any]) -> None:
+    """One strict JSON object on stdout."""
+    print(json.dumps(result, allow_nan=False, ensure_ascii=False, indent=2))
+
+
+def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
+    from stockml.files import StorageError
+    from stockml.prediction_log import LockTimeout
+
+    try:
+        configure_messages(args)
+        return main(args)
+    except UsageError as error:
+        log.error("%s", error)
+        return WRONG_USAGE
+    except (NotDoneError, StorageError, LockTimeout) as error:
+        log.error("%s", error)
+        return NOTHING_DONE
+    except KeyboardInterrupt:
+        log.error("Interrupted; what was finished is saved.")
+        return 130
+    except BrokenPipeError:
+        # the reader of our output left; point stdout elsewhere, or closing it would fail once more
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE

@@ -1,0 +1,206 @@
+"""What a person reads: tables, and the story of one prediction. Plain when piped, colour on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from stockml.records import Outcome, Prediction
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from stockml.cycle import Plan
+    from stockml.outcomes import Waiting
+
+PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
+SIMULATED = "simulated market, no real prices"
+
+
+def console() -> Console:
+    """Where results are printed: stdout."""
+    from rich.console import Console
+
+    watched = sys.stdout.isatty()
+    return Console(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A titled table; columns whose name ends in a unit or a figure are aligned right."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*[Text(cell, style=_style(cell)) for cell in row])
+    out = console()
+    out.print(title, style="bold", markup=False)
+    out.print(table)
+
+
+def _style(cell: str) -> str:
+    """Green for what rose or was right, red for what fell or was wrong; the sign and the word say it too."""
+    if cell.startswith("+") or cell == "hit":
+        return "green"
+    return "red" if (cell.startswith("-") and cell != "-") or cell in ("miss", "failed") else ""
+
+
+def predictions(made: Iterable[Prediction], simulated: bool) -> None:
+    """Today's predictions, one a line."""
+    rows = [
+        (
+            prediction.symbol,
+            money(prediction.current_price),
+            money(prediction.predicted_price),
+            f"{prediction.predicted_change_pct:+.2f} %",
+            f"{money(prediction.low)} .. {money(prediction.high)}",
+            f"{prediction.confidence:.0%}",
+            prediction.market_regime,
+            prediction.target_date,
+        )
+        for prediction in made
+    ]
+    columns = (
+        "symbol",
+        "close>",
+        "predicted>",
+        "change>",
+        "80 % interval>",
+        "confidence>",
+        "regime",
+        "for the close of",
+    )
+    print_table(f"Predictions{f' ({SIMULATED})' if simulated else ''}", columns, rows)
+
+
+def outcomes(settled: Iterable[tuple[Prediction, Outcome]]) -> None:
+    """What became of predictions whose day has come."""
+    rows = [_outcome_row(prediction, outcome) for prediction, outcome in settled]
+    columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "no change>", "")
+    print_table("Verified", columns, rows)
+
+
+def _outcome_row(prediction: Prediction, outcome: Outcome) -> Sequence[str]:
+    head = (prediction.symbol, prediction.data_through, prediction.target_date, money(prediction.predicted_price))
+    if outcome.actual_price is None:
+        return (*head, "-", "-", "-", f"expired: {outcome.reason}")
+    verdict = "hit" if outcome.was_accurate else "miss"
+    return (
+        *head,
+        money(outcome.actual_price),
+        f"{outcome.error_pct:.2f} %",
+        f"{outcome.naive_error_pct:.2f} %",
+        verdict,
+    )
+
+
+def waiting(lines: Iterable[Waiting]) -> list[str]:
+    """One sentence for each due prediction that has to wait."""
+    return [f"{line.prediction.id}: stays pending, {line.reason}." for line in lines]
+
+
+def accuracy(scores: Mapping[str, Mapping[str, Any]]) -> None:
+    """The record so far, a line a stock, beside what "no change" would have scored."""
+    rows = [
+        (
+            symbol,
+            str(score["total_predictions"]),
+            f"{score['accuracy']:.1%}",
+            f"{score['mean_error_pct']:.2f} %",
+            f"{score['mean_naive_error_pct']:.2f} %",
+            f"{score['direction_hits'] / score['total_predictions']:.0%}",
+        )
+        for symbol, score in scores.items()
+    ]
+    print_table("Record so far", ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
+
+
+def money(price: float) -> str:
+    """A price with at least two decimals, and as many more as it was written with."""
+    decimals = max(2, len(f"{price!r}".partition(".")[2])) if "e" not in f"{price!r}" else 8
+    return f"{price:,.{decimals}f}"
+
+
+def explanation(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
+    """The five steps for one stock in words: values, evidence, weights, hypothesis, price, confidence, and why."""
+    return "\n\n".join(
+        [
+            _analyze_text(plan, prediction),
+            _plan_text(plan),
+            _predict_text(plan, prediction),
+            _act_text(prediction),
+            _learn_text(prediction, record),
+        ]
+    )
+
+
+def _analyze_text(plan: Plan, prediction: Prediction) -> str:
+    day = plan.analysis.indicators
+    over = {name: (day["close"] / day[name] - 1) * 100 for name in ("sma20", "sma50", "sma200")}
+    moved = ", ".join(f"{name.upper().replace('SMA', 'SMA ')} {value:+.1f} %" for name, value in over.items())
+    return "\n".join(
+        [
+            f"{prediction.symbol}: {prediction.predicted_change_pct:+.2f} % by {prediction.target_date}",
+            "",
+            f"1. ANALYZE  prices through {prediction.data_through} ({prediction.source})",
+            f"   close {money(prediction.current_price)} {prediction.currency or ''}".rstrip(),
+            f"   RSI {day['rsi']:.1f}, MACD {day['macd'] / day['close'] * 100:+.2f} % of the price",
+            f"   close over {moved}",
+            f"   regime {prediction.market_regime}: {day['change_20']:+.1%} over 20 sessions, volatility "
+            f"{day['volatility_20']:.1%} a year",
+        ]
+    )
+
+
+def _plan_text(plan: Plan) -> str:
+    weights = plan.weighing.weights
+    lines = ["2. PLAN  each signal's opinion at the target, times the trust it has earned, is what counts"]
+    for name, opinion in sorted(plan.opinions.items(), key=lambda item: -abs(weights.get(item[0], 0.0))):
+        counts = weights.get(name, 0.0) * 5
+        trust = counts / opinion if opinion else 0.0
+        lines.append(f"   {name:<16} opinion {opinion:+7.3f} %  x trust {trust:+6.3f}  = {counts:+7.3f} %")
+    total = sum(weights.values()) * 5
+    lines.append(f"   together {total:+.3f} %, x magnitude {plan.weighing.magnitude:g} = {plan.change_pct:+.4f} %")
+    direction = "rise" if plan.change_pct > 0 else "fall" if plan.change_pct < 0 else "stay"
+    strongest = max(weights, key=lambda name: abs(weights[name]), default=None)
+    because = f", above all for {strongest}" if strongest else ": no signal has earned any trust"
+    lines.append(f"   hypothesis: it will {direction}{because}")
+    return "\n".join(lines)
+
+
+def _predict_text(plan: Plan, prediction: Prediction) -> str:
+    daily = prediction.evidence.confidence_inputs.get("volatility_20")
+    moves = (
+        f"it moves about {daily:.2f} % a session" if daily is not None else "its history is too short to tell its moves"
+    )
+    path = " > ".join(money(price) for price in prediction.path)
+    return "\n".join(
+        [
+            f"3. PREDICT  {money(prediction.predicted_price)} at the close of {prediction.target_date}",
+            f"   path {path}",
+            f"   80 % interval {money(prediction.low)} .. {money(prediction.high)}",
+            f"   confidence {prediction.confidence:.1%} that the error stays below 5 %: {moves}, over "
+            f"{prediction.prediction_horizon_days} sessions",
+        ]
+    )
+
+
+def _act_text(prediction: Prediction) -> str:
+    model = (
+        f"models trained {prediction.model_trained_at}" if prediction.model_trained_at else "no model, signals alone"
+    )
+    return f"4. ACT  logged as {prediction.id} on {prediction.prediction_date} ({model})"
+
+
+def _learn_text(prediction: Prediction, record: Mapping[str, Any] | None) -> str:
+    if record is None:
+        return (
+            f"5. LEARN  no verified prediction of {prediction.symbol} yet; what other stocks taught counts all the same"
+        )
+    return (
+        f"5. LEARN  {record['total_predictions']} verified, {record['accuracy']:.0%} accurate, mean error "
+        f"{record['mean_error_pct']:.2f} % (no change: {record['mean_naive_error_pct']:.2f} %)"
+    )

@@ -1,0 +1,52 @@
+"""What many tests share: the real price tables where they are at hand, and small made-up ones."""
+
+from __future__ import annotations
+
+import os
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from stockml.prices import PriceTable
+
+SHARED = Path(os.environ.get("STOCKML_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+
+
+@pytest.fixture(scope="session")
+def nse_folder() -> Path:
+    """Real tables of 50 Indian stocks, 2000 to 2026."""
+    folder = SHARED / "market-data" / "nse-nifty50"
+    if not folder.is_dir():
+        pytest.skip(f"the real price tables are not at hand: no folder {folder}")
+    return folder
+
+
+def made_up_prices(
+    n_days: int = 600, *, seed: int = 1, symbol: str = "MADE.NS", last_day: date = date(2026, 6, 30)
+) -> PriceTable:
+    """A random walk in daily bars on weekdays, with volumes, and a dividend halfway."""
+    rng = np.random.default_rng(seed)
+    close = np.exp(np.cumsum(rng.normal(0.0003, 0.015, n_days))) * 250
+    spread = np.abs(rng.normal(0, 0.008, (2, n_days)))
+    opening = np.concatenate([[close[0]], close[:-1]]) * np.exp(rng.normal(0, 0.003, n_days))
+    factor = np.where(np.arange(n_days) < n_days // 2, 0.98, 1.0)
+    frame = pd.DataFrame(
+        {
+            "open": opening,
+            "high": np.maximum(opening, close) * (1 + spread[0]),
+            "low": np.minimum(opening, close) * (1 - spread[1]),
+            "close": close,
+            "adj_close": close * factor,
+            "volume": np.exp(rng.normal(13, 0.4, n_days)).round(),
+        },
+        index=pd.bdate_range(end=pd.Timestamp(last_day), periods=n_days, name="Date"),
+    )
+    return PriceTable(symbol=symbol, frame=frame, currency="INR", source="csv")
+
+
+@pytest.fixture
+def prices() -> PriceTable:
+    return made_up_prices()

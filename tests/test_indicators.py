@@ -1,0 +1,89 @@
+"""Indicators against TA-Lib, at their edges, and as functions of a fixed memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import talib
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from stockml import indicators
+from stockml.indicators import Array
+
+MEMORY = 250
+
+
+def walk(n_days: int, seed: int = 0) -> Array:
+    return 100 * np.exp(np.cumsum(np.random.default_rng(seed).normal(0, 0.02, n_days)))
+
+
+REFERENCES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
+    "sma20": (lambda c: indicators.sma(c, 20), lambda c: talib.SMA(c, 20)),
+    "sma200": (lambda c: indicators.sma(c, 200), lambda c: talib.SMA(c, 200)),
+    "ema12": (lambda c: indicators.ema(c, 12), lambda c: talib.EMA(c, 12)),
+    "rsi": (indicators.rsi, lambda c: talib.RSI(c, 14)),
+    "macd": (lambda c: indicators.macd(c)[0], lambda c: talib.MACD(c, 12, 26, 9)[0]),
+    "macd_signal": (lambda c: indicators.macd(c)[1], lambda c: talib.MACD(c, 12, 26, 9)[1]),
+}
+
+
+@pytest.mark.parametrize("n_days", [1, 14, 15, 33, 34, 35, 127, 128, 129, 300, 2500])
+@pytest.mark.parametrize("name", REFERENCES)
+def test_agrees_with_talib_from_its_first_value_on(name: str, n_days: int) -> None:
+    ours, reference = REFERENCES[name]
+    close = walk(n_days)
+    expected = reference(close)
+    assert_array_equal(np.isnan(ours(close)), np.isnan(expected))
+    assert_allclose(ours(close), expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["rsi", "macd", "macd_signal", "ema12"])
+def test_with_a_memory_each_value_is_that_of_its_own_window(name: str) -> None:
+    close = walk(700)
+    functions = {
+        "rsi": lambda c: indicators.rsi(c, memory=MEMORY),
+        "macd": lambda c: indicators.macd(c, memory=MEMORY)[0],
+        "macd_signal": lambda c: indicators.macd(c, memory=MEMORY)[1],
+        "ema12": lambda c: indicators.ema(c, 12, memory=MEMORY),
+    }
+    remembering, (_, reference) = functions[name], REFERENCES[name]
+    whole = remembering(close)
+    for day in (100, 249, 250, 400, 699):
+        window = close[max(0, day - MEMORY + 1) : day + 1]
+        assert_allclose(whole[day], reference(window)[-1], rtol=0, atol=1e-9)
+
+
+def test_rsi_of_a_price_that_never_moved_is_neutral() -> None:
+    assert_array_equal(indicators.rsi(np.full(40, 7.0))[14:], 50.0)
+
+
+def test_rsi_of_one_way_moves_is_at_its_ends() -> None:
+    rising = np.arange(1.0, 60.0)
+    assert_allclose(indicators.rsi(rising)[14:], 100)
+    assert_allclose(indicators.rsi(rising[::-1].copy())[14:], 0, atol=1e-12)
+
+
+@given(st.integers(0, 10_000), st.floats(1e-3, 1e6))
+def test_rsi_stays_in_its_range_and_ignores_the_price_scale(seed: int, scale: float) -> None:
+    close = walk(120, seed)
+    value = indicators.rsi(close, memory=60)[14:]
+    assert ((value >= 0) & (value <= 100)).all()
+    assert_allclose(indicators.rsi(close * scale, memory=60)[14:], value, atol=1e-6)
+
+
+def test_volatility_is_the_sample_deviation_of_daily_returns_over_a_year() -> None:
+    close = walk(60)
+    daily = close[1:] / close[:-1] - 1
+    expected = daily[-20:].std(ddof=1) * np.sqrt(252)
+    assert_allclose(indicators.annualised_volatility(close)[-1], expected)
+    assert np.isnan(indicators.annualised_volatility(close)[:20]).all()
+
+
+@pytest.mark.parametrize("window", [0, -3])
+def test_a_window_without_sessions_is_refused(window: int) -> None:
+    with pytest.raises(ValueError, match=f"window is {window}"):
+        indicators.sma(walk(10), window)
