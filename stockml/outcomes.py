@@ -61,24 +61,29 @@ def _settle_one(prediction: Prediction, tables: Mapping[str, PriceTable], clock:
     if table is None:
         return "its prices could not be had"
     close = table.frame["close"]
+    settled_at = clock.written_time(prediction.symbol, table.data_through)
     target, made_on = pd.Timestamp(prediction.target_date), pd.Timestamp(prediction.data_through)
     later = close.loc[target:]
     is_old = pd.Timestamp(clock.limit(prediction.symbol)) - target >= pd.Timedelta(days=EXPIRES_AFTER_DAYS)
     if later.empty:
         if is_old:
-            return _expired(
-                prediction, clock, f"no price from {prediction.target_date} on, {EXPIRES_AFTER_DAYS} days later"
+            return Outcome(
+                EXPIRED,
+                settled_at,
+                reason=f"no price from {prediction.target_date} on, {EXPIRES_AFTER_DAYS} days later",
             )
         return f"there is no bar of {prediction.target_date} yet"
     if later.index[0] != target and not _next_bar_serves(prediction, tables, clock):
         return f"the bar of {prediction.target_date} is missing and may still be filled in"
     if made_on not in close.index:
         if is_old:
-            return _expired(
-                prediction, clock, f"the prices no longer hold {prediction.data_through}, the day it was made from"
+            return Outcome(
+                EXPIRED,
+                settled_at,
+                reason=f"the prices no longer hold {prediction.data_through}, the day it was made from",
             )
         return f"the prices do not hold {prediction.data_through}, the day it was made from"
-    return _verified(prediction, float(later.iloc[0]), float(close.loc[made_on]), clock)
+    return _verified(prediction, float(later.iloc[0]), float(close.loc[made_on]), settled_at)
 
 
 def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], clock: Clock) -> bool:
@@ -101,14 +106,14 @@ def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], c
     return bool(peers) and all(pd.Timestamp(target) not in index for index in peers)
 
 
-def _verified(prediction: Prediction, close_at_target: float, close_at_start: float, clock: Clock) -> Outcome:
+def _verified(prediction: Prediction, close_at_target: float, close_at_start: float, settled_at: str) -> Outcome:
     factor = prediction.current_price / close_at_start
     rescaled = abs(factor - 1) > SAME_UNITS_WITHIN
     actual = round_price(close_at_target * factor if rescaled else close_at_target)
     error_pct = _error_pct(actual, prediction.predicted_price)
     return Outcome(
         status=VERIFIED,
-        settled_at=clock.written_time(prediction.symbol),
+        settled_at=settled_at,
         actual_price=actual,
         error_pct=error_pct,
         was_accurate=error_pct < ACCURATE_BELOW_PCT,
@@ -119,7 +124,3 @@ def _verified(prediction: Prediction, close_at_target: float, close_at_start: fl
 
 def _error_pct(actual: float, predicted: float) -> float:
     return round(abs(actual - predicted) / actual * 100, 4)
-
-
-def _expired(prediction: Prediction, clock: Clock, reason: str) -> Outcome:
-    return Outcome(status=EXPIRED, settled_at=clock.written_time(prediction.symbol), reason=reason)
