@@ -45,6 +45,17 @@ class MarketSettings:
     `drift` plants something to be found: it is given a company's closes so far, shape (n_past_days,), oldest
     first, and answers with the expected return of the day to come, as a fraction. Without `has_regimes` the rest
     is a fair game: no drift, though volatility still clusters.
+
+    Examples
+    --------
+    A market that takes back half of each move the day after, for its first two thousand days:
+
+    >>> def reversal(closes):
+    ...     return -0.5 * (closes[-1] / closes[-2] - 1) if 1 < len(closes) < 2000 else 0.0
+    >>> settings = MarketSettings(seed=1, symbols=("SIM-A",), has_regimes=False, drift=reversal)
+    >>> moves = sample_bars("SIM-A", date(2015, 1, 1), date(2026, 12, 31), settings=settings)["Close"].pct_change()
+    >>> bool(moves[:2000].autocorr(1) < -0.4 and abs(moves[2000:].autocorr(1)) < 0.1)
+    True
     """
 
     seed: int = 20150101

@@ -140,6 +140,7 @@ class Clock:
         return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)
 
 
+@functools.lru_cache(maxsize=4096)
 def calendar_for(symbol: str) -> Calendar:
     """The calendar of a symbol in Yahoo's spelling: by known names, then by suffix, else weekdays.
 

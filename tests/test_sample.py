@@ -1,5 +1,6 @@
 """The simulated market: days that never change, bars as markets make them, and what may be planted."""
 
+import doctest
 from datetime import date, timedelta
 from itertools import pairwise
 from time import perf_counter
@@ -161,6 +162,12 @@ def test_a_planted_drift_sees_past_closes_alone_and_moves_the_next():
     fell = (bars["Close"].diff() < 0).shift(1, fill_value=False)
     assert moved[fell].mean() == pytest.approx(0.01, abs=0.001)
     assert moved[~fell].mean() == pytest.approx(0.0, abs=0.001)
+
+
+def test_the_planted_market_of_the_documentation_is_as_it_says():
+    tried = doctest.testmod(sample)
+    assert tried.attempted > 0
+    assert tried.failed == 0
 
 
 def test_an_unknown_company_is_refused_by_name():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from zoneinfo import ZoneInfo
@@ -19,6 +20,7 @@ EXCHANGES = tuple(market for market in sessions._MARKETS if market.isupper() and
 symbols = st.sampled_from(SYMBOLS)
 days = st.dates(min_value=date(1998, 1, 1), max_value=date(2042, 12, 31))  # begins and ends outside every calendar
 moments = st.datetimes(min_value=datetime(1998, 1, 1), max_value=datetime(2042, 12, 31), timezones=st.just(UTC))
+moments_known = st.datetimes(min_value=datetime(2000, 2, 1), max_value=datetime(2026, 12, 31), timezones=st.just(UTC))
 
 
 def utc(text: str) -> datetime:
@@ -290,6 +292,48 @@ def test_the_table_of_closes_agrees_with_exchange_calendars(name):
     assert calendar.earliest_close == min(known.other_closes.values(), default=calendar.close)
     assert len(known.sessions) == len(reference.sessions)
     assert reference.close_offset == 0  # sessions close on their own date
+
+
+@given(st.sampled_from(("TCS.NS", "VOD.L", "AAPL", "0700.HK", "^BVSP")), moments_known)
+def test_the_last_completed_session_is_what_a_search_among_all_closes_finds(symbol, now):
+    import exchange_calendars
+    import pandas as pd
+
+    name = calendar_for(symbol).name
+    first, last = ("2000-01-01", "2026-12-31") if name == "XBOM" else ("2000-01-01", "2040-12-31")
+    calendar_for(symbol).is_session(now.date())  # exchange_calendars keeps what it built: no second time, no warnings
+    closes = exchange_calendars.get_calendar(name, start=first, end=last).closes
+    place = closes.searchsorted(pd.Timestamp(now) - pd.Timedelta(minutes=20), side="right")
+    assert calendar_for(symbol).last_completed(now) == closes.index[place - 1].date()
+
+
+@pytest.mark.parametrize(
+    ("folder", "rows", "special"),
+    [
+        ("us-sp500-10y", 138_215, {}),
+        ("us-adjclose-2010-2020", 36_050, {}),
+        (
+            "nse-nifty50",
+            275_174,
+            {  # Diwali evenings, two New Year's days, a Budget Saturday; in 2013 nobody traded on the 15th instead
+                **{"2001-01-01": 19, "2004-01-01": 37, "2013-11-14": 44, "2017-10-19": 46, "2018-11-07": 46},
+                **{"2019-10-27": 47, "2020-11-14": 48, "2021-11-04": 48, "2022-10-24": 48, "2024-11-01": 50},
+                **{"2025-02-01": 50, "2025-10-21": 50},
+            },
+        ),
+    ],
+)
+def test_real_bars_lie_on_the_calendars_sessions_but_for_these(nse_folder, folder, rows, special):
+    import pandas as pd
+
+    found, unknown = 0, Counter()
+    for path in sorted((nse_folder.parent / folder).glob("*.csv")):
+        table = pd.read_csv(path, usecols=["Date", "Volume"], parse_dates=["Date"])
+        traded = [day.date() for day in table.loc[table["Volume"] > 0, "Date"]]
+        found += len(traded)
+        unknown.update(set(traded) - set(calendar_for(path.stem).sessions_between(traded[0], traded[-1])))
+    assert found == rows
+    assert {str(day): count for day, count in unknown.items()} == special
 
 
 @given(symbols, days, st.integers(0, 30))
