@@ -1,0 +1,48 @@
+"""What can go wrong when prices are fetched, told apart, so that each kind gets its own treatment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+RATE_LIMITED = "rate_limited"  # asked too often: wait, then stop asking
+UNKNOWN_SYMBOL = "unknown_symbol"  # never heard of, delisted or renamed: ask again in a week
+NETWORK = "network"  # no connection, a broken one, or no answer in time
+SERVER = "server"  # the source itself is in trouble (HTTP 5xx)
+UNREADABLE = "unreadable"  # an answer, or a file, that is no price table
+NO_NEW_DATA = "no_new_data"  # an answer without a single bar
+BAD_PRICES = "bad_prices"  # a table that cannot be trusted
+TOO_SHORT = "too_short"  # a table with too few bars
+INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
+
+KINDS = (
+    RATE_LIMITED,
+    UNKNOWN_SYMBOL,
+    NETWORK,
+    SERVER,
+    UNREADABLE,
+    NO_NEW_DATA,
+    BAD_PRICES,
+    TOO_SHORT,
+    INVALID_SYMBOL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a symbol has no prices, in one plain sentence that begins with the symbol.
+
+    `is_known` marks a dead symbol that was skipped without asking: a message, but not a failure of this run.
+    """
+
+    symbol: str
+    kind: str
+    message: str
+    is_known: bool = False
+
+
+class FetchError(Exception):
+    """Prices that could not be had; `kind` is one of KINDS."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind

@@ -1,0 +1,213 @@
+"""A list of symbols -> checked price tables, and a failure for each symbol that has none.
+
+One source a run, never another in its place. Which connection is opened is the business of `yahoo`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stockml import failures
+from stockml.failures import Failure, FetchError
+from stockml.home import Home, check_symbol
+from stockml.sessions import Clock
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stockml.prices import PriceTable
+
+__all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
+
+YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
+DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where prices come from: yahoo, the CSV files of a folder, or the simulated market."""
+
+    kind: str
+    folder: Path | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        return self.kind == SAMPLE
+
+    def __str__(self) -> str:
+        return self.kind if self.folder is None else f"{self.kind}:{self.folder}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of a fetch: a table or a failure for every symbol asked for, and how often the source was asked."""
+
+    tables: Mapping[str, PriceTable]
+    failures: Mapping[str, Failure]
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+    def summary(self) -> dict[str, dict[str, object]]:
+        """A few plain values a symbol, for a report."""
+        out: dict[str, dict[str, object]] = {}
+        for symbol, table in self.tables.items():
+            out[symbol] = table.summary() | {"requests": self.requests.get(symbol, 0)}
+        for symbol, failure in self.failures.items():
+            out[symbol] = {
+                "failure": failure.kind,
+                "message": failure.message,
+                "skipped": failure.is_known,
+                "requests": self.requests.get(symbol, 0),
+            }
+        return out
+
+
+def parse_source(text: str) -> Source:
+    """The source a `--source` names; ValueError in plain words for any other text."""
+    kind, colon, folder = text.partition(":")
+    if text in (YAHOO, SAMPLE):
+        return Source(text)
+    if kind != CSV or not colon or not folder:
+        raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
+    if not Path(folder).is_dir():
+        raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
+    return Source(CSV, Path(folder))
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days one symbol's table may hold."""
+
+    start: date  # surely before the first session that is needed
+    limit: date  # the last day whose bar is complete and may be seen
+    expected: date  # the last session that should be there
+    is_past: bool  # acting as on a past day: what came later is as if not there, so nothing to speak of
+
+
+def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
+    """The days that hold the last `sessions_back` sessions the clock lets see."""
+    expected = clock.limit(symbol)
+    start = expected - timedelta(days=round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS)
+    return Span(start, clock.cutoff(symbol), expected, clock.as_of is not None)
+
+
+def fetch_prices(
+    symbols: Iterable[str],
+    source: Source,
+    *,
+    sessions_back: int,
+    clock: Clock,
+    home: Home,
+) -> Fetched:
+    """Checked prices of each symbol, or why there are none; one symbol never stops the others.
+
+    Parameters
+    ----------
+    symbols : iterable of str
+        Each is asked for once, in this order.
+    source : Source
+    sessions_back : int
+        How many sessions the tables should reach back from the last one that may be used, at least.
+    clock : Clock
+        With `as_of` no later bar is in any table.
+    home : Home
+        Where the price store lies.
+    """
+    wanted, failed = _valid(symbols)
+    if source.kind == YAHOO:
+        fetched = _from_yahoo(wanted, sessions_back, clock, home)
+        return replace(fetched, failures=failed | dict(fetched.failures))
+    tables: dict[str, PriceTable] = {}
+    for symbol in wanted:
+        try:
+            span = span_of(symbol, sessions_back, clock)
+            raw, currency = _read(symbol, source, span)
+            tables[symbol] = checked(symbol, raw, currency, kind=source.kind, span=span)
+        except FetchError as error:
+            failed[symbol] = Failure(symbol, error.kind, str(error))
+    return Fetched(tables, failed)
+
+
+def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
+    """The symbols that may name a file, each once, and a failure for each that may not."""
+    wanted: list[str] = []
+    failed: dict[str, Failure] = {}
+    for symbol in dict.fromkeys(symbols):
+        try:
+            wanted.append(check_symbol(symbol))
+        except ValueError as error:
+            failed[symbol] = Failure(symbol, failures.INVALID_SYMBOL, str(error))
+    return wanted, failed
+
+
+def checked(symbol: str, raw: pd.DataFrame, currency: str | None, *, kind: str, span: Span) -> PriceTable:
+    """The part of a raw table that lies in the span, checked; FetchError where it cannot be used."""
+    from stockml.prices import PriceError, check_prices, note_stale
+
+    try:
+        table = check_prices(symbol, raw, source=kind, currency=currency, limit=span.limit, start=span.start)
+    except PriceError as error:
+        raise FetchError(_failure_kind(error.kind), str(error)) from None
+    if span.is_past:
+        table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
+    return note_stale(table, span.expected)
+
+
+def _from_yahoo(symbols: list[str], sessions_back: int, clock: Clock, home: Home) -> Fetched:
+    from stockml.yahoo import Client, quiet
+
+    tables: dict[str, PriceTable] = {}
+    failed: dict[str, Failure] = {}
+    with quiet():
+        client = Client(home, timeout_s=15)
+        client.know_time_zones(symbols)
+        for symbol in symbols:
+            span = span_of(symbol, sessions_back, clock)
+            try:
+                answer = client.ask(symbol, span.start, clock.now.date())
+                tables[symbol] = checked(symbol, answer.frame, answer.currency, kind=YAHOO, span=span)
+            except FetchError as error:
+                failed[symbol] = Failure(symbol, error.kind, str(error))
+    return Fetched(tables, failed, {symbol: client.requests[symbol.upper()] for symbol in symbols})
+
+
+def _failure_kind(price_error: str) -> str:
+    if price_error in ("columns", "unreadable"):
+        return failures.UNREADABLE
+    if price_error in ("too_short", "empty"):
+        return failures.TOO_SHORT
+    return failures.BAD_PRICES
+
+
+def _read(symbol: str, source: Source, span: Span) -> tuple[pd.DataFrame, str | None]:
+    """The raw table and its currency, which no CSV file names."""
+    if source.folder is not None:
+        return read_csv(source.folder / f"{symbol}.csv", symbol), None
+    return _simulate(symbol, span.start, span.limit)
+
+
+def read_csv(path: Path, symbol: str) -> pd.DataFrame:
+    """The file as it is; FetchError where there is none or it is no CSV file."""
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError:
+        message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
+        raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
+    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
+        reason = " ".join(str(error).split())
+        message = f"{symbol}: {path} cannot be read as CSV ({reason}); write it anew"
+        raise FetchError(failures.UNREADABLE, message) from None
+
+
+def _simulate(symbol: str, start: date, end: date) -> tuple[pd.DataFrame, str]:
+    from stockml.sample import CURRENCY, SAMPLE_SYMBOLS, sample_bars
+
+    if symbol not in SAMPLE_SYMBOLS:
+        names = ", ".join(SAMPLE_SYMBOLS)
+        raise FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: not in the simulated market; it has {names}")
+    return sample_bars(symbol, start, end), CURRENCY

@@ -1,0 +1,161 @@
+"""Sources: every symbol ends in a checked table or in a failure with its own kind, and none stops another."""
+
+import json
+import subprocess
+import sys
+from datetime import UTC, date, datetime
+
+import pandas as pd
+import pytest
+from test_prices import market
+
+from stockml import failures
+from stockml.home import Home
+from stockml.sample import SAMPLE_SYMBOLS
+from stockml.sessions import Clock
+from stockml.sources import Source, fetch_prices, parse_source
+
+NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
+
+
+def write(folder, symbol, raw):
+    folder.mkdir(exist_ok=True)
+    raw.to_csv(folder / f"{symbol}.csv")
+
+
+def fetch(symbols, source, home, *, as_of=None, now=NOW, sessions_back=300):
+    return fetch_prices(symbols, source, sessions_back=sessions_back, clock=Clock(now, as_of), home=Home(home))
+
+
+@pytest.fixture
+def prices(tmp_path):
+    """A folder of sound files and one of each kind that is not."""
+    folder = tmp_path / "csv"
+    raw = market(600)
+    raw.index = pd.bdate_range(end="2026-06-30", periods=600, name="Date")
+    write(folder, "TCS.NS", raw)
+    write(folder, "^NSEI", raw.assign(Volume=0).drop(columns="Adj Close"))
+    write(folder, "SHORT.NS", raw.tail(20))
+    write(folder, "TORN.NS", raw.drop(columns="Volume"))
+    write(folder, "UNITS.NS", raw.assign(**{name: raw[name].where(raw.index < "2026-03-02", 1) for name in raw}))
+    (folder / "EMPTY.NS.csv").write_text("")
+    (folder / "HEADER.NS.csv").write_text("Date,Open,High,Low,Close,Volume\n")
+    (folder / "HTML.NS.csv").write_text("<html>\n<p>a, b</p>\n<p>a, b, c, d</p></html>\n")
+    (folder / "BINARY.NS.csv").write_bytes(bytes(range(256)) * 10)
+    (folder / "FOLDER.NS.csv").mkdir()
+    return folder
+
+
+@pytest.mark.parametrize("text", ["yahoo", "sample"])
+def test_a_source_is_named_by_one_word(text):
+    assert str(parse_source(text)) == text
+    assert parse_source(text).is_simulated == (text == "sample")
+
+
+def test_a_folder_of_files_is_a_source(tmp_path):
+    assert parse_source(f"csv:{tmp_path}") == Source("csv", tmp_path)
+    assert str(parse_source(f"csv:{tmp_path}")) == f"csv:{tmp_path}"
+
+
+@pytest.mark.parametrize("text", ["", "csv", "csv:", "csv:/no/such/folder", "google", "yahoo:x", "sample:3"])
+def test_any_other_text_is_refused_in_plain_words(text):
+    with pytest.raises(ValueError, match=rf"the source '{text}' "):
+        parse_source(text)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "kind", "words"),
+    [
+        ("../TCS.NS", failures.INVALID_SYMBOL, "is not a symbol"),
+        ("A B", failures.INVALID_SYMBOL, "is not a symbol"),
+        ("NOPE.NS", failures.UNKNOWN_SYMBOL, "there is no file"),
+        ("EMPTY.NS", failures.UNREADABLE, "cannot be read as CSV"),
+        ("HEADER.NS", failures.TOO_SHORT, "has no rows"),
+        ("HTML.NS", failures.UNREADABLE, "HTML.NS"),
+        ("BINARY.NS", failures.UNREADABLE, "cannot be read as CSV"),
+        ("FOLDER.NS", failures.UNREADABLE, "cannot be read as CSV"),
+        ("TORN.NS", failures.UNREADABLE, "no column volume"),
+        ("SHORT.NS", failures.TOO_SHORT, "20 daily bars, need 30"),
+        ("UNITS.NS", failures.BAD_PRICES, "on 2026-03-02 the close jumps"),
+    ],
+)
+def test_a_symbol_that_fails_says_why_and_harms_no_other(prices, symbol, kind, words):
+    fetched = fetch(["TCS.NS", symbol, "^NSEI"], Source("csv", prices), prices)
+    assert list(fetched.tables) == ["TCS.NS", "^NSEI"]
+    failure = fetched.failures[symbol]
+    assert (failure.symbol, failure.kind, failure.is_known) == (symbol, kind, False)
+    assert words in failure.message and symbol in failure.message and "\n" not in failure.message
+
+
+def test_a_table_reaches_back_as_asked_and_ends_at_the_last_session(prices):
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, sessions_back=300).tables["TCS.NS"]
+    assert 300 <= len(table.frame) < 400
+    assert (table.data_through, table.source, table.currency) == (date(2026, 6, 30), "csv", None)
+    assert table.findings == ()
+
+
+def test_the_bar_of_an_open_session_is_dropped_and_said(prices):
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, now=datetime(2026, 6, 30, 10, 9, tzinfo=UTC)).tables[
+        "TCS.NS"
+    ]
+    assert table.data_through == date(2026, 6, 29)
+    assert [(finding.kind, finding.count) for finding in table.findings] == [("open_session", 1)]
+
+
+def test_a_past_day_sees_no_later_bar_and_does_not_speak_of_any(prices):
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, as_of=date(2026, 3, 8)).tables["TCS.NS"]
+    assert (table.data_through, table.findings) == (date(2026, 3, 6), ())
+
+
+def test_a_past_day_equals_a_file_that_ends_there(prices, tmp_path):
+    raw = pd.read_csv(prices / "TCS.NS.csv", index_col="Date").loc[:"2026-03-06"]
+    write(tmp_path / "cut", "TCS.NS", raw)
+    whole = fetch(["TCS.NS"], Source("csv", prices), prices, as_of=date(2026, 3, 6)).tables["TCS.NS"]
+    cut = fetch(["TCS.NS"], Source("csv", tmp_path / "cut"), prices, as_of=date(2026, 3, 6)).tables["TCS.NS"]
+    pd.testing.assert_frame_equal(whole.frame, cut.frame)
+
+
+def test_a_special_session_on_a_sunday_serves_once_its_day_is_over(prices):
+    raw = pd.read_csv(prices / "TCS.NS.csv", index_col="Date")
+    raw.loc["2026-06-28"] = raw.iloc[-2]
+    write(prices, "TCS.NS", raw.sort_index())
+    monday = datetime(2026, 6, 29, 4, 0, tzinfo=UTC)  # before the close in Mumbai
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, now=monday).tables["TCS.NS"]
+    assert table.data_through == date(2026, 6, 28)
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, as_of=date(2026, 6, 28)).tables["TCS.NS"]
+    assert table.data_through == date(2026, 6, 28)
+
+
+def test_a_table_that_ends_early_is_used_and_called_stale(prices):
+    table = fetch(["TCS.NS"], Source("csv", prices), prices, now=datetime(2026, 7, 3, 16, 0, tzinfo=UTC)).tables[
+        "TCS.NS"
+    ]
+    assert [(finding.kind, finding.dates) for finding in table.findings] == [("stale", (date(2026, 7, 3),))]
+
+
+def test_the_simulated_market_is_a_source_of_its_own(tmp_path):
+    fetched = fetch([*SAMPLE_SYMBOLS, "TCS.NS"], Source("sample"), tmp_path)
+    assert list(fetched.tables) == list(SAMPLE_SYMBOLS)
+    assert {(table.source, table.data_through, table.findings) for table in fetched.tables.values()} == {
+        ("sample", date(2026, 6, 29), ())  # at 16:00 its session has closed a moment ago
+    }
+    assert fetched.failures["TCS.NS"].kind == failures.UNKNOWN_SYMBOL
+    assert "not in the simulated market" in fetched.failures["TCS.NS"].message
+
+
+def test_each_symbol_is_fetched_once_in_the_order_given(prices):
+    fetched = fetch(["^NSEI", "TCS.NS", "^NSEI"], Source("csv", prices), prices)
+    assert list(fetched.tables) == ["^NSEI", "TCS.NS"]
+
+
+def test_the_summary_is_plain_values(prices):
+    fetched = fetch(["TCS.NS", "NOPE.NS"], Source("csv", prices), prices, now=datetime(2026, 7, 3, 16, 0, tzinfo=UTC))
+    summary = json.loads(json.dumps(fetched.summary()))
+    assert summary["TCS.NS"]["data_through"] == "2026-06-30"
+    assert summary["TCS.NS"]["findings"][0]["kind"] == "stale"
+    assert summary["NOPE.NS"]["failure"] == "unknown_symbol"
+
+
+def test_naming_a_source_loads_nothing_heavy():
+    code = "import sys, stockml.sources; print({'pandas', 'numpy', 'yfinance'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
