@@ -88,7 +88,7 @@ def sample_bars(symbol: str, start: date, end: date, *, settings: MarketSettings
     if symbol not in settings.symbols:
         raise ValueError(f"{symbol} is not simulated; choose from {', '.join(settings.symbols)}")
     whole = _company(settings, symbol, max(end, settings.first_day).year)
-    return whole.loc[pd.Timestamp(start) : pd.Timestamp(end)].copy()
+    return whole.loc[pd.Timestamp(start) : pd.Timestamp(end)]
 
 
 @functools.lru_cache(maxsize=64)

@@ -173,10 +173,11 @@ def test_a_session_is_complete_twenty_minutes_after_its_close(symbol, now, compl
 
 
 def test_the_zone_in_which_now_is_told_changes_nothing():
-    calendar, ends = calendar_for("AAPL"), utc("2026-11-01T06:10:00")  # ten minutes after New York's clocks go back
-    for zone in (timezone(timedelta(hours=9)), ZoneInfo("America/New_York"), ZoneInfo("Europe/London")):
-        assert calendar.last_completed(ends.astimezone(zone)) == date(2026, 10, 30)
-        assert Clock(ends.astimezone(zone)).cutoff("AAPL") == date(2026, 10, 31)
+    now = utc("2024-04-25T22:10:00")  # Chicago's futures closed at 22:00, when Cairo's clocks went from 0:00 to 1:00
+    for zone in (UTC, ZoneInfo("Africa/Cairo"), timezone(timedelta(hours=-9))):
+        assert calendar_for("GC=F").last_completed(now.astimezone(zone)) == date(2024, 4, 24)
+        assert Clock(now.astimezone(zone)).cutoff("GC=F") == date(2024, 4, 24)
+        assert surely_not_complete("GC=F", date(2024, 4, 26), now.astimezone(zone))
 
 
 def test_a_moment_without_a_zone_is_refused():
@@ -255,7 +256,9 @@ def test_what_is_surely_ahead_needs_no_calendar():
     assert not surely_not_complete("AAPL", date(2025, 11, 28), now + timedelta(minutes=20))
     assert not surely_not_complete("AAPL", date(2025, 11, 27), now)
     assert not Clock(now).is_surely_ahead("AAPL", date(2025, 11, 27))
-    assert Clock(now, as_of=date(2025, 11, 26)).is_surely_ahead("AAPL", date(2025, 11, 27))
+    past = Clock(now, as_of=date(2025, 11, 26))
+    assert past.is_surely_ahead("AAPL", date(2025, 11, 27))
+    assert not past.is_surely_ahead("AAPL", date(2025, 11, 26))
 
 
 def test_nothing_heavy_is_imported_until_a_holiday_is_asked_for():
