@@ -11,13 +11,21 @@ import logging
 import logging.handlers
 import os
 import sys
-from collections.abc import Callable, Iterable
-from datetime import date
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.failures import Failure
+from stockml.files import StorageError
 from stockml.home import PROJECT, Home, check_symbol, folder_name
+from stockml.prediction_log import PredictionLog
+from stockml.sessions import Clock
+from stockml.sources import Fetched, Source, parse_source
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
 
@@ -37,6 +45,9 @@ NO_ADVICE = "Forecasts are no financial advice."
 
 log = logging.getLogger("stockml")
 
+if TYPE_CHECKING:
+    from stockml.prices import Finding
+
 
 class UsageError(Exception):
     """A wrong option or input, in one plain sentence; the run ends with exit code 2."""
@@ -46,8 +57,132 @@ class NotDoneError(Exception):
     """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
 
 
-def add_common_options(parser: argparse.ArgumentParser) -> None:
-    """The options both commands know."""
+@dataclass(slots=True)
+class Run:
+    """What the options ask for, and what there is to tell at the end beside the results."""
+
+    args: argparse.Namespace
+    home: Home
+    source: Source
+    clock: Clock
+    symbols: list[str] | None  # as named by the options
+    log: PredictionLog
+    failures: list[Failure] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    findings: list[tuple[str, Finding]] = field(default_factory=list)
+    prices: dict[str, Any] = field(default_factory=dict)  # a summary a symbol
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def notice(self, text: str) -> None:
+        """Something worth knowing that is no failure."""
+        self.notices.append(text)
+        log.warning("%s", text)
+
+    def fail(self, failure: Failure) -> None:
+        """A symbol that could not be dealt with; a dead one that was skipped is only worth a line."""
+        if failure.is_known:
+            self.notice(failure.message)
+            return
+        self.failures.append(failure)
+        log.error("%s", failure.message)
+
+    def note_fetched(self, fetched: Fetched) -> None:
+        """Say which prices could not be had, and which are not what they should be."""
+        for failure in fetched.failures.values():
+            self.fail(failure)
+        self.prices.update(fetched.summary())
+        for table in fetched.tables.values():
+            for finding in table.findings:
+                if finding.kind == "stale":
+                    self.notice(f"{table.symbol}: {finding.text}")
+                else:
+                    self.findings.append((table.symbol, finding))
+                    log.info("%s: %s", table.symbol, finding.text)
+
+    def dropped(self) -> list[str]:
+        """One line for each kind of bar that was dropped from the prices, and how many; -v names each stock's."""
+        kinds: dict[str, list[tuple[str, int]]] = {}
+        for symbol, finding in self.findings:
+            if finding.action == "dropped":
+                kinds.setdefault(finding.kind, []).append((symbol, finding.count))
+        return [
+            f"Dropped from the prices: {sum(count for _, count in found)} bars of {len(found)} stocks ({kind})."
+            for kind, found in kinds.items()
+        ]
+
+    def default_symbols(self) -> list[str]:
+        """The watchlist, or every company of the simulated market."""
+        if not self.source.is_simulated:
+            return list(WATCHLIST)
+        from stockml.sample import SAMPLE_SYMBOLS
+
+        return list(SAMPLE_SYMBOLS)
+
+    def exit_code(self, *, anything_done: bool) -> int:
+        """0 where nothing failed, 1 where something else was done all the same, 3 where nothing was."""
+        if not self.failures:
+            return DONE
+        return SOME_FAILED if anything_done else NOTHING_DONE
+
+    def to_json(self, command: str, results: Mapping[str, Any], exit_code: int) -> dict[str, Any]:
+        """The object that --json prints: what both commands say, around each one's own results."""
+        return {
+            "command": command,
+            "version": __version__,
+            "source": self.source.kind,
+            "simulated": self.source.is_simulated,
+            "as_of": self.args.as_of.isoformat() if self.args.as_of else None,
+            "exit_code": exit_code,
+            **results,
+            "prices": self.prices,
+            "failures": [
+                {"symbol": failure.symbol, "kind": failure.kind, "message": failure.message}
+                for failure in self.failures
+            ],
+            "notices": self.notices,
+            "seconds": {stage: round(value, 3) for stage, value in self.seconds.items()},
+        }
+
+
+def open_run(args: argparse.Namespace, now: datetime) -> Run:
+    """The run that the options ask for; UsageError where they cannot be followed."""
+    try:
+        source = parse_source(args.source)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    home = Home(args.home.resolve())
+    predictions = PredictionLog(home.log)
+    claim(home, source.kind, predictions.kinds())
+    run = Run(args, home, source, Clock(now, args.as_of), named_symbols(args), predictions)
+    if args.as_of is not None:
+        log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
+    return run
+
+
+@contextmanager
+def timed(run: Run, stage: str) -> Iterator[None]:
+    """Adds the wall-clock seconds of a stage to what the run tells."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        run.seconds[stage] = run.seconds.get(stage, 0.0) + time.perf_counter() - started
+
+
+def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser with the options both commands know; a script adds its own."""
+    made = argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    _add_common_options(made)
+    return made
+
+
+def _add_common_options(parser: argparse.ArgumentParser) -> None:
     what = parser.add_argument_group("what to work on")
     what.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="ticker symbols, such as TCS.NS INFY.NS")
     what.add_argument("--symbols-file", type=Path, metavar="FILE", help="a file of symbols, one a line, # for comments")
@@ -68,7 +203,7 @@ def add_common_options(parser: argparse.ArgumentParser) -> None:
         "--home",
         type=Path,
         metavar="DIR",
-        default=os.environ.get("STOCKML_HOME") or PROJECT,
+        default=Path(os.environ.get("STOCKML_HOME") or PROJECT),
         help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
     )
     how = parser.add_argument_group("what to print")
@@ -196,16 +331,13 @@ def print_json(result: dict[str, Any]) -> None:
 
 def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
-    from stockml.files import StorageError
-    from stockml.prediction_log import LockTimeout
-
     try:
         configure_messages(args)
         return main(args)
     except UsageError as error:
         log.error("%s", error)
         return WRONG_USAGE
-    except (NotDoneError, StorageError, LockTimeout) as error:
+    except (NotDoneError, StorageError) as error:
         log.error("%s", error)
         return NOTHING_DONE
     except KeyboardInterrupt:

@@ -18,6 +18,7 @@ from stockml.sessions import Clock, calendar_for
 from stockml.signals import ModelForecast
 
 if TYPE_CHECKING:
+    from stockml.models import Forecasts, ModelBundle
     from stockml.prices import PriceTable
 
 
@@ -56,12 +57,28 @@ class Plan:
     change_pct: float
 
 
+def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
+    """What the models say of one of the days forecast; None where its history is too short for them."""
+    path = tuple(float(change) for change in forecasts.lstm_path_pct[row])
+    if not all(math.isfinite(change) for change in path):
+        return None
+    forecast = ModelForecast(
+        horizon=bundle.horizon,
+        lstm_path_pct=path,
+        xgb_pct=float(forecasts.xgb_pct[row]),
+        pattern=int(forecasts.pattern[row]),
+        pattern_unusual=float(forecasts.pattern_unusual[row]),
+        pattern_pct=float(forecasts.pattern_pct[row]),
+    )
+    return ModelView(bundle.trained_at, forecast, Priors.from_dict(bundle.metrics["priors"]))
+
+
 def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
     """ANALYZE one stock: the indicators and the regime of its newest session."""
     from stockml.features import HISTORY_SESSIONS, indicator_table
     from stockml.volatility import confidence_inputs
 
-    newest = prices.last(2 * HISTORY_SESSIONS)  # no figure of the newest day reaches back farther
+    newest = prices.last(HISTORY_SESSIONS + 1)  # no figure of the newest day reaches back farther
     row = indicator_table(newest).iloc[-1]
     day = {str(name): float(value) for name, value in row.items()}
     return Analysis(

@@ -218,7 +218,7 @@ def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
 
 @lru_cache(maxsize=32)
 def _block_kernel(alpha: float) -> tuple[Array, Array]:
-    decay: Array = (1 - alpha) ** np.arange(1, _BLOCK + 1)
+    decay = np.power(1 - alpha, np.arange(1, _BLOCK + 1, dtype=np.float64))
     lag = np.arange(_BLOCK)[None, :] - np.arange(_BLOCK)[:, None]  # (from row, to row)
     kernel = np.asarray(np.where(lag >= 0, alpha * (1 - alpha) ** np.maximum(lag, 0), 0.0))
     return kernel, decay

@@ -100,8 +100,8 @@ class PatternModel:
         clusters = KMeans(n_clusters=config.patterns, n_init=3, random_state=seed).fit(windows)
         centres = clusters.cluster_centers_.astype(np.float64)
         number, distance = _nearest(windows, centres)
-        sums = np.bincount(number, weights=outcomes_pct, minlength=config.patterns)
-        counts = np.bincount(number, minlength=config.patterns)
+        sums = np.bincount(number, weights=outcomes_pct, minlength=config.patterns).astype(np.float64)
+        counts = np.bincount(number, minlength=config.patterns).astype(np.float64)
         return cls(
             config=config,
             centres=centres,

@@ -6,7 +6,8 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from stockml.records import Outcome, Prediction
+from stockml.cli import NO_ADVICE, Run
+from stockml.records import Prediction
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,31 @@ def _style(cell: str) -> str:
     return "red" if (cell.startswith("-") and cell != "-") or cell in ("miss", "failed") else ""
 
 
-def predictions(made: Iterable[Prediction], simulated: bool) -> None:
+def tell(
+    run: Run,
+    learned: tuple[Sequence[Prediction], Sequence[Waiting]],
+    made: Sequence[Prediction],
+    logged: Sequence[Prediction],
+    scores: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """A predictor run's results as tables; nothing at all where nothing happened."""
+    settled, waits = learned
+    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
+    for text in run.dropped():
+        print(text)
+    if settled:
+        outcomes(f"Verified{mark}", settled)
+        accuracy(f"Record so far{mark}", scores)
+    for line in waits:
+        print(f"{line.prediction.id}: stays pending, {line.reason}.")
+    if made:
+        predictions(f"Predictions{mark}", made)
+        print(f"{len(logged)} logged, {len(made) - len(logged)} there already. {NO_ADVICE}")
+    elif not settled and not waits:
+        print("Nothing is due.")
+
+
+def predictions(title: str, made: Iterable[Prediction]) -> None:
     """Today's predictions, one a line."""
     rows = [
         (
@@ -73,20 +98,20 @@ def predictions(made: Iterable[Prediction], simulated: bool) -> None:
         "regime",
         "for the close of",
     )
-    print_table(f"Predictions{f' ({SIMULATED})' if simulated else ''}", columns, rows)
+    print_table(title, columns, rows)
 
 
-def outcomes(settled: Iterable[tuple[Prediction, Outcome]]) -> None:
+def outcomes(title: str, settled: Iterable[Prediction]) -> None:
     """What became of predictions whose day has come."""
-    rows = [_outcome_row(prediction, outcome) for prediction, outcome in settled]
     columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "no change>", "")
-    print_table("Verified", columns, rows)
+    print_table(title, columns, [_outcome_row(prediction) for prediction in settled])
 
 
-def _outcome_row(prediction: Prediction, outcome: Outcome) -> Sequence[str]:
+def _outcome_row(prediction: Prediction) -> Sequence[str]:
     head = (prediction.symbol, prediction.data_through, prediction.target_date, money(prediction.predicted_price))
-    if outcome.actual_price is None:
-        return (*head, "-", "-", "-", f"expired: {outcome.reason}")
+    outcome = prediction.outcome
+    if outcome is None or outcome.actual_price is None:
+        return (*head, "-", "-", "-", f"expired: {outcome.reason if outcome else ''}")
     verdict = "hit" if outcome.was_accurate else "miss"
     return (
         *head,
@@ -97,12 +122,7 @@ def _outcome_row(prediction: Prediction, outcome: Outcome) -> Sequence[str]:
     )
 
 
-def waiting(lines: Iterable[Waiting]) -> list[str]:
-    """One sentence for each due prediction that has to wait."""
-    return [f"{line.prediction.id}: stays pending, {line.reason}." for line in lines]
-
-
-def accuracy(scores: Mapping[str, Mapping[str, Any]]) -> None:
+def accuracy(title: str, scores: Mapping[str, Mapping[str, Any]]) -> None:
     """The record so far, a line a stock, beside what "no change" would have scored."""
     rows = [
         (
@@ -115,13 +135,12 @@ def accuracy(scores: Mapping[str, Mapping[str, Any]]) -> None:
         )
         for symbol, score in scores.items()
     ]
-    print_table("Record so far", ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
+    print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
 
 
 def money(price: float) -> str:
-    """A price with at least two decimals, and as many more as it was written with."""
-    decimals = max(2, len(f"{price!r}".partition(".")[2])) if "e" not in f"{price!r}" else 8
-    return f"{price:,.{decimals}f}"
+    """A price with two decimals; a small one with five significant digits."""
+    return f"{price:,.2f}" if abs(price) >= 10 else f"{price:.5g}"
 
 
 def explanation(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:

@@ -1,0 +1,256 @@
+#!/bin/sh
+""":" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
+here=$(dirname "$(readlink -f "$0")")
+for python in "$here/.venv/bin/python" python3.11 python3; do
+    command -v "$python" >/dev/null && exec "$python" "$0" "$@"
+done
+echo "There is no Python here; run 'make install' in $here first." >&2
+exit 3
+"""
+
+from __future__ import annotations
+
+from stockml import bootstrap
+
+if __name__ == "__main__":
+    bootstrap.use_project_environment(__file__)
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+from stockml import cli
+from stockml.cli import Run
+from stockml.failures import Failure
+from stockml.feedback import Accuracy, Feedback
+from stockml.outcomes import Waiting, is_due, settle
+from stockml.records import Prediction
+from stockml.sessions import Clock
+
+if TYPE_CHECKING:
+    from stockml.cycle import Analysis, ModelView, Plan
+    from stockml.learning import Learner
+    from stockml.prices import PriceTable
+
+DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast, and learn from the outcomes.
+Verifies the predictions whose day has come, then predicts again."""
+
+EXAMPLES = """examples:
+  ./realtime_predictor.py                      every stock with a trained model
+  ./realtime_predictor.py --verify-only        only settle what is due
+  ./realtime_predictor.py --explain TCS.NS     the five steps for one stock, in words
+  ./realtime_predictor.py --source sample --home /tmp/try --symbols SIM-ALPHA
+
+Forecasts are no financial advice."""
+
+STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked as far as they can be alone."""
+    parser = cli.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
+    how = parser.add_argument_group("what to do")
+    how.add_argument(
+        "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
+    )
+    how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
+    how.add_argument("--explain", metavar="SYMBOL", help="tell the five steps for one stock; nothing is written")
+    how.add_argument("--dry-run", action="store_true", help="do everything but write")
+    how.add_argument(
+        "--lock-timeout",
+        type=cli.positive,
+        default=60,
+        metavar="SECONDS",
+        help="how long to wait for another run that is writing (default: %(default)s)",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return cli.run(predict_and_learn, parse_args(argv))
+
+
+@dataclass(frozen=True)
+class Market:
+    """What ANALYZE found: checked prices of every stock needed today, and an analysis of each to be predicted."""
+
+    tables: Mapping[str, PriceTable]
+    analyses: Sequence[Analysis]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What LEARN left: the lines settled just now, what still waits, and what is believed from all outcomes."""
+
+    settled: Sequence[Prediction]
+    waiting: Sequence[Waiting]
+    learner: Learner
+    accuracy: Mapping[str, Accuracy]
+
+
+def predict_and_learn(args: argparse.Namespace) -> int:
+    """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
+    run = cli.open_run(args, datetime.now(UTC))
+    market = analyze(run)
+    with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+        learned = learn(run, market)
+        plans = plan(market, learned, args.horizon)
+        predictions = predict(plans, learned, run.clock)
+        logged = act(run, predictions)
+    return tell(run, learned, plans, predictions, logged)
+
+
+def analyze(run: Run) -> Market:
+    """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
+    wanted, due = to_predict(run), due_now(run, run.log.pending())
+    if not wanted and not due:
+        return Market({}, [])
+    from stockml import cycle
+    from stockml.sources import fetch_prices
+
+    with cli.timed(run, "fetch"):
+        symbols = [*wanted, *(prediction.symbol for prediction in due)]
+        fetched = fetch_prices(
+            symbols, run.source, sessions_back=sessions_back(run, due), clock=run.clock, home=run.home
+        )
+    run.note_fetched(fetched)
+    with cli.timed(run, "analyze"):
+        tables = [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables]
+        analyses = cycle.with_market(cycle.analyze(prices, model_view(run, prices)) for prices in tables)
+    return Market(fetched.tables, analyses)
+
+
+def learn(run: Run, market: Market) -> Learned:
+    """LEARN: verify the predictions whose day has come, and fold what came true into what is believed."""
+    from stockml.learning import Learner
+
+    view = run.log.read(run.args.as_of)
+    for problem in view.problems:
+        run.notice(str(problem))
+    outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock)
+    feedback = Feedback(run.home.feedback, Learner)
+    if is_dry(run.args):
+        settled = [replace(line, outcome=outcomes[line.id]) for line in view.pending if line.id in outcomes]
+        known = feedback.preview(view, settled)
+    else:
+        done = run.log.settle(outcomes)
+        settled = [*done.done, *done.left]
+        known = feedback.update(run.log, view, done)
+    return Learned(settled, waiting, known.learner, known.accuracy)
+
+
+def plan(market: Market, learned: Learned, horizon: int) -> list[Plan]:
+    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock."""
+    from stockml import cycle
+
+    return [cycle.plan(analysis, learned.learner, horizon) for analysis in market.analyses]
+
+
+def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Prediction]:
+    """PREDICT: a price, a confidence and a target date for each hypothesis."""
+    from stockml import cycle
+
+    return [cycle.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
+
+
+def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
+    """ACT: log each prediction, once; it then waits for its target date. Returns those that were new."""
+    return [] if is_dry(run.args) else run.log.append(predictions)
+
+
+def is_dry(args: argparse.Namespace) -> bool:
+    """Whether nothing may be written."""
+    return bool(args.dry_run or args.explain)
+
+
+def to_predict(run: Run) -> list[str]:
+    """The symbols named; else those with trained models; else the watchlist, from signals alone."""
+    if run.args.verify_only:
+        return []
+    if run.args.explain:
+        return [run.args.explain]
+    if run.symbols:
+        return run.symbols
+    from stockml import models
+
+    trained = models.trained_symbols(run.home)
+    if not trained:
+        run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
+    return trained or run.default_symbols()
+
+
+def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
+    """Pending predictions whose session is complete, made from this kind of source, of the symbols named if any."""
+    return [
+        prediction
+        for prediction in pending
+        if prediction.source == run.source.kind
+        and (run.symbols is None or prediction.symbol in run.symbols)
+        and is_due(prediction, run.clock)
+    ]
+
+
+def sessions_back(run: Run, due: Sequence[Prediction]) -> int:
+    """How far prices must reach: over all an analysis looks at, and to the day each due prediction was made from."""
+    from stockml.models import SESSIONS_NEEDED
+
+    today = run.args.as_of or run.clock.now.date()
+    made_from = [date.fromisoformat(prediction.data_through) for prediction in due]
+    return max(SESSIONS_NEEDED, (today - min(made_from, default=today)).days)
+
+
+def model_view(run: Run, prices: PriceTable) -> ModelView | None:
+    """What a stock's models say of its newest session; None, and a word to the user, where they cannot be asked."""
+    from stockml import cycle, models
+
+    try:
+        bundle = models.load_bundle(run.home, prices.symbol)
+    except models.ModelError as error:
+        if error.kind == models.MISSING and run.symbols:
+            run.notice(f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it.")
+        elif error.kind != models.MISSING:
+            run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
+        return None
+    age_days = (prices.data_through - bundle.data_through).days
+    if age_days < 0:
+        run.notice(
+            f"{prices.symbol}: its model has seen {bundle.data_through}, after {prices.data_through}, and is not used."
+        )
+        return None
+    if age_days > STALE_AFTER_DAYS:
+        run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
+    if run.args.horizon > bundle.horizon:
+        run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
+    return cycle.model_view(bundle, bundle.forecast(prices))
+
+
+def tell(
+    run: Run, learned: Learned, plans: Sequence[Plan], predictions: Sequence[Prediction], logged: Sequence[Prediction]
+) -> int:
+    """Print what was found, as a table, a story or JSON; returns the exit code."""
+    from stockml import terminal
+
+    exit_code = run.exit_code(anything_done=bool(learned.settled or predictions))
+    scores = {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())}
+    if run.args.json:
+        results = {
+            "predictions": [prediction.to_record() for prediction in predictions],
+            "logged": [prediction.id for prediction in logged],
+            "settled": [prediction.to_record() for prediction in learned.settled],
+            "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
+            "accuracy": scores,
+        }
+        cli.print_json(run.to_json("realtime_predictor", results, exit_code))
+    elif run.args.explain and plans:
+        print(terminal.explanation(plans[0], predictions[0], scores.get(predictions[0].symbol)))
+    elif not run.args.quiet:
+        terminal.tell(run, (learned.settled, learned.waiting), predictions, logged, scores)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
