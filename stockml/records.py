@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
@@ -105,19 +106,7 @@ class Prediction:
             "target_date": self.target_date,
             "market_regime": self.market_regime,
             "signals": [[signal.name, signal.weight] for signal in self.signals],
-            "status": self.status,
-        }
-        outcome = self.outcome
-        if outcome is not None and outcome.status == VERIFIED:
-            record |= {
-                "actual_price": outcome.actual_price,
-                "error_pct": outcome.error_pct,
-                "was_accurate": outcome.was_accurate,
-                "verified_at": outcome.settled_at,
-            }
-        if outcome is not None and outcome.status == EXPIRED:
-            record |= {"reason": outcome.reason, "expired_at": outcome.settled_at}
-        record |= {
+            "status": PENDING,
             "id": self.id,
             "data_through": self.data_through,
             "magnitude": self.magnitude,
@@ -132,15 +121,11 @@ class Prediction:
             "currency": self.currency,
             "model_trained_at": self.model_trained_at,
         }
-        if outcome is not None and outcome.naive_error_pct is not None:
-            record["naive_error_pct"] = outcome.naive_error_pct
-        if outcome is not None and outcome.units_factor is not None:
-            record["units_factor"] = outcome.units_factor
-        return record
+        return record if self.outcome is None else completed(record, self.outcome)
 
     def to_json(self) -> str:
         """The record as one line of strict JSON (no NaN), without its line feed."""
-        return json.dumps(self.to_record(), allow_nan=False, ensure_ascii=False, separators=(", ", ": "))
+        return record_line(self.to_record())
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Prediction:
@@ -149,19 +134,19 @@ class Prediction:
             evidence = record["evidence"]
             prediction = cls(
                 symbol=_text(record, "symbol"),
-                prediction_date=_text(record, "prediction_date"),
+                prediction_date=_time(record, "prediction_date"),
                 current_price=_price(record, "current_price"),
                 predicted_price=_price(record, "predicted_price"),
                 predicted_change_pct=_number(record, "predicted_change_pct"),
                 confidence=_number(record, "confidence"),
                 prediction_horizon_days=_positive_int(record, "prediction_horizon_days"),
-                target_date=_text(record, "target_date"),
+                target_date=_date(record, "target_date"),
                 market_regime=_text(record, "market_regime"),
                 signals=tuple(
                     Signal(_text({"signals": name}, "signals"), _number({"signals": weight}, "signals"))
                     for name, weight in record["signals"]
                 ),
-                data_through=_text(record, "data_through"),
+                data_through=_date(record, "data_through"),
                 magnitude=_number(record, "magnitude"),
                 low=_number(record, "low"),
                 high=_number(record, "high"),
@@ -171,17 +156,45 @@ class Prediction:
                     {name: _number(evidence["confidence_inputs"], name) for name in evidence["confidence_inputs"]},
                 ),
                 source=_text(record, "source"),
-                currency=record["currency"],
-                model_trained_at=record["model_trained_at"],
+                currency=None if record["currency"] is None else _text(record, "currency"),
+                model_trained_at=None if record["model_trained_at"] is None else _text(record, "model_trained_at"),
                 outcome=_outcome(record),
             )
         except KeyError as error:
             raise ValueError(f"the key {error.args[0]!r} is missing") from None
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a value has the wrong form ({error})") from None
+        except OverflowError:
+            raise ValueError("a number is too large") from None
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
         return prediction
+
+
+def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
+    """A pending line's object with its outcome: SPEC's keys after `status`, ours last, keys we do not know kept."""
+    if outcome.status == VERIFIED:
+        found: dict[str, Any] = {
+            "actual_price": outcome.actual_price,
+            "error_pct": outcome.error_pct,
+            "was_accurate": outcome.was_accurate,
+            "verified_at": outcome.settled_at,
+        }
+    else:
+        found = {"reason": outcome.reason, "expired_at": outcome.settled_at}
+    last = {"naive_error_pct": outcome.naive_error_pct, "units_factor": outcome.units_factor}
+    full: dict[str, Any] = {}
+    for key, value in record.items():
+        if key == "status":
+            full |= {"status": outcome.status, **found}
+        elif key not in found and key not in last:  # left over where somebody set a line back to pending
+            full[key] = value
+    return full | {key: value for key, value in last.items() if value is not None}
+
+
+def record_line(record: Mapping[str, Any]) -> str:
+    """A JSON object as one line, without its line feed; ValueError for a NaN."""
+    return json.dumps(record, allow_nan=False, ensure_ascii=False)
 
 
 def _outcome(record: Mapping[str, Any]) -> Outcome | None:
@@ -194,7 +207,7 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
             raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
         return Outcome(
             status=VERIFIED,
-            settled_at=_text(record, "verified_at"),
+            settled_at=_time(record, "verified_at"),
             actual_price=_price(record, "actual_price"),
             error_pct=_number(record, "error_pct"),
             was_accurate=record["was_accurate"],
@@ -202,7 +215,7 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
             units_factor=factor,
         )
     if status == EXPIRED:
-        return Outcome(status=EXPIRED, settled_at=_text(record, "expired_at"), reason=_text(record, "reason"))
+        return Outcome(status=EXPIRED, settled_at=_time(record, "expired_at"), reason=_text(record, "reason"))
     raise ValueError(f"status is {status!r}, not pending, verified or expired")
 
 
@@ -211,6 +224,28 @@ def _text(record: Mapping[str, Any], key: str) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} is {value!r}, not a text")
     return value
+
+
+def _time(record: Mapping[str, Any], key: str) -> str:
+    value = _text(record, key)
+    if len(value) != 19 or value[10] != "T" or value[16] != ":" or not _is_iso(value):
+        raise ValueError(f"{key} is {value!r}, not a time like 2026-02-01T12:30:00")
+    return value
+
+
+def _date(record: Mapping[str, Any], key: str) -> str:
+    value = _text(record, key)
+    if len(value) != 10 or not _is_iso(value):
+        raise ValueError(f"{key} is {value!r}, not a date like 2026-02-01")
+    return value
+
+
+def _is_iso(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False
+    return text[4] == text[7] == "-"
 
 
 def _number(record: Mapping[str, Any], key: str) -> float:

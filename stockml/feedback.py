@@ -1,0 +1,162 @@
+"""What the verified lines of the log add up to: accuracy for people, and the learner's state; owner of feedback/.
+
+Everything in the folder is a function of the verified lines alone, folded in the order of (verified_at, position): it
+can be deleted at any time and comes back the same. A run folds in only what is new, where it can be sure of the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, Self, TypeVar
+
+from stockml.checkpoint import Folded
+from stockml.files import storage, write_for_tail, write_whole
+from stockml.log_view import View
+from stockml.prediction_log import PredictionLog, Settled
+from stockml.records import VERIFIED, Prediction
+
+LOG = logging.getLogger(__name__)
+
+VERSION = 1
+
+
+class Learns(Protocol):
+    """What is asked of a learner: the same lines in the same order give the same state."""
+
+    def __init__(self) -> None: ...
+
+    def learn(self, prediction: Prediction) -> None: ...
+
+    def to_state(self) -> dict[str, Any]: ...
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self: ...
+
+
+L = TypeVar("L", bound=Learns)
+
+
+@dataclass(slots=True)
+class Accuracy:
+    """A symbol's verified predictions so far, all horizons together."""
+
+    total: int = 0
+    accurate: int = 0
+    direction_hits: int = 0  # predicted and actual change of the same sign
+    error_pct_sum: float = 0.0
+    naive_error_pct_sum: float = 0.0
+
+    def add(self, prediction: Prediction) -> None:
+        outcome = prediction.outcome
+        assert outcome is not None and outcome.error_pct is not None and outcome.naive_error_pct is not None
+        self.total += 1
+        self.accurate += bool(outcome.was_accurate)
+        self.direction_hits += prediction.predicted_change_pct * prediction.actual_change_pct > 0
+        self.error_pct_sum += outcome.error_pct
+        self.naive_error_pct_sum += outcome.naive_error_pct
+
+    def to_record(self) -> dict[str, Any]:
+        """SPEC's three keys, then how far predictions were off, and how far "no change" would have been."""
+        return {
+            "total_predictions": self.total,
+            "accurate_predictions": self.accurate,
+            "accuracy": round(self.accurate / self.total, 4),
+            "mean_error_pct": round(self.error_pct_sum / self.total, 4),
+            "mean_naive_error_pct": round(self.naive_error_pct_sum / self.total, 4),
+            "direction_hits": self.direction_hits,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Learned(Generic[L]):
+    """What is known after folding: the learner, and each symbol's accuracy."""
+
+    learner: L
+    accuracy: dict[str, Accuracy]
+
+    def fold(self, predictions: Iterable[Prediction]) -> None:
+        for prediction in predictions:
+            self.accuracy.setdefault(prediction.symbol, Accuracy()).add(prediction)
+            try:
+                self.learner.learn(prediction)
+            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+                LOG.warning("%s: counted, but nothing can be learned from its line (%s)", prediction.id, error)
+
+
+class Feedback(Generic[L]):
+    """The folder and the kind of learner whose state it holds."""
+
+    def __init__(self, folder: Path, learner: type[L]) -> None:
+        self._learner = learner
+        self._scores = folder / "accuracy_scores.json"
+        self._state = folder / "learned.json"
+
+    def update(self, log: PredictionLog, view: View | None = None, settled: Settled | None = None) -> Learned[L]:
+        """Bring the folder up to the log, under its lock; returns what was known as of the view.
+
+        The folder always follows the whole log. Only where the view looks at an earlier day does the answer differ:
+        then it is folded anew from what was verified by that day, with what has just been settled as of it.
+        """
+        learned = self._up_to_date(log)
+        if view is None or not view.is_partial:
+            return learned
+        return self.preview(view, settled.left if settled else ())
+
+    def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
+        """What is known as of the view, and from lines settled beside it; needs no lock, nothing is written."""
+        known = self._kept(view.folded) if view.folded else None
+        if known is None:
+            known = self._nothing()
+            known.fold(view.verified)
+        verified = [line for line in settled if line.status == VERIFIED]
+        known.fold(sorted(verified, key=lambda line: (line.outcome.settled_at if line.outcome else "", line.id)))
+        return known
+
+    def _up_to_date(self, log: PredictionLog) -> Learned[L]:
+        new, folded = log.unfolded, log.folded
+        learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
+        if learned is None:  # lost, edited, of another version, or an outcome came in that belongs before the last one
+            new = log.full_scan().verified
+            learned, folded = self._nothing(), None
+        learned.fold(log.lines_at(new))
+        last_key = new[-1] if new else folded.last_key if folded else 0
+        if new or folded is None:
+            self._write(learned)
+            folded = Folded(last_key, self._digest())
+        log.note_folded(folded)
+        return learned
+
+    def _nothing(self) -> Learned[L]:
+        return Learned(self._learner(), {})
+
+    def _kept(self, folded: Folded) -> Learned[L] | None:
+        """What the folder holds; None unless it is what was written when `folded` was noted."""
+        if not self._state.exists() or not self._scores.exists() or self._digest() != folded.digest:
+            return None
+        try:
+            values = json.loads(self._state.read_bytes())
+            if values["version"] != VERSION:
+                return None
+            accuracy = {symbol: Accuracy(**sums) for symbol, sums in values["accuracy"].items()}
+            return Learned(self._learner.from_state(values["learner"]), accuracy)
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _write(self, learned: Learned[L]) -> None:
+        scores = {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())}
+        state = {
+            "version": VERSION,
+            "accuracy": {symbol: asdict(accuracy) for symbol, accuracy in sorted(learned.accuracy.items())},
+            "learner": learned.learner.to_state(),
+        }
+        write_whole(self._state, json.dumps(state, allow_nan=False, indent=1, sort_keys=True) + "\n")
+        write_for_tail(self._scores, json.dumps(scores, allow_nan=False, indent=2))
+
+    def _digest(self) -> str:
+        with storage(self._scores.parent, "read the folder"):
+            return hashlib.sha256(self._state.read_bytes() + self._scores.read_bytes()).hexdigest()
