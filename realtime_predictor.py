@@ -58,7 +58,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
     )
     how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
-    how.add_argument("--explain", metavar="SYMBOL", help="tell the five steps for one stock; nothing is written")
+    how.add_argument(
+        "--explain", type=cli.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
+    )
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",

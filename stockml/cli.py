@@ -236,6 +236,14 @@ def positive(text: str) -> int:
     return number
 
 
+def symbol(text: str) -> str:
+    """One symbol, as an argparse type."""
+    try:
+        return check_symbol(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def named_symbols(args: argparse.Namespace) -> list[str] | None:
     """The symbols given by either option, each once and in order; None where neither was given.
 

@@ -164,7 +164,7 @@ def _analyze_text(plan: Plan, prediction: Prediction) -> str:
         [
             f"{prediction.symbol}: {prediction.predicted_change_pct:+.2f} % by {prediction.target_date}",
             "",
-            f"1. ANALYZE  prices through {prediction.data_through} ({prediction.source})",
+            f"1. ANALYZE  prices through {prediction.data_through} ({_source(prediction)})",
             f"   close {money(prediction.current_price)} {prediction.currency or ''}".rstrip(),
             f"   RSI {day['rsi']:.1f}, MACD {day['macd'] / day['close'] * 100:+.2f} % of the price",
             f"   close over {moved}",
@@ -211,7 +211,11 @@ def _act_text(prediction: Prediction) -> str:
     model = (
         f"models trained {prediction.model_trained_at}" if prediction.model_trained_at else "no model, signals alone"
     )
-    return f"4. ACT  logged as {prediction.id} on {prediction.prediction_date} ({model})"
+    return f"4. ACT  a run would log it as {prediction.id} ({model}) and wait for its target date"
+
+
+def _source(prediction: Prediction) -> str:
+    return SIMULATED if prediction.source == "sample" else prediction.source
 
 
 def _learn_text(prediction: Prediction, record: Mapping[str, Any] | None) -> str:
