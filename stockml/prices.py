@@ -154,7 +154,7 @@ def _read_days(column: pd.Series) -> pd.DatetimeIndex:
     """The days a column holds, in the exchange's own time; NaT for what is no ISO date, which could be misread."""
     if not pd.api.types.is_datetime64_any_dtype(column):
         column = pd.to_datetime(column.astype(str).str[:10], errors="coerce", format="%Y-%m-%d")
-    return pd.DatetimeIndex(column).tz_localize(None).normalize().rename("Date")
+    return pd.DatetimeIndex(column).tz_localize(None).normalize().as_unit("us").rename("Date")
 
 
 def _named_columns(raw: pd.DataFrame) -> pd.DataFrame:

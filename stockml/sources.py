@@ -1,24 +1,23 @@
 """A list of symbols -> checked price tables, and a failure for each symbol that has none.
 
-One source a run, never another in its place. Which connection is opened is the business of `yahoo`.
+One source a run, never another in its place. How Yahoo is asked is the business of `feed` and `yahoo`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml import failures
 from stockml.failures import Failure, FetchError
+from stockml.feed import PATIENT, Feed, FeedSettings, Raw, Span, from_store, from_yahoo
 from stockml.home import Home, check_symbol
 from stockml.sessions import Clock
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stockml.prices import PriceTable
 
 __all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
@@ -77,16 +76,6 @@ def parse_source(text: str) -> Source:
     return Source(CSV, Path(folder))
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The days one symbol's table may hold."""
-
-    start: date  # surely before the first session that is needed
-    limit: date  # the last day whose bar is complete and may be seen
-    expected: date  # the last session that should be there
-    is_past: bool  # acting as on a past day: what came later is as if not there, so nothing to speak of
-
-
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
     """The days that hold the last `sessions_back` sessions the clock lets see."""
     expected = clock.limit(symbol)
@@ -94,13 +83,15 @@ def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
     return Span(start, clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
-def fetch_prices(
+def fetch_prices(  # noqa: PLR0913 - the last two have defaults that nearly everybody wants
     symbols: Iterable[str],
     source: Source,
     *,
     sessions_back: int,
     clock: Clock,
     home: Home,
+    offline: bool = False,
+    settings: FeedSettings = PATIENT,
 ) -> Fetched:
     """Checked prices of each symbol, or why there are none; one symbol never stops the others.
 
@@ -115,20 +106,25 @@ def fetch_prices(
         With `as_of` no later bar is in any table.
     home : Home
         Where the price store lies.
+    offline : bool, default False
+        Yahoo's prices from the store alone, however old; the other sources need no connection anyway.
+    settings : FeedSettings
+        How hard Yahoo is asked.
     """
     wanted, failed = _valid(symbols)
+    spans = {symbol: span_of(symbol, sessions_back, clock) for symbol in wanted}
     if source.kind == YAHOO:
-        fetched = _from_yahoo(wanted, sessions_back, clock, home)
-        return replace(fetched, failures=failed | dict(fetched.failures))
+        feed = from_store(spans, clock, home) if offline else from_yahoo(spans, clock, home, settings)
+    else:
+        feed = _read_all(spans, source)
+    failed |= feed.failures
     tables: dict[str, PriceTable] = {}
-    for symbol in wanted:
+    for symbol in (symbol for symbol in wanted if symbol in feed.bars):
         try:
-            span = span_of(symbol, sessions_back, clock)
-            raw, currency = _read(symbol, source, span)
-            tables[symbol] = checked(symbol, raw, currency, kind=source.kind, span=span)
+            tables[symbol] = _checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
-    return Fetched(tables, failed)
+    return Fetched(tables, failed, feed.requests)
 
 
 def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
@@ -143,35 +139,19 @@ def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
     return wanted, failed
 
 
-def checked(symbol: str, raw: pd.DataFrame, currency: str | None, *, kind: str, span: Span) -> PriceTable:
-    """The part of a raw table that lies in the span, checked; FetchError where it cannot be used."""
-    from stockml.prices import PriceError, check_prices, note_stale
+def _checked(symbol: str, raw: Raw, kind: str, span: Span) -> PriceTable:
+    """The part of the bars that lies in the span, checked; FetchError where it cannot be used."""
+    from stockml.prices import Finding, PriceError, check_prices, note_stale
 
     try:
-        table = check_prices(symbol, raw, source=kind, currency=currency, limit=span.limit, start=span.start)
+        table = check_prices(symbol, raw.frame, source=kind, currency=raw.currency, limit=span.limit, start=span.start)
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), str(error)) from None
     if span.is_past:
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
+    for note, text in raw.notes:
+        table = table.noting(Finding(note, "noted", (), text))
     return note_stale(table, span.expected)
-
-
-def _from_yahoo(symbols: list[str], sessions_back: int, clock: Clock, home: Home) -> Fetched:
-    from stockml.yahoo import Client, quiet
-
-    tables: dict[str, PriceTable] = {}
-    failed: dict[str, Failure] = {}
-    with quiet():
-        client = Client(home, timeout_s=15)
-        client.know_time_zones(symbols)
-        for symbol in symbols:
-            span = span_of(symbol, sessions_back, clock)
-            try:
-                answer = client.ask(symbol, span.start, clock.now.date())
-                tables[symbol] = checked(symbol, answer.frame, answer.currency, kind=YAHOO, span=span)
-            except FetchError as error:
-                failed[symbol] = Failure(symbol, error.kind, str(error))
-    return Fetched(tables, failed, {symbol: client.requests[symbol.upper()] for symbol in symbols})
 
 
 def _failure_kind(price_error: str) -> str:
@@ -182,19 +162,25 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read(symbol: str, source: Source, span: Span) -> tuple[pd.DataFrame, str | None]:
-    """The raw table and its currency, which no CSV file names."""
-    if source.folder is not None:
-        return read_csv(source.folder / f"{symbol}.csv", symbol), None
-    return _simulate(symbol, span.start, span.limit)
+def _read_all(spans: Mapping[str, Span], source: Source) -> Feed:
+    """The bars of a folder's files, or of the simulated market."""
+    bars: dict[str, Raw] = {}
+    failed: dict[str, Failure] = {}
+    for symbol, span in spans.items():
+        try:
+            bars[symbol] = _read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
+        except FetchError as error:
+            failed[symbol] = Failure(symbol, error.kind, str(error))
+    return Feed(bars, failed)
 
 
-def read_csv(path: Path, symbol: str) -> pd.DataFrame:
-    """The file as it is; FetchError where there is none or it is no CSV file."""
+def _read_csv(symbol: str, folder: Path) -> Raw:
+    """The symbol's file as it is, without a currency; FetchError where there is none or it is no CSV file."""
     import pandas as pd
 
+    path = folder / f"{symbol}.csv"
     try:
-        return pd.read_csv(path)
+        return Raw(pd.read_csv(path), None)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
@@ -204,10 +190,10 @@ def read_csv(path: Path, symbol: str) -> pd.DataFrame:
         raise FetchError(failures.UNREADABLE, message) from None
 
 
-def _simulate(symbol: str, start: date, end: date) -> tuple[pd.DataFrame, str]:
+def _simulate(symbol: str, span: Span) -> Raw:
     from stockml.sample import CURRENCY, SAMPLE_SYMBOLS, sample_bars
 
     if symbol not in SAMPLE_SYMBOLS:
         names = ", ".join(SAMPLE_SYMBOLS)
         raise FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: not in the simulated market; it has {names}")
-    return sample_bars(symbol, start, end), CURRENCY
+    return Raw(sample_bars(symbol, span.start, span.limit), CURRENCY)

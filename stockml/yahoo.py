@@ -5,19 +5,22 @@ What is kept, asked again or checked is decided elsewhere.
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from stockml import failures
 from stockml.failures import FetchError
+from stockml.files import make_folder
 from stockml.home import Home
 from stockml.sessions import calendar_for
 
@@ -26,6 +29,7 @@ if TYPE_CHECKING:
 
 RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 CHART_PATH = "/v8/finance/chart/"
+REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
 DELISTED_EXCHANGE = "YHD"  # where Yahoo keeps what no exchange lists any more
 
 
@@ -66,19 +70,18 @@ class Client:
 
             def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
                 options["timeout"] = timeout_s
-                client._before(url)
-                response = super().request(method, url, **options)
-                client._after(url, response)
-                return response
+                send = functools.partial(super().request, method, url, **options)
+                return client._chart(url, send) if CHART_PATH in url else client._once(method, url, send)
 
         self.requests: Counter[str] = Counter()
         self._replies = threading.local()
+        self._answered: dict[tuple[str, str], Any] = {}
         self._counting = threading.Lock()
         self._yfinance = yfinance
         # or yfinance reports time-outs and broken servers as "possibly delisted"
         yfinance.config.debug.hide_exceptions = False
         caches = home.prices / "yfinance"
-        caches.mkdir(parents=True, exist_ok=True)
+        make_folder(caches)
         yfinance.set_tz_cache_location(str(caches))
         self._session = RecordingSession(impersonate="chrome")
 
@@ -86,17 +89,19 @@ class Client:
         """Tell yfinance each symbol's time zone, for which it would ask Yahoo once more; call before any thread."""
         from yfinance import cache
 
+        known = cache.get_tz_cache()
         for symbol in symbols:
-            cache.get_tz_cache().store(symbol.upper(), str(calendar_for(symbol).timezone))
+            zone = str(calendar_for(symbol).timezone)
+            if known.lookup(symbol.upper()) != zone:
+                known.store(symbol.upper(), zone)
 
-    def ask(self, symbol: str, start: date, until: date) -> Answer:
-        """Daily bars from `start` to `until`, both inclusive; FetchError says why there are none."""
+    def ask(self, symbol: str, start: date) -> Answer:
+        """Daily bars from `start` to this moment; FetchError says why there are none."""
         self._replies.last = None
         try:
             ticker = self._yfinance.Ticker(symbol, session=self._session)
             frame = ticker.history(
-                start=start.isoformat(),
-                end=(until + timedelta(days=1)).isoformat(),
+                start=start.isoformat(),  # no end: yfinance would answer a past one from its memory
                 interval="1d",
                 auto_adjust=False,
                 actions=True,
@@ -106,29 +111,43 @@ class Client:
             raise _explain(symbol, error, self._replies.last) from error
         return _read(symbol, frame, self._replies.last)
 
-    def _before(self, url: str) -> None:
-        if CHART_PATH in url:
-            self._replies.last = None
-            with self._counting:
-                self.requests[url.rpartition("/")[2]] += 1
+    def _chart(self, url: str, send: Callable[[], Any]) -> Any:
+        self._replies.last = None
+        with self._counting:
+            self.requests[unquote(url.rpartition("/")[2])] += 1
+        response = send()
+        self._replies.last = _reply(response.status_code, response.text)
+        return response
 
-    def _after(self, url: str, response: Any) -> None:
-        if CHART_PATH in url:
-            self._replies.last = _reply(response.status_code, response.text)
+    def _once(self, method: str, url: str, send: Callable[[], Any]) -> Any:
+        """Cookies and what goes with them, which charts do without: asked for once a run, whatever comes of it."""
+        key = (method, url)
+        if key not in self._answered:
+            try:
+                self._answered[key] = send()
+            except Exception as error:
+                self._answered[key] = error
+        if isinstance(self._answered[key], Exception):
+            raise self._answered[key]
+        return self._answered[key]
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
     """No word of yfinance's own, whose warnings tell of its inside; enter it before any thread starts."""
-    logger = logging.getLogger("yfinance")
-    level = logger.level
+    import yfinance  # noqa: F401 - its import asks for its own warnings again
+
+    loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
+    levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        logger.setLevel(logging.CRITICAL + 1)
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
 
 
 def _reply(status: int, text: str) -> Reply:
@@ -142,24 +161,30 @@ def _reply(status: int, text: str) -> Reply:
 def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     """The failure's kind and its sentence, from the HTTP status first: yfinance's own words often mislead."""
     from curl_cffi.requests.exceptions import RequestException
-    from yfinance.exceptions import YFPricesMissingError, YFRateLimitError
+    from yfinance.exceptions import YFDataException, YFRateLimitError
 
-    reason = " ".join(str(error).split())[:200]
-    if isinstance(error, YFRateLimitError) or (reply and reply.status in (401, 403, 429, 999)):
+    reason = _reason(error)
+    status = reply.status if reply else 0
+    if isinstance(error, YFRateLimitError) or status in REFUSALS:
         return FetchError(failures.RATE_LIMITED, f"{symbol}: Yahoo refuses to answer so many requests; try later")
-    if isinstance(error, RequestException | OSError):
+    if status >= 500 or isinstance(error, YFDataException):
+        told = f"HTTP {status}" if status >= 500 else reason
+        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({told}); try later")
+    if isinstance(error, RequestException | OSError) and status < 400:
         return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
     if reply is None:
         return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed ({reason}); see whether a newer one helps")
-    if reply.status >= 500:
-        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble (HTTP {reply.status}); try later")
-    if reply.status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
+    if status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
         return FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: Yahoo does not know it: delisted, renamed or misspelt")
-    if isinstance(error, YFPricesMissingError) and (reply.meta or reply.status == 400):
+    if status == 400 or (reply.meta and not reply.has_bars):
         return FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
-    return FetchError(
-        failures.UNREADABLE, f"{symbol}: Yahoo's answer (HTTP {reply.status}) is no price table ({reason}); try later"
-    )
+    return FetchError(failures.UNREADABLE, f"{symbol}: Yahoo's answer (HTTP {status}) is no price table; try later")
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, without its name and its advice."""
+    text = " ".join(str(error).split()).partition(". See http")[0]
+    return text.removeprefix("Failed to perform, ")[:200]
 
 
 def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:

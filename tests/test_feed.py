@@ -1,0 +1,425 @@
+"""A run against Yahoo: how often it asks, what it keeps, and what it does about each thing that goes wrong."""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import fake_yahoo as fake
+import numpy as np
+import pandas as pd
+import pytest
+from fake_yahoo import FakeYahoo, Listing, redirected
+from test_prices import market
+
+from stockml import failures
+from stockml.feed import GIVE_UP_AFTER, FeedSettings
+from stockml.home import Home
+from stockml.sessions import Clock, calendar_for
+from stockml.sources import Fetched, Source, fetch_prices
+
+TUESDAY = date(2026, 6, 30)
+WEDNESDAY = date(2026, 7, 1)
+MUMBAI = "Asia/Kolkata"
+AT_ONCE = FeedSettings(threads=1, timeout_s=0.5, first_wait_s=0, longest_wait_s=0)
+
+
+def listing(n_days: int = 700, seed: int = 1, last_day: str = "2026-08-31", symbol: str = "TCS.NS") -> Listing:
+    """Bars on the sessions of the symbol's own exchange."""
+    days = calendar_for(symbol).sessions_between(date(2023, 1, 1), date.fromisoformat(last_day))[-n_days:]
+    raw = market(n_days, seed).drop(columns="Adj Close")
+    return Listing(raw.set_index(pd.DatetimeIndex(days, name="Date")))
+
+
+@dataclass
+class Desk:
+    """A server, a home, and a clock that stands after the close in Mumbai on the server's day."""
+
+    yahoo: FakeYahoo
+    home: Home
+
+    def fetch(self, *symbols: str, at: str = "17:00", as_of: date | None = None, back: int = 300, **options) -> Fetched:
+        now = pd.Timestamp(f"{self.yahoo.today} {at}", tz=MUMBAI).to_pydatetime()
+        options = {"settings": AT_ONCE} | options
+        return fetch_prices(
+            symbols or ("TCS.NS",),
+            Source("yahoo"),
+            sessions_back=back,
+            clock=Clock(now, as_of),
+            home=self.home,
+            **options,
+        )
+
+    def requests(self) -> int:
+        """Charts asked for since the last call."""
+        count = self.yahoo.charts()
+        self.yahoo.asked.clear()
+        return count
+
+
+@pytest.fixture
+def desk(tmp_path):
+    with FakeYahoo(TUESDAY) as yahoo, redirected(yahoo):
+        for seed, symbol in enumerate(("TCS.NS", "INFY.NS", "WIPRO.NS")):
+            yahoo.listings[symbol] = listing(seed=seed)
+        yield Desk(yahoo, Home(tmp_path))
+
+
+def kinds(fetched: Fetched, symbol: str = "TCS.NS") -> list[str]:
+    return [finding.kind for finding in fetched.tables[symbol].findings]
+
+
+# --- how often it asks ------------------------------------------------------------------------------------------
+
+
+def test_a_symbol_costs_one_request_a_day_and_none_again_on_the_same_day(desk):
+    first = desk.fetch("TCS.NS", "INFY.NS")
+    assert (desk.requests(), first.requests) == (2, {"TCS.NS": 1, "INFY.NS": 1})
+    again = desk.fetch("TCS.NS", "INFY.NS")
+    assert (desk.requests(), again.requests, len(desk.yahoo.asked)) == (0, {}, 0)
+    for symbol in first.tables:
+        pd.testing.assert_frame_equal(first.tables[symbol].frame, again.tables[symbol].frame)
+    desk.yahoo.today = WEDNESDAY
+    later = desk.fetch("TCS.NS", "INFY.NS")
+    assert (desk.requests(), later.requests) == (2, {"TCS.NS": 1, "INFY.NS": 1})
+    assert {table.data_through for table in later.tables.values()} == {WEDNESDAY}
+
+
+def test_a_daily_run_asks_for_the_new_sessions_and_a_few_before(desk):
+    desk.fetch()
+    desk.requests()
+    desk.yahoo.today = WEDNESDAY
+    desk.fetch()
+    (url,) = (url for url in desk.yahoo.asked if fake.CHART in url)
+    since = datetime.fromtimestamp(int(url.partition("period1=")[2].partition("&")[0]), UTC)
+    assert (WEDNESDAY - since.date()).days in (15, 16)
+
+
+def test_a_run_that_needs_nothing_new_does_not_load_yfinance(desk):
+    desk.fetch()
+    desk.yahoo.asked.clear()
+    code = (
+        "import sys; from datetime import *; from pathlib import Path\n"
+        "from stockml.home import Home; from stockml.sessions import Clock; from stockml.sources import *\n"
+        f"home, now = Home(Path({str(desk.home.root)!r})), datetime(2026, 6, 30, 12, tzinfo=UTC)\n"
+        "fetched = fetch_prices(['TCS.NS'], Source('yahoo'), sessions_back=300, clock=Clock(now), home=home)\n"
+        "print(len(fetched.tables), 'yfinance' in sys.modules)"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (out.stdout, out.stderr, desk.yahoo.asked) == ("1 False\n", "", [])
+
+
+def test_the_series_that_grew_day_by_day_equals_the_one_fetched_at_once(desk, tmp_path):
+    for day in calendar_for("TCS.NS").sessions_between(date(2026, 6, 1), TUESDAY):
+        desk.yahoo.today = day
+        grown = desk.fetch().tables["TCS.NS"]
+    at_once = Desk(desk.yahoo, Home(tmp_path / "other")).fetch().tables["TCS.NS"]
+    pd.testing.assert_frame_equal(grown.frame.loc["2025-06-01":], at_once.frame.loc["2025-06-01":])
+
+
+def test_more_history_is_fetched_when_more_is_needed(desk):
+    assert len(desk.fetch(back=100).tables["TCS.NS"].frame) < 200
+    assert len(desk.fetch(back=500).tables["TCS.NS"].frame) >= 500
+    assert len(desk.fetch(back=100).tables["TCS.NS"].frame) < 200
+    assert desk.requests() == 2
+
+
+def test_a_past_day_is_served_from_later_prices_without_asking(desk):
+    desk.fetch()
+    desk.requests()
+    past = desk.fetch(as_of=date(2026, 5, 20), back=200).tables["TCS.NS"]
+    assert (past.data_through, past.findings, desk.requests()) == (date(2026, 5, 20), (), 0)
+
+
+def test_a_past_day_in_an_empty_home_sees_nothing_later_and_keeps_it_for_other_days(desk):
+    assert desk.fetch(as_of=date(2026, 5, 20)).tables["TCS.NS"].data_through == date(2026, 5, 20)
+    assert desk.fetch(back=200).tables["TCS.NS"].data_through == TUESDAY
+    assert desk.requests() == 1
+
+
+def test_the_bar_of_an_open_session_is_used_by_nobody_and_fetched_again_after_the_close(desk):
+    during = desk.fetch(at="14:00")
+    assert (during.tables["TCS.NS"].data_through, kinds(during)) == (date(2026, 6, 29), ["open_session"])
+    after = desk.fetch(at="15:51")
+    assert (after.tables["TCS.NS"].data_through, kinds(after)) == (TUESDAY, [])
+    assert desk.requests() == 2
+
+
+# --- when the past changes --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "close_factor"),
+    [
+        (lambda listing: listing.splitting(WEDNESDAY, 2.0), 0.5),
+        (lambda listing: replace(listing, dividends={WEDNESDAY: 3.0}), 1.0),
+    ],
+    ids=["split", "dividend"],
+)
+def test_after_a_split_or_a_dividend_the_whole_series_is_fetched_again(desk, change, close_factor):
+    before = desk.fetch().tables["TCS.NS"].frame
+    desk.requests()
+    desk.yahoo.listings["TCS.NS"] = change(desk.yahoo.listings["TCS.NS"])
+    desk.yahoo.today = WEDNESDAY
+    fetched = desk.fetch()
+    after = fetched.tables["TCS.NS"].frame
+    assert (desk.requests(), kinds(fetched)) == (2, ["refetched"])
+    shared = before.index.intersection(after.index)
+    np.testing.assert_allclose(after.loc[shared, "close"], before.loc[shared, "close"] * close_factor)
+    whole = desk.yahoo.listings["TCS.NS"].known(WEDNESDAY).loc[after.index[0] :]
+    np.testing.assert_allclose(after["adj_close"], whole["Adj Close"])
+    assert desk.fetch().tables["TCS.NS"].data_through == WEDNESDAY
+    assert desk.requests() == 0
+
+
+def test_a_corrected_close_in_the_overlap_brings_the_whole_series_again(desk):
+    desk.fetch()
+    desk.requests()
+    desk.yahoo.listings["TCS.NS"].bars.loc["2026-06-25", ["Close", "High"]] *= 1.03
+    desk.yahoo.today = WEDNESDAY
+    fetched = desk.fetch()
+    assert (desk.requests(), kinds(fetched)) == (2, ["refetched"])
+    close = desk.yahoo.listings["TCS.NS"].bars.loc["2026-06-25", "Close"]
+    assert fetched.tables["TCS.NS"].frame.loc["2026-06-25", "close"] == pytest.approx(close)
+
+
+def test_a_missing_bar_is_filled_in_late(desk):
+    desk.yahoo.fail("TCS.NS", fake.without_rows(-3), times=1)
+    missing = desk.yahoo.listings["TCS.NS"].known(TUESDAY).index[-3]
+    assert missing not in desk.fetch().tables["TCS.NS"].frame.index
+    desk.yahoo.today = WEDNESDAY
+    assert missing in desk.fetch().tables["TCS.NS"].frame.index
+    assert desk.requests() == 2
+
+
+def test_when_the_last_session_is_missing_it_is_said_and_asked_for_again(desk):
+    desk.yahoo.fail("TCS.NS", fake.without_rows(-1), times=1)
+    early = desk.fetch()
+    assert (early.tables["TCS.NS"].data_through, kinds(early)) == (date(2026, 6, 29), ["stale"])
+    later = desk.fetch()
+    assert (later.tables["TCS.NS"].data_through, kinds(later), desk.requests()) == (TUESDAY, [], 2)
+
+
+def test_nulls_in_the_middle_and_at_the_end_are_dropped_and_counted(desk):
+    desk.yahoo.fail("TCS.NS", fake.null_rows(50, 51, -1), times=1)
+    table = desk.fetch().tables["TCS.NS"]
+    assert {finding.kind: finding.count for finding in table.findings} == {"missing_price": 3, "stale": 1}
+    assert table.data_through == date(2026, 6, 29)
+    assert kinds(desk.fetch()) == ["missing_price"]  # the end was asked for again, the middle lies too far back
+
+
+def test_a_damaged_file_of_the_store_is_fetched_anew(desk, caplog):
+    desk.fetch()
+    (desk.home.prices / "TCS.NS.parquet").write_bytes(b"PAR1")
+    assert desk.fetch().tables["TCS.NS"].data_through == TUESDAY
+    assert "are damaged" in caplog.text and desk.requests() == 2
+
+
+# --- without a connection ---------------------------------------------------------------------------------------
+
+
+def test_offline_the_store_serves_and_says_how_old_it_is(desk):
+    desk.fetch()
+    desk.requests()
+    desk.yahoo.today = date(2026, 7, 6)
+    fetched = desk.fetch("TCS.NS", "INFY.NS", offline=True)
+    assert (list(fetched.tables), kinds(fetched), desk.requests()) == (["TCS.NS"], ["offline", "stale"], 0)
+    assert "last asked 6 days ago; its prices end on 2026-06-30" in fetched.tables["TCS.NS"].findings[0].text
+    assert fetched.failures["INFY.NS"].kind == failures.NO_NEW_DATA
+    assert "run once with a connection" in fetched.failures["INFY.NS"].message
+
+
+# --- faults -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "times", "kind", "requests"),
+    [
+        (fake.TOO_MANY, 1, None, 2),  # yfinance asks a second time by itself
+        (fake.TOO_MANY, 2, None, 3),
+        (fake.TOO_MANY, 99, failures.RATE_LIMITED, 8),
+        (fake.UNKNOWN, 99, failures.UNKNOWN_SYMBOL, 2),
+        (fake.BROKEN, 2, None, 3),
+        (fake.BROKEN, 99, failures.SERVER, 6),
+        (fake.HTML, 1, None, 2),
+        (fake.HTML, 99, failures.UNREADABLE, 2),
+        (fake.cut, 1, None, 2),
+        (fake.cut, 99, failures.UNREADABLE, 2),
+        (fake.drop, 1, None, 2),
+        (fake.drop, 99, failures.NETWORK, 2),
+        (fake.hang, 1, None, 2),
+        (fake.hang, 99, failures.NETWORK, 2),
+        (fake.empty, 99, failures.NO_NEW_DATA, 1),
+        (fake.NO_SUCH_DAYS, 99, failures.NO_NEW_DATA, 2),
+        (fake.described(symbol="OTHER.NS"), 99, failures.UNREADABLE, 2),
+        (fake.described(currency="USD"), 99, None, 1),
+    ],
+)
+def test_a_fault_ends_in_its_class_and_harms_no_other_symbol(desk, fault, times, kind, requests):
+    desk.yahoo.fail("INFY.NS", fault, times)
+    fetched = desk.fetch("TCS.NS", "INFY.NS", "WIPRO.NS")
+    assert fetched.requests == {"TCS.NS": 1, "INFY.NS": requests, "WIPRO.NS": 1}
+    assert {"TCS.NS", "WIPRO.NS"} <= set(fetched.tables)
+    if kind is None:
+        assert list(fetched.tables) == ["TCS.NS", "INFY.NS", "WIPRO.NS"]
+        assert (fetched.tables["INFY.NS"].data_through, fetched.failures) == (TUESDAY, {})
+    else:
+        failure = fetched.failures["INFY.NS"]
+        assert (failure.kind, failure.is_known) == (kind, False)
+        assert failure.message.startswith("INFY.NS: ") and "\n" not in failure.message
+
+
+@pytest.mark.parametrize("fault", [fake.TOO_MANY, fake.BROKEN, fake.HTML, fake.cut, fake.drop, fake.hang, fake.empty])
+def test_a_fault_leaves_what_is_stored_as_it_was(desk, fault):
+    before = desk.fetch().tables["TCS.NS"]
+    desk.yahoo.today = WEDNESDAY
+    desk.yahoo.fail("TCS.NS", fault)
+    desk.fetch()
+    desk.yahoo.mend()
+    offline = desk.fetch(offline=True).tables["TCS.NS"]
+    pd.testing.assert_frame_equal(offline.frame.loc[: str(TUESDAY)], before.frame.loc[offline.frame.index[0] :])
+    assert desk.fetch().tables["TCS.NS"].data_through == WEDNESDAY
+
+
+@pytest.mark.parametrize("fault", [fake.empty, fake.NO_SUCH_DAYS])
+def test_no_new_price_is_said_and_the_stored_ones_are_used(desk, fault):
+    desk.fetch()
+    desk.yahoo.today = WEDNESDAY
+    desk.yahoo.fail("TCS.NS", fault)
+    fetched = desk.fetch()
+    assert (fetched.failures, kinds(fetched)) == ({}, ["no_new_data", "stale"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (fake.TOO_MANY, "5 requests in a row were refused by Yahoo"),
+        (fake.BROKEN, "9 requests in a row were met by a server in trouble"),
+        (fake.drop, "8 requests in a row were not answered"),
+    ],
+)
+def test_after_several_failures_in_a_row_nobody_is_asked_any_more(desk, fault, words):
+    symbols = [f"S{number}.NS" for number in range(30)]
+    desk.yahoo.fail("*", fault)
+    fetched = desk.fetch(*symbols)
+    kind = {failure.kind for failure in fetched.failures.values()}
+    assert (len(fetched.failures), len(kind)) == (30, 1)
+    asked = sum(fetched.requests.values())
+    assert asked <= 2 * GIVE_UP_AFTER[kind.pop()]  # yfinance asks twice after an HTTP error
+    assert words in fetched.failures["S29.NS"].message
+    assert fetched.requests["S29.NS"] == 0
+
+
+def test_waiting_is_bounded_and_ends_when_the_run_gives_up(desk):
+    symbols = [f"S{number}.NS" for number in range(8)]
+    desk.yahoo.fail("*", fake.TOO_MANY)
+    started = datetime.now(UTC)
+    fetched = desk.fetch(*symbols, settings=FeedSettings(threads=8, timeout_s=0.5, first_wait_s=20, longest_wait_s=30))
+    assert datetime.now(UTC) - started < timedelta(seconds=10)
+    assert {failure.kind for failure in fetched.failures.values()} == {failures.RATE_LIMITED}
+
+
+def test_a_hanging_connection_costs_its_time_and_no_more(desk):
+    desk.yahoo.fail("*", fake.hang)
+    started = datetime.now(UTC)
+    fetched = desk.fetch("TCS.NS")
+    assert datetime.now(UTC) - started < timedelta(seconds=5)
+    assert fetched.failures["TCS.NS"].kind == failures.NETWORK
+
+
+def test_a_few_threads_fetch_as_one_does(desk):
+    for number in range(12):
+        desk.yahoo.listings[f"S{number}.NS"] = listing(seed=100 + number)
+    symbols = [f"S{number}.NS" for number in range(12)]
+    desk.yahoo.fail("S3.NS", fake.UNKNOWN)
+    desk.yahoo.fail("S5.NS", fake.cut)
+    fetched = desk.fetch(*symbols, settings=replace(AT_ONCE, threads=6, timeout_s=5))
+    assert list(fetched.tables) == [symbol for symbol in symbols if symbol not in ("S3.NS", "S5.NS")]
+    for symbol, table in fetched.tables.items():
+        np.testing.assert_allclose(
+            table.frame["close"], desk.yahoo.listings[symbol].known(TUESDAY)["Close"].loc[table.frame.index[0] :]
+        )
+
+
+# --- dead symbols -----------------------------------------------------------------------------------------------
+
+
+def test_a_dead_symbol_is_asked_for_again_only_weekly_and_forgiven_when_it_comes_back(desk):
+    met = desk.fetch("TCS.NS", "DEAD.NS").failures["DEAD.NS"]
+    assert (met.kind, met.is_known) == (failures.UNKNOWN_SYMBOL, False)
+    desk.requests()
+    for day in range(1, 7):
+        desk.yahoo.today = TUESDAY + timedelta(days=day)
+        skipped = desk.fetch("DEAD.NS")
+        assert (skipped.failures["DEAD.NS"].is_known, desk.requests(), skipped.requests) == (True, 0, {})
+        assert (
+            "did not know it on 2026-06-30; it is asked for again from 2026-07-07 on"
+            in skipped.failures["DEAD.NS"].message
+        )
+    desk.yahoo.today = TUESDAY + timedelta(days=7)
+    again = desk.fetch("DEAD.NS").failures["DEAD.NS"]
+    assert (again.is_known, desk.requests()) == (False, 2)
+    desk.yahoo.today = TUESDAY + timedelta(days=14)
+    desk.yahoo.listings["DEAD.NS"] = listing(seed=9)
+    assert list(desk.fetch("DEAD.NS").tables) == ["DEAD.NS"]
+    assert json.loads((desk.home.prices / "quarantine.json").read_text()) == {}
+
+
+def test_a_renamed_symbol_fails_as_unknown_and_its_new_name_as_too_short(desk):
+    desk.fetch("TCS.NS")
+    del desk.yahoo.listings["TCS.NS"]
+    desk.yahoo.listings["TCSNEW.NS"] = listing(n_days=12, last_day=str(WEDNESDAY))
+    desk.yahoo.today = WEDNESDAY
+    fetched = desk.fetch("TCS.NS", "TCSNEW.NS", "INFY.NS")
+    assert {symbol: failure.kind for symbol, failure in fetched.failures.items()} == {
+        "TCS.NS": failures.UNKNOWN_SYMBOL,
+        "TCSNEW.NS": failures.TOO_SHORT,
+    }
+    assert list(fetched.tables) == ["INFY.NS"]
+
+
+# --- what a caller is told --------------------------------------------------------------------------------------
+
+
+def test_the_summary_tells_each_symbols_rows_requests_and_findings(desk):
+    desk.yahoo.fail("TCS.NS", fake.null_rows(50), times=1)
+    summary = json.loads(json.dumps(desk.fetch("TCS.NS", "DEAD.NS").summary()))
+    finding = summary["TCS.NS"]["findings"][0]
+    assert (finding["kind"], finding["action"], finding["count"]) == ("missing_price", "dropped", 1)
+    assert finding["first"] == finding["last"]
+    assert (summary["TCS.NS"]["requests"], summary["TCS.NS"]["data_through"]) == (1, "2026-06-30")
+    assert summary["TCS.NS"]["currency"] == "INR"
+    assert summary["DEAD.NS"] == {
+        "failure": "unknown_symbol",
+        "message": "DEAD.NS: Yahoo does not know it: delisted, renamed or misspelt",
+        "skipped": False,
+        "requests": 2,
+    }
+
+
+def test_a_run_without_a_home_for_caches_prints_nothing(desk, tmp_path):
+    code = (
+        "from datetime import *; from pathlib import Path\n"
+        "from stockml.home import Home; from stockml.sessions import Clock; from stockml.sources import *\n"
+        f"home, now = Home(Path({str(tmp_path / 'fresh')!r})), datetime(2026, 6, 30, 12, tzinfo=UTC)\n"
+        "for _ in range(2):\n"
+        "    clock = Clock(now)\n"
+        "    fetched = fetch_prices(['TCS.NS', 'X.NS'], Source('yahoo'), sessions_back=300, clock=clock, home=home)\n"
+        "    print(sorted(fetched.tables), sorted(fetched.failures))"
+    )
+    root = Path(__file__).resolve().parents[1]
+    path = os.pathsep.join([str(fake.site_folder(desk.yahoo, tmp_path / "site")), str(root)])
+    environment = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": path}
+    out = subprocess.run(
+        [sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, env=environment, check=True
+    )
+    assert (out.stdout, out.stderr) == ("['TCS.NS'] ['X.NS']\n" * 2, "")
+    assert desk.requests() == 3
+    assert {path.name for path in (tmp_path / "fresh" / "ml_training_data" / "prices").iterdir()} >= {
+        "TCS.NS.parquet",
+        "quarantine.json",
+        "yfinance",
+    }
