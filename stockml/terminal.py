@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml.cli import NO_ADVICE, Run
@@ -71,6 +73,52 @@ def tell(
         print(f"{len(logged)} logged, {len(made) - len(logged)} there already. {NO_ADVICE}")
     elif not settled and not waits:
         print("Nothing is due.")
+
+
+def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:
+    """A training run's scores as a table, each beside what "no change" scored on the same days."""
+    for text in run.dropped():
+        print(text)
+    if not results:
+        print("No stock was trained.")
+        return
+    rows = [
+        (
+            str(result["symbol"]),
+            str(result["train_samples"]),
+            str(result["val_samples"]),
+            *(f"{result[name]:.3f} %" for name in ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")),
+        )
+        for result in results
+    ]
+    names = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
+    means = [f"{sum(result[name] for result in results) / len(results):.3f} %" for name in names]
+    rows.append(("mean", "", "", *means))
+    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
+    title = f"Mean absolute error on days not seen, {run.args.horizon} sessions ahead{mark}"
+    columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "together>", "no change>")
+    print_table(title, columns, rows)
+    print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
+
+
+@contextmanager
+def progress(run: Run) -> Iterator[Callable[[str, int, int], None]]:
+    """A function to tell a stage's steps to; it draws a bar with the time left where a terminal watches stderr."""
+    if not sys.stderr.isatty() or run.args.quiet or run.args.json:
+        yield lambda stage, done, of: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        tasks: dict[str, Any] = {}
+
+        def on_progress(stage: str, done: int, of: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bar.add_task(stage, total=of)
+            bar.update(tasks[stage], completed=done, total=of)
+
+        yield on_progress
 
 
 def predictions(title: str, made: Iterable[Prediction]) -> None:

@@ -1,0 +1,191 @@
+#!/bin/sh
+""":" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
+here=$(dirname "$(readlink -f "$0")")
+for python in "$here/.venv/bin/python" python3.11 python3; do
+    command -v "$python" >/dev/null && exec "$python" "$0" "$@"
+done
+echo "There is no Python here; run 'make install' in $here first." >&2
+exit 3
+"""
+
+from __future__ import annotations
+
+from stockml import bootstrap
+
+if __name__ == "__main__":
+    bootstrap.use_project_environment(__file__)
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stockml import cli
+from stockml.cli import Run
+from stockml.failures import Failure
+from stockml.files import write_whole
+
+if TYPE_CHECKING:
+    from stockml.prices import PriceTable
+    from stockml.training import TrainedStock
+
+DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years of daily prices.
+Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
+
+EXAMPLES = """examples:
+  ./train_models.py                                   ten large Indian stocks, prices from Yahoo
+  ./train_models.py --symbols AAPL MSFT --years 3     stocks of your own
+  ./train_models.py --only-stale 30                   those whose models are 30 days old or older
+  ./train_models.py --source sample --home /tmp/try   a simulated market, no network
+
+Forecasts are no financial advice."""
+
+SESSIONS_A_YEAR = 252
+
+
+def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options, checked as far as they can be alone."""
+    parser = cli.parser("train_models.py", DESCRIPTION, EXAMPLES)
+    how = parser.add_argument_group("how to train")
+    how.add_argument(
+        "--years",
+        type=cli.positive,
+        default=2,
+        metavar="N",
+        help="years of prices to learn from (default: %(default)s)",
+    )
+    how.add_argument(
+        "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
+    )
+    how.add_argument(
+        "--jobs",
+        type=cli.positive,
+        default=len(os.sched_getaffinity(0)),
+        metavar="N",
+        help="processes; they change no result (default: %(default)s, the cores)",
+    )
+    how.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
+    how.add_argument(
+        "--only-stale",
+        type=cli.positive,
+        metavar="DAYS",
+        help="leave out stocks whose models are younger than so many days",
+    )
+    return parser.parse_args(argv)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return cli.run(train_models, parse_args(argv))
+
+
+def train_models(args: argparse.Namespace) -> int:
+    """FETCH all prices; BUILD, SPLIT, FIT and SCORE in processes of their own; SAVE each stock as it is done."""
+    run = cli.open_run(args, datetime.now(UTC))
+    tables = fetch(run, to_train(run))
+    results = fit_and_save(run, tables)
+    session_file = write_session(run, results)
+    return tell(run, results, session_file)
+
+
+def to_train(run: Run) -> list[str]:
+    """The symbols named, or the watchlist; without those whose models are young enough."""
+    symbols = run.symbols or run.default_symbols()
+    if run.args.only_stale is None:
+        return symbols
+    stale = [symbol for symbol in symbols if is_stale(run, symbol)]
+    if len(stale) < len(symbols):
+        run.notice(f"{len(symbols) - len(stale)} of {len(symbols)} stocks have models younger than --only-stale.")
+    return stale
+
+
+def is_stale(run: Run, symbol: str) -> bool:
+    """Whether a stock has no usable model, one for another horizon, or one too old."""
+    from stockml import models
+
+    try:
+        metrics = models.read_metrics(run.home, symbol)
+    except models.ModelError:
+        return True
+    today = run.args.as_of or run.clock.now.date()
+    trained_on = date.fromisoformat(metrics["trained_at"][:10])
+    return metrics["horizon_days"] != run.args.horizon or today - trained_on >= timedelta(days=run.args.only_stale)
+
+
+def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
+    """FETCH the years to learn from, and before them what the first day's indicators look back on."""
+    if not symbols:
+        return {}
+    from stockml.features import HISTORY_SESSIONS
+    from stockml.sources import fetch_prices
+
+    with cli.timed(run, "fetch"):
+        sessions_back = run.args.years * SESSIONS_A_YEAR + HISTORY_SESSIONS
+        fetched = fetch_prices(symbols, run.source, sessions_back=sessions_back, clock=run.clock, home=run.home)
+    run.note_fetched(fetched)
+    return fetched.tables
+
+
+def fit_and_save(run: Run, tables: Mapping[str, PriceTable]) -> list[dict[str, Any]]:
+    """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
+    if not tables:
+        return []
+    from stockml import terminal, training
+
+    settings = training.TrainingSettings(
+        horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
+    )
+    results = []
+    with cli.timed(run, "train"), terminal.progress(run) as on_progress:
+        for trained in training.train(tables, settings, on_progress):
+            if isinstance(trained, training.TrainingFailure):
+                run.fail(Failure(trained.symbol, trained.kind, trained.message))
+                continue
+            at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
+            training.save(run.home, trained, trained_at=at)
+            results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
+    return sorted(results, key=lambda result: str(result["symbol"]))
+
+
+def scores(trained: TrainedStock) -> dict[str, Any]:
+    """What of a stock's metrics belongs in a table, and the seconds each stage took."""
+    names = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "data_through")
+    seconds = {stage: round(value, 3) for stage, value in trained.seconds.items()}
+    return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
+
+
+def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None:
+    """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
+    if not results and not run.failures:
+        return None
+    started = datetime.now()
+    path = run.home.metrics / started.strftime("training_session_%Y%m%d_%H%M%S.json")
+    while path.exists():  # another run ended in this very second
+        time.sleep(0.1)
+        path = run.home.metrics / datetime.now().strftime("training_session_%Y%m%d_%H%M%S.json")
+    names = ("source", "years", "horizon", "seed", "jobs", "only_stale")
+    settings = {name: getattr(run.args, name) for name in names}
+    session = run.to_json("train_models", {"settings": settings, "models": results}, run.exit_code(anything_done=True))
+    write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    return path
+
+
+def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> int:
+    """Print the scores beside "no change", as a table or as JSON; returns the exit code."""
+    from stockml import terminal
+
+    exit_code = run.exit_code(anything_done=bool(results))
+    if run.args.json:
+        where = str(session_file) if session_file else None
+        cli.print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
+    elif not run.args.quiet:
+        terminal.tell_training(run, results, session_file)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
