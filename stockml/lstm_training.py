@@ -12,8 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes
+from .lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
 
 _PART = 2**15  # weights updated at a time: what Adam holds of them then stays in the processor's cache
 _IFO = 3 * UNITS  # inside, the sigmoid gates stand together: input, forget, output, then the candidate
@@ -24,18 +25,34 @@ class LearningSettings:
     """One way of learning: Adam on Huber's loss."""
 
     batch: int = 64
-    learning_rate: float = 1e-3
     huber: float = 1.0  # in the targets' units; beyond it an error counts linearly
     clip: float = 1.0  # the gradient's greatest length
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """What is learned from: windows (n, days, inputs), targets (n, horizon) and how much each counts (n,)."""
+    """Learned from: the windows of `inputs` (n_days, n_inputs) that end on `rows` (n,), and `targets` (n, horizon)."""
 
-    windows: Float32
+    inputs: Float32
+    rows: NDArray[np.int64]
     targets: Float32
-    weights: Float32
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def part(self, chosen: NDArray[np.int64]) -> Samples:
+        """Some of the samples, in that order; the inputs are shared, not copied."""
+        return Samples(self.inputs, self.rows[chosen], self.targets[chosen])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Samples]) -> Samples:
+        """The samples of several stocks as one."""
+        starts = np.cumsum([0, *(len(part.inputs) for part in parts)])
+        return cls(
+            inputs=np.concatenate([part.inputs for part in parts]),
+            rows=np.concatenate([part.rows + start for part, start in zip(parts, starts, strict=False)]),
+            targets=np.concatenate([part.targets for part in parts]),
+        )
 
 
 def fresh_network(inputs: int, horizon: int, seed: int) -> Network:
@@ -85,13 +102,13 @@ class Learner:
         """A copy of the network as it stands."""
         return Network(_swapped(self._weights))
 
-    def epoch(self, samples: Samples, rng: np.random.Generator) -> None:
+    def epoch(self, samples: Samples, rng: np.random.Generator, learning_rate: float) -> None:
         """Learn from every sample once, in random order; the last batch is filled up with the first ones drawn."""
         batch = self.settings.batch
-        order = rng.permutation(len(samples.windows))
-        for rows in np.resize(order, (-(-len(order) // batch), batch)):
-            self._pass(Samples(samples.windows[rows], samples.targets[rows], samples.weights[rows]), rng)
-            self.update()
+        order = rng.permutation(len(samples))
+        for chosen in np.resize(order, (-(-len(order) // batch), batch)):
+            self._pass(samples.part(chosen), rng)
+            self.update(learning_rate)
 
     def gradients(self, batch: Samples, rng: np.random.Generator | None = None) -> tuple[float, tuple[Float32, ...]]:
         """The mean loss of a batch and its gradient by each of `Network.weights`; only `rng` drops units out."""
@@ -100,16 +117,15 @@ class Learner:
 
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
         """Forward and back: the mean loss of a batch, its gradients left in place."""
-        sequence = np.ascontiguousarray(batch.windows.transpose(1, 0, 2))  # (days, batch, inputs)
+        sequence = np.ascontiguousarray(windows(batch.inputs, batch.rows).transpose(1, 0, 2))  # (days, batch, inputs)
         for number, layer in enumerate(self._layers):
             layer.forward(sequence, *self._weights[3 * number : 3 * number + 3])
             layer.drop_out(rng)
             sequence = layer.dropped
         error = sequence[-1] @ self._weights[-2] + self._weights[-1] - batch.targets  # (batch, horizon)
         held = np.clip(error, -self.settings.huber, self.settings.huber)
-        share = (batch.weights / error.size)[:, None]
-        self._backward(held * share)
-        return float((held * (error - held / 2) * share).sum())
+        self._backward(held / error.size)
+        return float((held * (error - held / 2)).mean())
 
     def _backward(self, slope: Float32) -> None:
         np.matmul(self._layers[-1].dropped[-1].T, slope, out=self._gradients[-2])
@@ -122,12 +138,12 @@ class Learner:
             if number:
                 self._layers[number].behind(self._weights[3 * number], out=self._slope)
 
-    def update(self) -> None:
+    def update(self, learning_rate: float) -> None:
         """One step of Adam (Kingma and Ba, 2015) along the last gradients, their length held."""
         length = math.sqrt(float(self._gradient @ self._gradient))
         held = min(1.0, self.settings.clip / max(length, 1e-12))
         self._steps += 1
-        rate = self.settings.learning_rate * math.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps)
+        rate = learning_rate * math.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps)
         for start in range(0, len(self._flat), _PART):
             part = slice(start, start + _PART)
             gradient, first, second, spare = (a[part] for a in (self._gradient, self._first, self._second, self._spare))

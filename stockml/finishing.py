@@ -1,0 +1,191 @@
+"""What was learned together + one stock's own days -> its finished models, scored on days none of them has seen."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import platform
+import time
+import zlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stockml import lstm, models, xgb
+from stockml.lstm import Network
+from stockml.lstm_training import LearningSettings
+from stockml.material import Material
+from stockml.pool import Pool, learner_for
+from stockml.shrinkage import Array, Belief
+from stockml.xgb import Forest
+
+FORECASTERS = ("lstm", "xgb")
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSettings:
+    """How the common LSTM is tuned to one stock's own days."""
+
+    rates: tuple[float, ...] = (3e-4,)  # the learning rate of each epoch
+    learning: LearningSettings = field(default_factory=LearningSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedStock:
+    """A stock's finished models.
+
+    Attributes
+    ----------
+    metrics : dict
+        For metrics.json, but for trained_at and the files' checksums.
+    files : dict
+        The content of each of `models.MODEL_FILES`.
+    validation : str
+        Validation forecasts beside what happened, as CSV.
+    seconds : dict
+        By stage.
+    """
+
+    symbol: str
+    metrics: dict[str, Any]
+    files: dict[str, bytes]
+    validation: str
+    seconds: dict[str, float]
+
+
+def finish(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> TrainedStock:
+    """The stock's models as files, and their scores."""
+    begin = time.perf_counter()
+    network = _own_network(pool, settings, seed, material)
+    tuned = time.perf_counter()
+    model = _own_forest(pool, material)
+    forest = Forest.of(model)
+    files = {
+        models.LSTM_FILE: lstm.to_h5(network),
+        models.XGB_FILE: xgb.to_pkl(model),
+        models.FAST_FILE: models.to_fast(network, material.scaler, forest, material.patterns),
+    }
+    forecasts = _validate(material, network, forest)
+    metrics = _scores(material, forecasts) | _origins(pool, material)
+    seconds = {"tune": tuned - begin, "finish": time.perf_counter() - tuned}
+    return TrainedStock(material.symbol, metrics, files, _csv(forecasts), seconds)
+
+
+def stock_seed(seed: int, symbol: str) -> int:
+    """A seed of the stock's own, the same whichever others are trained beside it."""
+    return zlib.crc32(f"{seed}:{symbol}".encode())
+
+
+def _own_network(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> Network:
+    """The common network after some epochs on the stock's own days, as forecasts in %."""
+    learner = learner_for(pool.network, settings.learning)
+    learner.start(pool.network)
+    rng = np.random.default_rng(stock_seed(seed, material.symbol))
+    samples = material.samples(material.split.fit, pool.centre)
+    for rate in settings.rates:
+        learner.epoch(samples, rng, rate)
+    return learner.network().scaled(material.spreads_pct * pool.lstm_slope.value, _drift_pct(pool, material))
+
+
+def _own_forest(pool: Pool, material: Material) -> Any:
+    """The common forest as forecasts in %."""
+    model = pickle.loads(pool.forest)  # this run's own
+    return xgb.scaled(model, material.spreads_pct[-1] * pool.xgb_slope.value, _drift_pct(pool, material)[-1])
+
+
+def _drift_pct(pool: Pool, material: Material) -> Array:
+    """The believed drift in %, 1..horizon sessions ahead: it grows with time, (horizon,)."""
+    ahead = np.arange(1, material.horizon + 1)
+    return np.asarray(pool.drift.value * material.spreads_pct[-1] * ahead / material.horizon)
+
+
+def _validate(material: Material, network: Network, forest: Forest) -> pd.DataFrame:
+    """What is forecast on the validation days beside what happened, in %, (n_days, horizon + 4)."""
+    rows = material.split.validation
+    path = network.predict(lstm.windows(material.inputs, rows))
+    change = forest.predict(material.features[rows])
+    columns = {
+        "actual_pct": material.paths_pct[rows, -1],
+        **{f"lstm_{ahead}_pct": path[:, ahead - 1] for ahead in range(1, material.horizon + 1)},
+        "xgb_pct": change,
+        "ensemble_pct": (path[:, -1] + change) / len(FORECASTERS),  # both are shrunk to what they have earned
+        "naive_pct": 0.0,
+    }
+    return pd.DataFrame(columns, index=pd.Index(material.dates[rows].astype(str), name="date"))
+
+
+def _csv(forecasts: pd.DataFrame) -> str:
+    buffer = io.StringIO()
+    forecasts.to_csv(buffer, float_format="%.6f", lineterminator="\n")
+    return buffer.getvalue()
+
+
+def _scores(material: Material, forecasts: pd.DataFrame) -> dict[str, Any]:
+    """Counts and mean absolute errors in % at the horizon."""
+    actual = forecasts["actual_pct"]
+
+    def error(column: str) -> float:
+        return round(float((actual - forecasts[column]).abs().mean()), 6)
+
+    return {
+        "train_samples": len(material.split.fit) + len(material.split.select),
+        "val_samples": len(material.split.validation),
+        "lstm_mae": error(f"lstm_{material.horizon}_pct"),
+        "xgb_mae": error("xgb_pct"),
+        "ensemble_mae": error("ensemble_pct"),
+        "naive_mae": error("naive_pct"),
+        "horizon_days": material.horizon,
+    }
+
+
+def _origins(pool: Pool, material: Material) -> dict[str, Any]:
+    """How the models were made: days, scaler, priors, features, libraries."""
+    return {
+        "data_through": str(material.dates[-1]),
+        "source": material.source,
+        "days": {part: _span(material, part) for part in ("fit", "select", "validation")},
+        "pool": {
+            "stocks": len(pool.members),
+            "fitted_before": str(pool.days.select),
+            "judged_before": str(pool.days.validation),
+        },
+        "priors": _priors(pool, material),
+        "scaler": asdict(material.scaler) | {"inputs": list(lstm.INPUTS), "clip": lstm.CLIP},
+        "window_sessions": lstm.WINDOW_SESSIONS,
+        "spread_pct": material.spread_pct,
+        "features": material.names,
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "findings": material.findings,
+    }
+
+
+def _span(material: Material, part: str) -> dict[str, Any]:
+    rows = getattr(material.split, part)
+    return {"first": str(material.dates[rows[0]]), "last": str(material.dates[rows[-1]]), "samples": len(rows)}
+
+
+def _priors(pool: Pool, material: Material) -> dict[str, Any]:
+    """Starting trusts of the models' opinions; they are forecasts already shrunk, so together they count once."""
+    patterns = range(material.patterns.config.patterns)
+    trusts = {name: 1.0 / len(FORECASTERS) for name in FORECASTERS}
+    trusts |= {f"pattern_{number}": round(pool.pattern_slope.value, 4) for number in patterns}
+    beliefs = ("drift", "lstm_slope", "xgb_slope", "pattern_slope")
+    return {"trusts": trusts, "magnitude": None, **{name: _belief(getattr(pool, name)) for name in beliefs}}
+
+
+def _belief(belief: Belief) -> dict[str, float | None]:
+    return {name: round(value, 6) if np.isfinite(value) else None for name, value in asdict(belief).items()}
+
+
+def summary(trained: Sequence[TrainedStock]) -> dict[str, float]:
+    """Mean error of each forecaster over that of no change, averaged over the stocks."""
+    keys = ("lstm", "xgb", "ensemble")
+    return {
+        key: float(np.mean([stock.metrics[f"{key}_mae"] / stock.metrics["naive_mae"] for stock in trained]))
+        for key in keys
+    }

@@ -1,0 +1,317 @@
+"""A stock's models as one bundle: files of ml_training_data/models in, forecasts of any day out; and back.
+
+A bundle forecasts from `fast.npz`, a derived copy of the LSTM, the trees and the patterns that loads in milliseconds
+and needs no machine-learning library. How models come to be is left to `training`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stockml import lstm
+from stockml.features import HISTORY_SESSIONS, feature_table
+from stockml.files import recover_folder, replace_folder, storage, write_whole
+from stockml.home import Home, folder_name
+from stockml.lstm import Network, Scaler
+from stockml.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.prices import PriceTable
+from stockml.xgb import Forest
+
+LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.npz", "metrics.json"
+MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
+
+# What the newest day's forecast looks at: each day of the LSTM's window, and what that day's features look at.
+SESSIONS_NEEDED = HISTORY_SESSIONS + lstm.WINDOW_SESSIONS - 1
+
+PATTERN_FEATURES = ("pattern_outcome_pct", "pattern_unusual")
+READABLE_BY_ALL = 0o644  # and writable by the owner alone, whatever the umask: others' files are not trusted
+
+MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
+    "missing",
+    "unreadable",
+    "mismatch",
+    "untrusted",
+    "wrong_features",
+)
+_RETRAIN = "train it again with train_models.py --symbols"
+
+
+class ModelError(Exception):
+    """A bundle that cannot be used, in one plain sentence; `kind` says which way."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass(frozen=True, slots=True)
+class Forecasts:
+    """What the models say of n_days days; NaN (pattern -1) where the history is too short.
+
+    Attributes
+    ----------
+    days : DatetimeIndex, shape (n_days,)
+    lstm_path_pct : array, shape (n_days, horizon)
+        Changes 1..horizon sessions ahead.
+    xgb_pct : array, shape (n_days,)
+        The change at the horizon.
+    pattern, pattern_unusual, pattern_pct : arrays, shape (n_days,)
+        The pattern's number, the share of training windows that were closer to theirs, and what followed it.
+    """
+
+    days: pd.DatetimeIndex
+    lstm_path_pct: NDArray[np.float64]
+    xgb_pct: NDArray[np.float64]
+    pattern: NDArray[np.int64]
+    pattern_unusual: NDArray[np.float64]
+    pattern_pct: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelBundle:
+    """One stock's fitted models, and all that is known of how they were made."""
+
+    metrics: Mapping[str, Any]
+    network: Network
+    scaler: Scaler
+    forest: Forest
+    patterns: PatternModel
+
+    @property
+    def symbol(self) -> str:
+        return str(self.metrics["symbol"])
+
+    @property
+    def trained_at(self) -> str:
+        return str(self.metrics["trained_at"])
+
+    @property
+    def data_through(self) -> date:
+        """The last day the models have seen."""
+        return date.fromisoformat(self.metrics["data_through"])
+
+    @property
+    def horizon(self) -> int:
+        return self.network.horizon
+
+    def forecast(self, prices: PriceTable, days: Sequence[date] | None = None) -> Forecasts:
+        """The models' opinions on the evenings of `days` (None: the newest), each the same bits alone or among others.
+
+        Raises
+        ------
+        ValueError
+            For a day without a bar.
+        """
+        wanted = pd.DatetimeIndex(prices.frame.index[-1:] if days is None else list(days))
+        rows = prices.frame.index.get_indexer(wanted)
+        if (rows < 0).any():
+            raise ValueError(f"{prices.symbol}: no bar on {wanted[rows < 0][0].date()}; ask for a session of the table")
+        first = max(0, int(rows.min(initial=len(prices.frame))) + 1 - SESSIONS_NEEDED)
+        end = int(rows.max(initial=first)) + 1
+        return self._forecast_rows(replace(prices, frame=prices.frame.iloc[first:end]), rows - first, wanted)
+
+    def _forecast_rows(self, table: PriceTable, rows: NDArray[np.int64], days: pd.DatetimeIndex) -> Forecasts:
+        features = feature_table(table)
+        self._check_features(features)
+        reading = self.patterns.read(normalised_windows(table, self.patterns.config)[rows])
+        inputs = self.scaler.apply(features[list(lstm.INPUTS)].to_numpy())
+        complete = lstm.complete_windows(inputs)[rows]
+        path, change = np.full((len(rows), self.horizon), np.nan), np.full(len(rows), np.nan)
+        path[complete] = self.network.predict(lstm.windows(inputs, rows[complete]))
+        seen = np.column_stack([features.to_numpy()[rows], reading.outcome_pct, reading.unusual])
+        change[complete] = self.forest.predict(seen[complete])
+        return Forecasts(days, path, change, reading.number, reading.unusual, reading.outcome_pct)
+
+    def _check_features(self, features: pd.DataFrame) -> None:
+        if feature_names(features) != self.metrics["features"]:
+            text = f"{self.symbol}: its models were made for other features than today's; {_RETRAIN} {self.symbol}"
+            raise ModelError(WRONG_FEATURES, text)
+
+
+def feature_names(features: pd.DataFrame) -> list[str]:
+    """What the trees see of a day, in order."""
+    return [*map(str, features.columns), *PATTERN_FEATURES]
+
+
+# ---- the derived copy ----
+
+
+def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternModel) -> bytes:
+    """All that forecasts need as one file of plain arrays, the same bytes each time."""
+    arrays: dict[str, Any] = {f"lstm_{number}": weights for number, weights in enumerate(network.weights)}
+    arrays |= {f"scaler_{name}": np.asarray(getattr(scaler, name)) for name in ("mean", "spread")}
+    arrays |= {f"forest_{field.name}": np.asarray(getattr(forest, field.name)) for field in fields(Forest)}
+    arrays |= {f"pattern_{name}": getattr(patterns, name) for name in ("centres", "outcome_pct", "distances")}
+    arrays |= {f"config_{f.name}": np.asarray(getattr(patterns.config, f.name)) for f in fields(PatternConfig)}
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
+    """What `to_fast` wrote; ValueError for anything else."""
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        weights = tuple(arrays[f"lstm_{number}"] for number in range(3 * lstm.LAYERS + 2))
+        forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
+        config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
+        scaler = Scaler(*(tuple(arrays[f"scaler_{name}"].tolist()) for name in ("mean", "spread")))
+        parts = {name: arrays[f"pattern_{name}"] for name in ("centres", "outcome_pct", "distances")}
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise ValueError(f"not a derived copy of models ({error})") from None
+    lstm.check_shapes(weights)
+    forest["base"] = float(forest["base"])
+    return Network(weights), scaler, Forest(**forest), PatternModel(config=config, **parts)
+
+
+# ---- on disk ----
+
+
+def bundle_folder(home: Home, symbol: str) -> Path:
+    return home.models / folder_name(symbol)
+
+
+def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
+    """Write a bundle's folder complete and put it in place of the last one, then its validation forecasts.
+
+    Parameters
+    ----------
+    metrics : mapping
+        SPEC's keys and ours; the files' checksums are added.
+    files : mapping
+        The content of each of MODEL_FILES.
+    validation : str
+        The validation forecasts as CSV.
+    """
+    target = bundle_folder(home, metrics["symbol"])
+    new = target.with_name(f".{target.name}.new")
+    whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
+    text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
+    with storage(new, "write the models"):
+        shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
+        new.mkdir(parents=True, mode=0o755)
+        for name, content in {**files, METRICS_FILE: text.encode()}.items():
+            (new / name).write_bytes(content)
+            (new / name).chmod(READABLE_BY_ALL)
+        new.chmod(0o755)
+    replace_folder(new, target)
+    write_whole(home.validation / f"{target.name}.csv", validation)
+
+
+def trained_symbols(home: Home) -> list[str]:
+    """The symbols with a readable metrics.json, sorted; a damaged bundle is named when it is loaded."""
+    found = []
+    for folder in sorted(home.models.glob("[!.]*")):
+        try:
+            found.append(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found)
+
+
+def read_metrics(home: Home, symbol: str) -> dict[str, Any]:
+    """A bundle's metrics.json alone; ModelError where there is none or it is damaged."""
+    with _opened(home, symbol) as folder:
+        return _metrics(folder, symbol)
+
+
+def load_bundle(home: Home, symbol: str) -> ModelBundle:
+    """A stock's models, whole and unharmed.
+
+    Raises
+    ------
+    ModelError
+        missing, unreadable, mismatch (a file is not the one that was saved), untrusted (someone else could have
+        written it). A bundle made for other features than today's raises wrong_features when it forecasts.
+    """
+    for attempt in range(2):
+        with _opened(home, symbol) as folder:
+            try:
+                return _load(folder, symbol)
+            except ModelError as error:
+                # a training run may have put a new folder in place meanwhile: what was open is then being deleted
+                if attempt or error.kind != MISSING:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _load(folder: int, symbol: str) -> ModelBundle:
+    metrics = _metrics(folder, symbol)
+    contents = {name: _read(folder, name, symbol) for name in MODEL_FILES}
+    for name, content in contents.items():
+        if hashlib.sha256(content).hexdigest() != metrics["sha256"].get(name):
+            raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {_RETRAIN} {symbol}")
+    try:
+        network, scaler, forest, patterns = from_fast(contents[FAST_FILE])
+    except ValueError as error:
+        raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {_RETRAIN} {symbol}") from None
+    return ModelBundle(metrics, network, scaler, forest, patterns)
+
+
+@contextmanager
+def _opened(home: Home, symbol: str) -> Iterator[int]:
+    """A bundle's folder, held open: all that is read through it comes from one training, whatever is swapped in."""
+    path = bundle_folder(home, symbol)
+    recover_folder(path)
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unreadable(symbol, path.name, error) from None
+    try:
+        _refuse_untrusted(os.fstat(folder), f"{symbol}: the folder {path}")
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _read(folder: int, name: str, symbol: str) -> bytes:
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as file:
+            _refuse_untrusted(os.fstat(descriptor), f"{symbol}: {name}")
+            return file.read()
+    except OSError as error:
+        raise _unreadable(symbol, name, error) from None
+
+
+def _refuse_untrusted(status: os.stat_result, what: str) -> None:
+    """ModelError where another user could have written this: models decide what is forecast."""
+    if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        text = f"{what} could have been written by another user; check it, then make it yours alone (chmod go-w)"
+        raise ModelError(UNTRUSTED, text)
+
+
+def _unreadable(symbol: str, name: str, error: OSError) -> ModelError:
+    if isinstance(error, FileNotFoundError):
+        return ModelError(MISSING, f"{symbol}: there is no {name} of a trained model; {_RETRAIN} {symbol}")
+    return ModelError(UNREADABLE, f"{symbol}: {name} cannot be read ({error.strerror}); {_RETRAIN} {symbol}")
+
+
+def _metrics(folder: int, symbol: str) -> dict[str, Any]:
+    content = _read(folder, METRICS_FILE, symbol)
+    try:
+        metrics = json.loads(content)
+        whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
+        date.fromisoformat(metrics["data_through"]), str(metrics["trained_at"]), list(metrics["features"])
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged; {_RETRAIN} {symbol}")
+    return dict(metrics)

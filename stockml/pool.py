@@ -1,0 +1,227 @@
+"""What all stocks are learned from together: common days, one LSTM, one forest, and how far each is to be believed.
+
+No day that any stock is validated on is seen here, whatever the stock's own calendar.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stockml import shrinkage, xgb
+from stockml.lstm import Float32, Network, windows
+from stockml.lstm_training import Learner, LearningSettings, Samples, fresh_network
+from stockml.material import Material
+from stockml.shrinkage import Array, Belief
+from stockml.xgb import Forest, XGBSettings
+
+NEAR_DAYS = 30  # calendars differ by a holiday here and there; a table that ends a month earlier learns alone
+Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """How the common LSTM learns: each round every shard goes its own way, and their mean goes on."""
+
+    rounds: tuple[float, ...] = (2e-3, 1e-3)  # the learning rate of each
+    shards: int = 4  # whatever the number of processes
+    learning: LearningSettings = field(default_factory=LearningSettings)
+    trees: XGBSettings = field(default_factory=XGBSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDays:
+    """Fitted on answers known before `select`; believed by answers known before `validation`."""
+
+    select: np.datetime64
+    validation: np.datetime64
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """What was learned together."""
+
+    days: PoolDays
+    members: tuple[str, ...]
+    centre: Array  # (horizon,) the median changes, in standard deviations, that the models were fitted about
+    network: Network
+    forest: bytes  # the pickled XGBoost model
+    drift: Belief
+    lstm_slope: Belief
+    xgb_slope: Belief
+    pattern_slope: Belief
+
+
+def divide(materials: Mapping[str, Material]) -> list[tuple[PoolDays, list[str]]]:
+    """The stocks that learn together and the days they do it on; those whose days end too early learn alone."""
+    if not materials:
+        return []
+    starts = {symbol: (_first(m, "select"), _first(m, "validation")) for symbol, m in materials.items()}
+    usual = np.sort([select for select, _ in starts.values()])[len(starts) // 2]
+    near = [s for s, (select, _) in starts.items() if abs(select - usual) <= np.timedelta64(NEAR_DAYS, "D")]
+    common = PoolDays(min(starts[s][0] for s in near), min(starts[s][1] for s in near))
+    together = [s for s, (select, validation) in starts.items() if select >= common.select]
+    alone = [(PoolDays(*starts[s]), [s]) for s in starts if s not in together]
+    return [(common, together), *alone]
+
+
+def _first(material: Material, part: str) -> np.datetime64:
+    return np.datetime64(material.dates[getattr(material.split, part)[0]])
+
+
+@dataclass(frozen=True, slots=True)
+class _Lessons:
+    """The teaching stocks' days, in the same order for every forecaster; changes in standard deviations."""
+
+    centre: Array  # (horizon,) the median change, which is left to `drift`
+    samples: Samples  # the LSTM's, of the fit days
+    features: Array  # of the fit days
+    answers: Array  # at the horizon, about the centre
+    judged: list[tuple[Float32, NDArray[np.int64]]]  # inputs and rows of each stock's later days
+    judged_features: Array
+    judged_answers: Array  # as they are
+    judged_pattern: Array  # what followed each day's pattern
+    judged_days: NDArray[np.int64]
+    known_answers: Array  # of all the days before any validation
+    known_days: NDArray[np.int64]
+
+
+def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSettings, *, seed: int, run: Map) -> Pool:
+    """One LSTM and one forest for these stocks, and how far they are to be believed.
+
+    Parameters
+    ----------
+    members : sequence of Material
+        In an order that does not depend on chance, for the results do depend on it.
+    run : callable
+        Maps a function over tasks, perhaps in other processes; yields each task's number and result.
+    """
+    horizon = members[0].horizon
+    lessons = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
+    fitting = (lessons.features, lessons.answers, lessons.judged_features, settings.trees, seed)
+    network = fresh_network(lessons.samples.inputs.shape[1], horizon, seed)
+    forest: tuple[bytes, Array] | None = None
+    for number, rate in enumerate(settings.rounds):
+        tasks = [(_learn_shard, task) for task in _shards(network, lessons.samples, settings, rate, (seed, number))]
+        extra = [] if forest else [(_fit_forest, fitting)]  # beside the first round, so that no process idles
+        results = _in_order(run, extra + tasks)
+        forest = forest or results.pop(0)
+        network = _mean(results)
+    assert forest is not None
+    model, forest_says = forest
+    lstm_says = np.concatenate(_in_order(run, [(_forecasts, (network, *each)) for each in lessons.judged]))
+    drift = shrinkage.believed_drift(lessons.known_answers, lessons.known_days, horizon)
+    answers = lessons.judged_answers - drift.value
+
+    def slope(forecasts: Array) -> Belief:
+        return shrinkage.believed_slope(forecasts, answers, lessons.judged_days, horizon)
+
+    symbols = tuple(member.symbol for member in members)
+    pattern = lessons.judged_pattern - lessons.judged_pattern.mean()
+    return Pool(
+        days, symbols, lessons.centre, network, model, drift, slope(lstm_says), slope(forest_says), slope(pattern)
+    )
+
+
+def _gather(days: PoolDays, stocks: Sequence[Material]) -> _Lessons:
+    fit = [stock.answered_before(stock.split.fit, days.select) for stock in stocks]
+    judged = [_judged_rows(stock, days) for stock in stocks]
+    known = [np.concatenate(both) for both in zip(fit, judged, strict=True)]
+    centre = np.median(_joined(lambda stock, rows: stock.answers(rows), stocks, fit), axis=0)
+    parts = [stock.samples(rows, centre) for stock, rows in zip(stocks, fit, strict=True)]
+    return _Lessons(
+        centre=centre,
+        samples=Samples.joined(parts),
+        features=_joined(lambda stock, rows: stock.features[rows], stocks, fit),
+        answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, fit) - centre[-1],
+        judged=[(stock.inputs, rows) for stock, rows in zip(stocks, judged, strict=True)],
+        judged_features=_joined(lambda stock, rows: stock.features[rows], stocks, judged),
+        judged_answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, judged),
+        judged_pattern=_joined(lambda stock, rows: stock.pattern_pct[rows] / stock.spreads_pct[-1], stocks, judged),
+        judged_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, judged),
+        known_answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, known),
+        known_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, known),
+    )
+
+
+def _judged_rows(stock: Material, days: PoolDays) -> NDArray[np.int64]:
+    rows = stock.answered_before(np.concatenate([stock.split.fit, stock.split.select]), days.validation)
+    return rows[stock.dates[rows] >= days.select]
+
+
+def _joined(
+    what: Callable[[Material, NDArray[np.int64]], NDArray[Any]],
+    stocks: Sequence[Material],
+    rows: Sequence[NDArray[np.int64]],
+) -> NDArray[Any]:
+    return np.concatenate([what(stock, chosen) for stock, chosen in zip(stocks, rows, strict=True)])
+
+
+# ---- what is done in other processes ----
+
+
+def _in_order(run: Map, tasks: Sequence[tuple[Callable[..., Any], Any]]) -> list[Any]:
+    """Every task's result; the first exception among them is raised."""
+    results = dict(run(_call, tasks))
+    for number in sorted(results):
+        if isinstance(results[number], Exception):
+            raise results[number]
+    return [results[number] for number in sorted(results)]
+
+
+def _call(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
+    function, arguments = task
+    return function(*arguments)
+
+
+def _shards(
+    network: Network, samples: Samples, settings: PoolSettings, rate: float, seed: tuple[int, int]
+) -> list[tuple[Any, ...]]:
+    order = np.random.default_rng([*seed, 0]).permutation(len(samples))
+    return [
+        (network, samples.part(np.sort(chosen)), settings.learning, rate, (*seed, 1 + number))
+        for number, chosen in enumerate(np.array_split(order, settings.shards))
+    ]
+
+
+def _learn_shard(
+    network: Network, samples: Samples, settings: LearningSettings, rate: float, seed: tuple[int, ...]
+) -> Network:
+    learner = learner_for(network, settings)
+    learner.start(network)
+    learner.epoch(samples, np.random.default_rng(seed), rate)
+    return learner.network()
+
+
+@lru_cache(maxsize=2)
+def _learner(inputs: int, horizon: int, settings: LearningSettings) -> Learner:
+    return Learner(inputs, horizon, settings)
+
+
+def learner_for(network: Network, settings: LearningSettings) -> Learner:
+    """This process's learner for such networks: its buffers serve one stock after another."""
+    return _learner(network.inputs, network.horizon, settings)
+
+
+def _mean(networks: Sequence[Network]) -> Network:
+    """The network with the mean of the weights; McMahan et al. (2017)."""
+    together = zip(*(network.weights for network in networks), strict=True)
+    return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
+
+
+def _fit_forest(
+    features: Array, answers: Array, judged: Array, settings: XGBSettings, seed: int
+) -> tuple[bytes, Array]:
+    model = xgb.fit_trees(features, answers, settings, seed)
+    return pickle.dumps(model), Forest.of(model).predict(judged)
+
+
+def _forecasts(network: Network, inputs: Float32, rows: NDArray[np.int64]) -> Array:
+    """What is forecast at the horizon, (n_rows,)."""
+    return network.predict(windows(inputs, rows))[:, -1]

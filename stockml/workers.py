@@ -1,0 +1,136 @@
+"""Tasks over processes: one thread each, few waiting, results as they come, a killed process a loss of time alone.
+
+What the tasks are is the business of who hands them out; results never depend on how many processes there are.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import multiprocessing.connection
+import os
+import signal
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Self
+
+# One thread a process: two such processes do more than one with two threads, and sums keep their order.
+_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+WAITING_A_PROCESS = 2  # tasks handed out ahead: none idles, and memory does not grow with the number of stocks
+DEATHS_ALONE = 2  # a task that ends its process so often while nothing else runs is given up
+
+
+class WorkerDiedError(RuntimeError):
+    """A task ended its process each time it was tried, as the system does when memory runs out."""
+
+
+class Crew:
+    """A number of processes, started at the first task and kept for all; use as a context manager."""
+
+    def __init__(self, jobs: int, preload: Sequence[str] = ()) -> None:
+        self.jobs = jobs
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once a process
+        self._pool: ProcessPoolExecutor | None = None
+        self._environment: dict[str, str | None] = {}
+
+    def __enter__(self) -> Self:
+        self._environment = {name: os.environ.get(name) for name in _ONE_THREAD}
+        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a process starts
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        for name, value in self._environment.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """Each task's number with its result, or with the exception it raised, in the order they are done.
+
+        `function` and the tasks must pickle. Whatever was running when a process was killed is done again, one at a
+        time; the rest goes on after that.
+        """
+        numbered = enumerate(tasks)
+        again: deque[tuple[int, Any, int]] = deque()  # number, task, how often it died alone
+        while True:
+            running: dict[Future[Any], tuple[int, Any]] = {}
+            try:
+                yield from self._all_of(function, numbered, running)
+            except BrokenProcessPool:
+                self._stop()
+                again.extend((number, task, 0) for number, task in running.values())
+            if not again:
+                return
+            while again:
+                yield from self._alone(function, again)
+
+    def _all_of(
+        self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], running: dict[Future[Any], Any]
+    ) -> Iterator[tuple[int, Any]]:
+        more = True
+        while more or running:
+            while more and len(running) < WAITING_A_PROCESS * self.jobs:
+                following = next(numbered, None)
+                if following is None:
+                    more = False
+                    break
+                running[self._submit(function, following, running)] = following
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            for future in sorted(done, key=lambda future: running[future][0]):
+                outcome = _outcome(future)  # a broken pool leaves its task in `running`
+                yield running.pop(future)[0], outcome
+
+    def _submit(
+        self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
+    ) -> Future[Any]:
+        try:
+            return self._processes().submit(function, task[1])
+        except BrokenProcessPool:
+            running[Future()] = task  # not begun, but taken from the list
+            raise
+
+    def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
+        number, task, deaths = again.popleft()
+        try:
+            yield number, _outcome(self._processes().submit(function, task))
+        except BrokenProcessPool:
+            self._stop()
+            if deaths + 1 < DEATHS_ALONE:
+                again.appendleft((number, task, deaths + 1))
+            else:
+                yield number, WorkerDiedError("its process was killed each time, perhaps for want of memory")
+
+    def _processes(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=_begin)
+        return self._pool
+
+    def _stop(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+
+def _outcome(future: Future[Any]) -> Any:
+    error = future.exception()
+    if isinstance(error, BrokenProcessPool):
+        raise error
+    return future.result() if error is None else error
+
+
+def _begin() -> None:
+    """In a new process: leave interrupts to the one that gives out the tasks, and end when it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    multiprocessing.connection.wait([parent.sentinel])
+    os._exit(1)

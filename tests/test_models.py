@@ -1,0 +1,288 @@
+"""Bundles on disk: whole or not at all, unharmed or refused, and the same forecasts for a day however asked."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import made_up_prices
+
+from stockml import lstm, models, xgb
+from stockml.features import change_pct, feature_table
+from stockml.home import PROJECT, Home
+from stockml.lstm import Network, Scaler
+from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE, ModelError
+from stockml.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.prices import PriceTable
+from stockml.xgb import Forest, XGBSettings
+
+HORIZON = 5
+
+
+@pytest.fixture(scope="module")
+def table() -> PriceTable:
+    return made_up_prices(700)
+
+
+@pytest.fixture(scope="module")
+def contents(table: PriceTable) -> dict[str, bytes]:
+    return made_up_models(table, seed=0)
+
+
+def made_up_models(table: PriceTable, seed: int) -> dict[str, bytes]:
+    """Models that were never trained on purpose, but forecast something."""
+    rng = np.random.default_rng(seed)
+    network = Network(tuple((rng.normal(0, 0.1, s)).astype(np.float32) for s in lstm.weight_shapes(8, HORIZON)))
+    features = feature_table(table)
+    windows = normalised_windows(table, PatternConfig())[300:600]
+    outcomes = change_pct(table, HORIZON).to_numpy()[300:600]
+    patterns = PatternModel.fit(windows, outcomes, horizon=HORIZON, seed=seed)
+    reading = patterns.read(windows)
+    seen = np.column_stack([features.to_numpy()[300:600], reading.outcome_pct, reading.unusual])
+    bold = XGBSettings(learning_rate=0.3, min_child_weight=5.0)
+    model = xgb.fit_trees(seen, outcomes, bold, seed)
+    scaler = Scaler.fit(features[list(lstm.INPUTS)].to_numpy()[300:600])
+    return {
+        LSTM_FILE: lstm.to_h5(network),
+        XGB_FILE: xgb.to_pkl(model),
+        FAST_FILE: models.to_fast(network, scaler, Forest.of(model), patterns),
+    }
+
+
+def made_up_metrics(table: PriceTable) -> dict[str, object]:
+    return {
+        "symbol": table.symbol,
+        "trained_at": "2026-06-30T15:30:00",
+        "data_through": table.data_through.isoformat(),
+        "features": models.feature_names(feature_table(table)),
+    }
+
+
+@pytest.fixture
+def home(tmp_path: Path, table: PriceTable, contents: dict[str, bytes]) -> Home:
+    home = Home(tmp_path)
+    models.save_bundle(home, made_up_metrics(table), contents, "date,actual_pct\n2026-01-01,1.0\n")
+    return home
+
+
+def folder_of(home: Home) -> Path:
+    return home.models / "MADE_NS"
+
+
+def test_a_saved_bundle_comes_back_whole(home: Home, table: PriceTable, contents: dict[str, bytes]) -> None:
+    bundle = models.load_bundle(home, table.symbol)
+    assert (bundle.symbol, bundle.horizon, bundle.data_through) == (table.symbol, HORIZON, table.data_through)
+    saved = lstm.from_h5(contents[LSTM_FILE])
+    for loaded, written in zip(bundle.network.weights, saved.weights, strict=True):
+        np.testing.assert_array_equal(loaded, written)
+    assert sorted(path.name for path in folder_of(home).iterdir()) == sorted([*contents, METRICS_FILE])
+    assert (home.validation / "MADE_NS.csv").read_text().startswith("date,actual_pct\n")
+    assert models.trained_symbols(home) == [table.symbol]
+    assert models.read_metrics(home, table.symbol)["trained_at"] == bundle.trained_at
+
+
+def test_the_derived_copy_has_the_same_bytes_each_time(table: PriceTable, contents: dict[str, bytes]) -> None:
+    assert made_up_models(table, seed=0) == contents
+
+
+def test_a_day_forecasts_the_same_bits_alone_among_others_and_on_a_table_cut_there(
+    home: Home, table: PriceTable
+) -> None:
+    bundle = models.load_bundle(home, table.symbol)
+    days = [stamp.date() for stamp in table.frame.index[300::23]]
+    together = bundle.forecast(table, days)
+    assert np.isfinite(together.lstm_path_pct).all()
+    assert np.isfinite(together.xgb_pct).all()
+    for number, day in enumerate(days):
+        for alone in (bundle.forecast(table, [day]), bundle.forecast(table.through(day))):
+            for name in ("lstm_path_pct", "xgb_pct", "pattern", "pattern_unusual", "pattern_pct"):
+                np.testing.assert_array_equal(getattr(alone, name)[0], getattr(together, name)[number])
+
+
+def test_a_short_history_forecasts_nothing_rather_than_something_wrong(home: Home, table: PriceTable) -> None:
+    forecast = models.load_bundle(home, table.symbol).forecast(table, [table.frame.index[10].date()])
+    assert np.isnan(forecast.lstm_path_pct).all()
+    assert np.isnan(forecast.xgb_pct).all()
+    assert forecast.pattern.tolist() == [-1]
+
+
+def test_no_days_give_no_forecasts_and_a_day_without_a_bar_is_refused(home: Home, table: PriceTable) -> None:
+    bundle = models.load_bundle(home, table.symbol)
+    assert bundle.forecast(table, []).lstm_path_pct.shape == (0, HORIZON)
+    with pytest.raises(ValueError, match=r"MADE\.NS: no bar on"):
+        bundle.forecast(table, [table.data_through + timedelta(days=1)])
+
+
+def cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flip_a_bit(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("name", models.MODEL_FILES)
+@pytest.mark.parametrize(
+    ("harm", "kind"),
+    [
+        (flip_a_bit, models.MISMATCH),
+        (cut_short, models.MISMATCH),
+        (empty, models.MISMATCH),
+        (Path.unlink, models.MISSING),
+        (lambda path: path.chmod(0o664), models.UNTRUSTED),
+        (lambda path: path.chmod(0o646), models.UNTRUSTED),
+    ],
+)
+def test_a_harmed_file_is_refused(home: Home, name: str, harm: Callable[[Path], None], kind: str) -> None:
+    harm(folder_of(home) / name)
+    with pytest.raises(ModelError, match=f"MADE.NS: .*{name}") as refused:
+        models.load_bundle(home, "MADE.NS")
+    assert refused.value.kind == kind
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"symbol": "OTHER.NS"}', '{"symbol": "MADE.NS", "sha256": []}'])
+def test_damaged_metrics_are_refused(home: Home, text: str) -> None:
+    (folder_of(home) / METRICS_FILE).write_text(text)
+    with pytest.raises(ModelError, match=r"MADE\.NS: metrics\.json is damaged") as refused:
+        models.load_bundle(home, "MADE.NS")
+    assert refused.value.kind == models.UNREADABLE
+
+
+def test_a_folder_others_may_write_to_is_not_trusted(home: Home) -> None:
+    folder_of(home).chmod(0o777)
+    with pytest.raises(ModelError, match="another user") as refused:
+        models.load_bundle(home, "MADE.NS")
+    assert refused.value.kind == models.UNTRUSTED
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file away")
+def test_a_file_of_another_user_is_not_trusted(home: Home) -> None:
+    os.chown(folder_of(home) / FAST_FILE, 12345, 12345)
+    with pytest.raises(ModelError, match="another user") as refused:
+        models.load_bundle(home, "MADE.NS")
+    assert refused.value.kind == models.UNTRUSTED
+
+
+def test_a_stock_without_models_is_missing(home: Home) -> None:
+    with pytest.raises(ModelError, match=r"OTHER\.NS: there is no .* train it again") as refused:
+        models.load_bundle(home, "OTHER.NS")
+    assert refused.value.kind == models.MISSING
+
+
+def test_a_derived_copy_of_something_else_is_unreadable(
+    home: Home, table: PriceTable, contents: dict[str, bytes]
+) -> None:
+    models.save_bundle(home, made_up_metrics(table), {**contents, FAST_FILE: b"no archive"}, "")
+    with pytest.raises(ModelError, match=r"fast\.npz: not a derived copy") as refused:
+        models.load_bundle(home, "MADE.NS")
+    assert refused.value.kind == models.UNREADABLE
+
+
+def test_other_features_are_refused(home: Home, table: PriceTable) -> None:
+    bundle = models.load_bundle(home, table.symbol)
+    older = replace(bundle, metrics={**bundle.metrics, "features": ["rsi"]})
+    with pytest.raises(ModelError, match="other features") as refused:
+        older.forecast(table)
+    assert refused.value.kind == models.WRONG_FEATURES
+
+
+def test_a_run_that_was_killed_before_leaves_nothing_behind(
+    home: Home, table: PriceTable, contents: dict[str, bytes]
+) -> None:
+    half = home.models / ".MADE_NS.new"
+    half.mkdir()
+    (half / "left_over").write_text("half")
+    models.save_bundle(home, made_up_metrics(table), contents, "")
+    assert [path.name for path in home.models.iterdir()] == ["MADE_NS"]
+    assert not (folder_of(home) / "left_over").exists()
+
+
+def test_a_failed_write_keeps_the_last_models(
+    home: Home, table: PriceTable, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(self: Path, content: bytes) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(RuntimeError, match="the disk is full"):
+        models.save_bundle(home, made_up_metrics(table), contents, "")
+    monkeypatch.undo()
+    assert models.load_bundle(home, table.symbol).horizon == HORIZON
+
+
+def test_a_reader_never_mixes_two_trainings(home: Home, table: PriceTable, contents: dict[str, bytes]) -> None:
+    """While another process swaps folders as fast as it can, every bundle read is one of the two, whole."""
+    other = made_up_models(table, seed=1)
+    expected = {bytes_of(models.from_fast(files[FAST_FILE])[0]) for files in (contents, other)}
+    seen = set()
+    with swapping(home, table, [contents, other]):
+        for _ in range(60):
+            seen.add(bytes_of(models.load_bundle(home, table.symbol).network))
+    assert seen == expected
+
+
+def bytes_of(network: Network) -> bytes:
+    return b"".join(weights.tobytes() for weights in network.weights)
+
+
+class swapping:  # noqa: N801 - reads as a verb
+    """Saves two bundles in turn, in a thread, until the block ends."""
+
+    def __init__(self, home: Home, table: PriceTable, bundles: list[dict[str, bytes]]) -> None:
+        import threading
+
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, args=(home, table, bundles))
+
+    def _run(self, home: Home, table: PriceTable, bundles: list[dict[str, bytes]]) -> None:
+        while not self._stop.is_set():
+            for files in bundles:
+                models.save_bundle(home, made_up_metrics(table), files, "")
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+
+def test_loading_and_forecasting_import_no_machine_learning_library(home: Home, table: PriceTable) -> None:
+    table.frame.to_pickle(home.root / "frame.pkl")
+    code = """
+import sys, pandas as pd
+from pathlib import Path
+from stockml.home import Home
+from stockml.models import load_bundle
+from stockml.prices import PriceTable
+root = Path(sys.argv[1])
+prices = PriceTable("MADE.NS", pd.read_pickle(root / "frame.pkl"), None, "csv")
+print(load_bundle(Home(root), "MADE.NS").forecast(prices).xgb_pct[0])
+heavy = {"tensorflow", "keras", "xgboost", "sklearn", "h5py", "joblib", "scipy"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, home.root], cwd=PROJECT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert float(done.stdout) == models.load_bundle(home, table.symbol).forecast(table).xgb_pct[0]
+
+
+def test_metrics_are_strict_json_with_checksums(home: Home) -> None:
+    metrics = json.loads((folder_of(home) / METRICS_FILE).read_text(), parse_constant=pytest.fail)
+    assert set(metrics["sha256"]) == set(models.MODEL_FILES)
+    assert list(metrics)[:2] == ["symbol", "trained_at"]

@@ -1,0 +1,246 @@
+"""Training whole: the files, honest days, the same results for any number of processes, and what goes wrong."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+from dataclasses import replace
+from datetime import date
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up_prices
+
+from stockml import lstm, models
+from stockml.finishing import OwnSettings
+from stockml.home import Home
+from stockml.material import TooShortError, prepare
+from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
+from stockml.pool import PoolSettings, divide
+from stockml.prices import PriceTable
+from stockml.training import TrainedStock, TrainingFailure, TrainingSettings, save, train
+from stockml.workers import Crew, WorkerDiedError
+
+# One quick round each: what is tested here does not depend on how long is learned.
+QUICK = TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
+
+
+def tables(*symbols: str, n_days: int = 420) -> dict[str, PriceTable]:
+    return {s: made_up_prices(n_days, seed=number, symbol=s) for number, s in enumerate(symbols)}
+
+
+@pytest.fixture(scope="module")
+def stocks() -> dict[str, PriceTable]:
+    return tables("AAA.NS", "BBB.NS", "CCC.NS")
+
+
+@pytest.fixture(scope="module")
+def trained(stocks: dict[str, PriceTable]) -> dict[str, TrainedStock]:
+    return by_symbol(train(stocks, QUICK))
+
+
+def by_symbol(results) -> dict[str, TrainedStock]:
+    return {result.symbol: result for result in results}
+
+
+def test_every_stock_is_trained_and_saved(
+    stocks: dict[str, PriceTable], trained: dict[str, TrainedStock], tmp_path
+) -> None:
+    home = Home(tmp_path)
+    for result in trained.values():
+        save(home, result, trained_at="2026-07-01T16:00:00")
+    assert models.trained_symbols(home) == sorted(stocks)
+    folder = home.models / "AAA_NS"
+    assert sorted(path.name for path in folder.iterdir()) == sorted([LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE])
+    metrics = json.loads((folder / METRICS_FILE).read_text(), parse_constant=pytest.fail)
+    spec = ["symbol", "trained_at", "train_samples", "val_samples", "lstm_mae", "xgb_mae"]
+    assert list(metrics)[:6] == spec
+    wanted = {
+        "horizon_days",
+        "naive_mae",
+        "ensemble_mae",
+        "data_through",
+        "scaler",
+        "priors",
+        "days",
+        "features",
+        "seed",
+    }
+    assert wanted | {"settings", "libraries", "sha256", "source", "findings"} <= set(metrics)
+    assert set(trained["AAA.NS"].seconds) == {"prepare", "learn_together", "tune", "finish"}
+
+
+def test_all_three_forms_of_the_models_forecast_the_validation_days_that_were_scored(
+    stocks: dict[str, PriceTable], trained: dict[str, TrainedStock], tmp_path
+) -> None:
+    result, table = trained["BBB.NS"], stocks["BBB.NS"]
+    save(Home(tmp_path), result, trained_at="2026-07-01T16:00:00")
+    bundle = models.load_bundle(Home(tmp_path), "BBB.NS")
+    rows = list(csv.DictReader(io.StringIO(result.validation)))
+    forecast = bundle.forecast(table, [date.fromisoformat(row["date"]) for row in rows])
+    lstm_pct = np.array([float(row["lstm_5_pct"]) for row in rows])
+    xgb_pct = np.array([float(row["xgb_pct"]) for row in rows])
+    np.testing.assert_allclose(forecast.lstm_path_pct[:, -1], lstm_pct, atol=1e-6)
+    np.testing.assert_allclose(forecast.xgb_pct, xgb_pct, atol=1e-6)
+    assert joblib.load(io.BytesIO(result.files[XGB_FILE])).n_estimators == 100
+    slow = lstm.from_h5(result.files[LSTM_FILE])
+    assert all(np.array_equal(a, b) for a, b in zip(slow.weights, bundle.network.weights, strict=True))
+    actual = np.array([float(row["actual_pct"]) for row in rows])
+    assert result.metrics["val_samples"] == len(rows)
+    assert result.metrics["naive_mae"] == pytest.approx(np.abs(actual).mean(), abs=1e-5)
+    assert result.metrics["lstm_mae"] == pytest.approx(np.abs(actual - lstm_pct).mean(), abs=1e-5)
+    assert result.metrics["xgb_mae"] == pytest.approx(np.abs(actual - xgb_pct).mean(), abs=1e-5)
+    assert result.metrics["ensemble_mae"] == pytest.approx(np.abs(actual - (lstm_pct + xgb_pct) / 2).mean(), abs=1e-5)
+
+
+def test_one_process_gives_the_same_bytes_as_several(
+    stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]
+) -> None:
+    alone = by_symbol(train(dict(reversed(stocks.items())), replace(QUICK, jobs=1)))
+    for symbol, result in trained.items():
+        assert alone[symbol].files == result.files
+        assert alone[symbol].metrics == result.metrics
+        assert alone[symbol].validation == result.validation
+
+
+def test_another_seed_gives_other_models(stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]) -> None:
+    other = by_symbol(train({"AAA.NS": stocks["AAA.NS"]}, replace(QUICK, seed=2)))["AAA.NS"]
+    assert other.files[LSTM_FILE] != trained["AAA.NS"].files[LSTM_FILE]
+
+
+def with_other_days_from(table: PriceTable, day: date) -> PriceTable:
+    """The table with a different market from that day on."""
+    frame = table.frame.copy()
+    later = frame.index >= pd.Timestamp(day)
+    frame.loc[later] = frame.loc[later, :] * np.linspace(1.5, 4.0, later.sum())[:, None]
+    return replace(table, frame=frame)
+
+
+def test_nothing_is_fitted_on_validation_days(stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]) -> None:
+    """Another future for every stock from the first validation day on changes scores and no model."""
+    first = date.fromisoformat(trained["AAA.NS"].metrics["days"]["validation"]["first"])
+    changed = {symbol: with_other_days_from(table, first) for symbol, table in stocks.items()}
+    for symbol, result in by_symbol(train(changed, QUICK)).items():
+        assert result.files == trained[symbol].files
+        assert result.metrics["priors"] == trained[symbol].metrics["priors"]
+        assert result.metrics["naive_mae"] != trained[symbol].metrics["naive_mae"]
+
+
+def test_no_stock_learns_from_days_another_is_validated_on(stocks: dict[str, PriceTable]) -> None:
+    """A younger stock, whose own fit days reach into the others' validation, changes nothing of theirs."""
+    young = made_up_prices(160, seed=9, symbol="YOUNG.NS")
+    alone = by_symbol(train(stocks, QUICK))
+    beside = by_symbol(train({**stocks, "YOUNG.NS": with_other_days_from(young, date(2026, 5, 1))}, QUICK))
+    assert beside["AAA.NS"].files == alone["AAA.NS"].files
+    assert set(beside) == {*alone, "YOUNG.NS"}
+
+
+def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTable]) -> None:
+    old = made_up_prices(420, seed=7, symbol="OLD.NS", last_day=date(2024, 6, 28))
+    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**stocks, "OLD.NS": old}.items()}
+    (_, together), (days, alone) = divide(materials)
+    assert together == sorted(stocks)
+    assert alone == ["OLD.NS"]
+    assert days.validation == materials["OLD.NS"].dates[materials["OLD.NS"].split.validation[0]]
+
+
+def test_parts_follow_each_other_with_a_gap_of_the_horizon(stocks: dict[str, PriceTable]) -> None:
+    for horizon in (1, 5, 10):
+        split = prepare(stocks["AAA.NS"], horizon=horizon, years=2, seed=1).split
+        assert split.select[0] - split.fit[-1] > horizon
+        assert split.validation[0] - split.select[-1] > horizon
+
+
+def test_a_short_history_is_refused_with_its_numbers_and_stops_no_other() -> None:
+    results = by_symbol(train({**tables("LONG.NS"), "SHORT.NS": made_up_prices(120, symbol="SHORT.NS")}, QUICK))
+    failure = results["SHORT.NS"]
+    assert isinstance(failure, TrainingFailure)
+    assert failure.kind == "too_short"
+    assert failure.message.startswith("SHORT.NS: 120 daily bars leave 63 days to learn from, need 100 ")
+    assert isinstance(results["LONG.NS"], TrainedStock)
+
+
+def test_the_least_history_is_enough() -> None:
+    table = made_up_prices(157, symbol="LEAST.NS")
+    assert isinstance(next(train({"LEAST.NS": table}, QUICK)), TrainedStock)
+    with pytest.raises(TooShortError):
+        prepare(table.last(156), horizon=5, years=2, seed=1)
+
+
+def test_no_tables_give_no_results() -> None:
+    assert list(train({}, QUICK)) == []
+
+
+@pytest.mark.parametrize("name", ["horizon", "years", "jobs"])
+def test_settings_below_one_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} is 0"):
+        TrainingSettings(**{name: 0})
+
+
+def test_progress_is_told_stage_by_stage(stocks: dict[str, PriceTable]) -> None:
+    told: list[tuple[str, int, int]] = []
+    list(train({"AAA.NS": stocks["AAA.NS"]}, QUICK, lambda *step: told.append(step)))
+    assert told == [("prepare", 1, 1), ("learn together", 0, 1), ("learn together", 1, 1), ("finish", 1, 1)]
+
+
+# ---- the processes ----
+
+
+def double(number: int) -> int:
+    if number == 3:
+        raise ValueError("three")
+    return 2 * number
+
+
+def die_once(path: str) -> str:
+    """Kills its own process unless it was here before."""
+    try:
+        with open(path, "x"):  # noqa: PTH123
+            os.kill(os.getpid(), signal.SIGKILL)
+    except FileExistsError:
+        return path
+    raise AssertionError
+
+
+def always_die(number: int) -> int:
+    if number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def threads(_: int) -> str:
+    return os.environ["OMP_NUM_THREADS"]
+
+
+def test_results_and_exceptions_come_back_with_their_numbers() -> None:
+    with Crew(2) as crew:
+        results = dict(crew.map(double, range(6)))
+        again = dict(crew.map(double, [10]))
+    assert {n: r for n, r in results.items() if n != 3} == {0: 0, 1: 2, 2: 4, 4: 8, 5: 10}
+    assert str(results[3]) == "three"
+    assert again == {0: 20}
+
+
+def test_a_killed_process_costs_only_time(tmp_path) -> None:
+    paths = [str(tmp_path / name) for name in "abcdef"]
+    with Crew(2) as crew:
+        assert dict(crew.map(die_once, paths)) == dict(enumerate(paths))
+
+
+def test_a_task_that_always_kills_its_process_is_given_up_and_stops_no_other() -> None:
+    with Crew(2) as crew:
+        results = dict(crew.map(always_die, range(8)))
+    assert isinstance(results.pop(2), WorkerDiedError)
+    assert results == {number: number for number in range(8) if number != 2}
+
+
+def test_processes_use_one_thread_and_leave_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "7")
+    with Crew(1) as crew:
+        assert dict(crew.map(threads, [0])) == {0: "1"}
+    assert os.environ["OMP_NUM_THREADS"] == "7"
