@@ -171,19 +171,34 @@ def _outcome_row(prediction: Prediction) -> Sequence[str]:
 
 
 def accuracy(title: str, scores: Mapping[str, Mapping[str, Any]]) -> None:
-    """The record so far, a line a stock, beside what "no change" would have scored."""
-    rows = [
-        (
-            symbol,
-            str(score["total_predictions"]),
-            f"{score['accuracy']:.1%}",
-            f"{score['mean_error_pct']:.2f} %",
-            f"{score['mean_naive_error_pct']:.2f} %",
-            f"{score['direction_hits'] / score['total_predictions']:.0%}",
-        )
-        for symbol, score in scores.items()
-    ]
+    """The record so far, a line a stock and one for all, beside what "no change" would have scored."""
+    rows = [_score_row(symbol, score) for symbol, score in scores.items()]
+    if len(scores) > 1:
+        rows.append(_score_row("all", pooled(scores.values())))
     print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
+
+
+def pooled(scores: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The scores of several stocks as those of one: counts added, means weighted by them."""
+    parts = list(scores)
+    total = sum(score["total_predictions"] for score in parts)
+    counts = {name: sum(score[name] for score in parts) for name in ("accurate_predictions", "direction_hits")}
+    means = {
+        name: sum(score[name] * score["total_predictions"] for score in parts) / total
+        for name in ("mean_error_pct", "mean_naive_error_pct")
+    }
+    return {"total_predictions": total, "accuracy": counts["accurate_predictions"] / total, **counts, **means}
+
+
+def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        symbol,
+        f"{score['total_predictions']:,}",
+        f"{score['accuracy']:.1%}",
+        f"{score['mean_error_pct']:.2f} %",
+        f"{score['mean_naive_error_pct']:.2f} %",
+        f"{score['direction_hits'] / score['total_predictions']:.0%}",
+    )
 
 
 def money(price: float) -> str:

@@ -50,3 +50,13 @@ def made_up_prices(
 @pytest.fixture
 def prices() -> PriceTable:
     return made_up_prices()
+
+
+@pytest.fixture
+def trained_home(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Path:
+    """A home of one's own with the models of three simulated companies."""
+    import trained
+
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
+    return trained.trained_home(shared, tmp_path / "home")

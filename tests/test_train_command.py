@@ -1,0 +1,177 @@
+"""The training command as a process: its files, its scores, its refusals; and the predictor with its models."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+from commands import files_under, log_of, predict, train
+from trained import TRAINED, TRAINED_AS_OF
+
+SIM = ("--source", "sample")
+SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
+METRICS = (
+    *("symbol", "trained_at", "train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae"),
+    *("horizon_days", "data_through", "scaler", "priors", "days", "features", "seed", "libraries", "sha256"),
+)
+
+
+def metrics_of(home: Path, symbol: str) -> dict:
+    return json.loads((home / f"ml_training_data/models/{symbol}/metrics.json").read_text())
+
+
+def test_every_documented_file_is_there_and_complete(trained_home: Path) -> None:
+    for symbol in TRAINED:
+        folder = trained_home / "ml_training_data/models" / symbol
+        metrics = metrics_of(trained_home, symbol)
+        assert set(METRICS) <= set(metrics)
+        assert metrics["symbol"] == symbol and metrics["trained_at"] == f"{TRAINED_AS_OF}T16:00:00"
+        for name, digest in metrics["sha256"].items():
+            assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+        assert {"lstm_model.h5", "xgb_model.pkl"} < set(metrics["sha256"])
+        rows = (trained_home / f"ml_training_data/predictions/{symbol}.csv").read_text().splitlines()
+        assert len(rows) == metrics["val_samples"] + 1
+    (session,) = (trained_home / "ml_training_data/metrics").iterdir()
+    assert session.name.startswith("training_session_") and session.suffix == ".json"
+    told = json.loads(session.read_text())
+    assert set(told) >= SESSION_KEYS
+    assert [model["symbol"] for model in told["models"]] == list(TRAINED)
+
+
+def test_validation_is_later_than_training_with_a_gap_and_ends_where_answers_do(trained_home: Path) -> None:
+    for symbol in TRAINED:
+        metrics = metrics_of(trained_home, symbol)
+        days = metrics["days"]
+        assert days["fit"]["last"] < days["select"]["first"] <= days["select"]["last"] < days["validation"]["first"]
+        assert metrics["data_through"] == TRAINED_AS_OF
+        assert days["validation"]["last"] == "2026-02-23"  # five sessions earlier
+        assert metrics["train_samples"] == days["fit"]["samples"] + days["select"]["samples"]
+        assert metrics["val_samples"] == days["validation"]["samples"]
+
+
+def test_the_scores_are_those_of_the_validation_file(trained_home: Path) -> None:
+    import pandas as pd
+
+    for symbol in TRAINED:
+        metrics = metrics_of(trained_home, symbol)
+        table = pd.read_csv(trained_home / f"ml_training_data/predictions/{symbol}.csv")
+        for column, key in (("lstm_5_pct", "lstm_mae"), ("xgb_pct", "xgb_mae"), ("naive_pct", "naive_mae")):
+            assert (table["actual_pct"] - table[column]).abs().mean() == pytest.approx(metrics[key], abs=1e-5)
+
+
+def test_the_same_inputs_and_seed_give_the_same_models_scores_and_lines(trained_home: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    options = ("--symbols", *TRAINED, "--as-of", TRAINED_AS_OF, "--home", again)
+    assert train(*SIM, *options, "--jobs", 1).code == 0
+    for folder in ("models", "predictions"):
+        ours = files_under(trained_home / "ml_training_data" / folder)
+        theirs = files_under(again / "ml_training_data" / folder)
+        assert ours.keys() == theirs.keys()
+        assert not [name for name in ours if ours[name] != theirs[name]]
+    for home in (trained_home, again):
+        assert predict(*SIM, "--home", home, "--as-of", "2026-03-04").code == 0
+    assert log_of(trained_home) == log_of(again)
+
+
+def test_another_seed_gives_other_models(trained_home: Path, tmp_path: Path) -> None:
+    options = ("--symbols", *TRAINED, "--as-of", TRAINED_AS_OF, "--home", tmp_path / "other", "--seed", 2)
+    assert train(*SIM, *options).code == 0
+    assert metrics_of(tmp_path / "other", "SIM-BETA")["lstm_mae"] != metrics_of(trained_home, "SIM-BETA")["lstm_mae"]
+
+
+def test_predictions_name_the_models_and_hear_each_of_them(trained_home: Path) -> None:
+    assert predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF).code == 0
+    lines = log_of(trained_home)
+    assert [line["symbol"] for line in lines] == list(TRAINED)  # those with models
+    for line in lines:
+        assert line["model_trained_at"] == f"{TRAINED_AS_OF}T16:00:00"
+        opinions = line["evidence"]["opinions"]
+        assert {"lstm", "xgb", "drift"} < set(opinions)
+        assert any(name.startswith("pattern_") for name in opinions)
+
+
+def test_a_model_that_has_seen_a_later_day_is_not_used(trained_home: Path) -> None:
+    ran = predict(*SIM, "--home", trained_home, "--as-of", "2026-02-27")
+    assert ran.code == 0 and "its model has seen 2026-03-02, after 2026-02-27, and is not used" in ran.err
+    assert {line["model_trained_at"] for line in log_of(trained_home)} == {None}
+
+
+def test_an_old_model_is_used_and_called_stale(trained_home: Path) -> None:
+    ran = predict(*SIM, "--home", trained_home, "--as-of", "2026-05-29")
+    assert ran.code == 0 and "stale, 88 days old" in ran.err
+    assert {line["model_trained_at"] for line in log_of(trained_home)} == {f"{TRAINED_AS_OF}T16:00:00"}
+
+
+def test_models_serve_shorter_horizons_and_not_longer_ones(trained_home: Path) -> None:
+    assert predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 3).err == ""
+    longer = predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 8)
+    assert longer.code == 0 and "its model looks 5 sessions ahead, so signals alone serve" in longer.err
+    heard = [set(line["evidence"]["opinions"]) for line in log_of(trained_home)]
+    assert all("lstm" in names for names in heard[:3]) and not any("lstm" in names for names in heard[3:])
+
+
+@pytest.mark.parametrize("name", ["fast.npz", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])
+def test_a_damaged_model_file_is_named_and_signals_serve_alone(trained_home: Path, name: str) -> None:
+    path = trained_home / "ml_training_data/models/SIM-BETA" / name
+    path.write_bytes(path.read_bytes()[:-7])
+    ran = predict(*SIM, "--symbols", *TRAINED, "--home", trained_home, "--as-of", TRAINED_AS_OF)
+    assert ran.code == 1 and "SIM-BETA" in ran.err and name in ran.err and "Traceback" not in ran.err
+    assert [line["model_trained_at"] is None for line in log_of(trained_home)] == [False, True, False]
+
+
+def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
+    before = files_under(trained_home / "ml_training_data/models")
+    options = ("--symbols", *TRAINED, "--home", trained_home, "--only-stale", 10)
+    young = train(*SIM, *options, "--as-of", "2026-03-09")
+    assert young.code == 0 and "No stock was trained" in young.out
+    assert files_under(trained_home / "ml_training_data/models") == before
+    assert train(*SIM, *options, "--as-of", "2026-03-12").code == 0
+    assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
+
+
+def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
+    ran = train(*SIM, "--symbols", "SIM-NOBODY", "SIM-ALPHA", "--as-of", TRAINED_AS_OF, "--home", tmp_path, "--json")
+    assert ran.code == 1
+    told = ran.json
+    assert [model["symbol"] for model in told["models"]] == ["SIM-ALPHA"]
+    assert [(failure["symbol"], failure["kind"]) for failure in told["failures"]] == [("SIM-NOBODY", "unknown_symbol")]
+    session = json.loads(Path(told["session_file"]).read_text())
+    assert session["failures"] == told["failures"]
+
+
+def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None:
+    from datetime import date
+
+    from stockml.sample import sample_bars
+
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    sample_bars("SIM-ALPHA", date(2025, 12, 1), date(2026, 3, 2)).to_csv(folder / "NEW.csv")
+    ran = train("--source", f"csv:{folder}", "--symbols", "NEW", "--as-of", TRAINED_AS_OF, "--home", tmp_path / "home")
+    assert ran.code == 3
+    assert "NEW: " in ran.err and "need" in ran.err and "Traceback" not in ran.err
+    assert not (tmp_path / "home/ml_training_data/models").exists()
+
+
+@pytest.mark.parametrize("seen", [260, 330, 420])
+def test_a_young_stock_trains_on_what_it_has(tmp_path: Path, seen: int) -> None:
+    from datetime import date
+
+    from stockml.sample import sample_bars
+
+    folder = tmp_path / "csv"
+    folder.mkdir()
+    sample_bars("SIM-ALPHA", date(2024, 1, 1), date(2026, 3, 2)).tail(seen).to_csv(folder / "YOUNG.csv")
+    options = ("--source", f"csv:{folder}", "--symbols", "YOUNG", "--as-of", TRAINED_AS_OF, "--home", tmp_path / "home")
+    assert train(*options).code == 0
+    assert 0 < metrics_of(tmp_path / "home", "YOUNG")["train_samples"] < 400
+    assert predict(*options).code == 0
+
+
+@pytest.mark.parametrize("script", [train, predict])
+def test_the_scripts_answer_without_anything_but_a_path(script) -> None:
+    assert script("--version").out.split()[1] == "0.1.0"
+    told = script("--help")
+    assert told.code == 0 and "no financial advice" in told.out
