@@ -31,8 +31,10 @@ MIXED_SHARE = 0.01  # bars that leap from level to level, where a file mixes two
 MIXED_BARS = 10
 SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_JUMP speaks
 SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
-QUIET_RANGE = 1.10  # a split is no news: the day's range stays small
-QUIET_TURNOVER = 2.0  # and as much money changes hands as in the 20 sessions before
+# A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
+# 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
+QUIET_RANGE, QUIET_TURNOVER = 1.10, 2.0
+HALVED_RANGE, HALVED_TURNOVER = 1.25, 5.0
 
 
 class PriceError(ValueError):
@@ -190,7 +192,7 @@ def note_no_volume(frame: pd.DataFrame) -> list[Finding]:
 
 def refuse_mixed(frame: pd.DataFrame) -> None:
     """PriceError for a table that leaps to and fro between two price levels: two companies in one table."""
-    leaps = np.abs(log_changes(frame["close"])) > np.log(LEVEL)
+    leaps = (np.abs(log_changes(frame["close"])) > np.log(LEVEL)) & stands_clear(frame)
     if leaps.sum() > max(MIXED_BARS, MIXED_SHARE * len(frame)):
         raise PriceError(
             "mixed_tickers",
@@ -201,8 +203,8 @@ def refuse_mixed(frame: pd.DataFrame) -> None:
 def drop_phantoms(frame: pd.DataFrame) -> Checked:
     """Without the few bars that stand clear of their neighbours' ranges at another level, and come back."""
     bad = np.zeros(len(frame), dtype=bool)
-    leaps = np.flatnonzero(np.abs(log_changes(frame["close"])) > np.log(LEVEL))
-    for start in leaps.tolist():
+    leaps = (np.abs(log_changes(frame["close"])) > np.log(LEVEL)) & stands_clear(frame)
+    for start in np.flatnonzero(leaps).tolist():
         if bad[start - 1] or bad[start]:
             continue
         for stop in range(start + 1, min(start + PHANTOM_RUN + 1, len(frame))):
@@ -225,6 +227,24 @@ def _stands_apart(frame: pd.DataFrame, start: int, stop: int) -> bool:
     return bool(above or below)
 
 
+def drop_misadjusted(frame: pd.DataFrame) -> Checked:
+    """Without the few bars whose adjusted close is at another ratio to the close than in the days around them."""
+    ratio = pd.Series(log_changes(frame["adj_close"]) - log_changes(frame["close"]), frame.index).cumsum()
+    usual = ratio.rolling(2 * PHANTOM_RUN + 1, center=True, min_periods=1).median()  # a step to stay is its own side's
+    bad = ((ratio - usual).abs() > np.log(LEVEL)).to_numpy()
+    return drop(frame, bad, "misadjusted", "with an adjusted close far from their neighbours' dropped")
+
+
+def stands_clear(frame: pd.DataFrame) -> Mask:
+    """Whether each bar's whole range lies apart from that of the bar before: no day's trade led from one to the other.
+
+    A currency's wild day begins where the last one ended; another unit, a split or a demerger begins elsewhere.
+    """
+    above = frame["low"] > CLEAR_OF * frame["high"].shift()
+    below = frame["high"] * CLEAR_OF < frame["low"].shift()
+    return (above | below).to_numpy()
+
+
 def log_changes(series: pd.Series) -> NDArray[np.float64]:
     """The log of each day's change as a factor; 0 for the first day."""
     values = np.log(series.to_numpy(dtype=float))
@@ -245,6 +265,7 @@ def find_faults(frame: pd.DataFrame) -> list[Fault]:
     """Every jump of unit, unadjusted split, wrong adjustment and long gap, oldest first."""
     close, change = frame["close"].to_numpy(), log_changes(frame["close"])
     adjusted = log_changes(frame["adj_close"])
+    jumped = (np.abs(change) > np.log(UNIT_JUMP)) & stands_clear(frame)
     silence = np.diff(frame.index.to_numpy(), prepend=frame.index.to_numpy()[:1]) / np.timedelta64(1, "D")
     rows = np.flatnonzero(
         (np.abs(change) > np.log(SPLITS[0]) / 2) | (np.abs(adjusted) > np.log(LEVEL)) | (silence > LONG_GAP_DAYS)
@@ -252,7 +273,7 @@ def find_faults(frame: pd.DataFrame) -> list[Fault]:
     faults = []
     for row in (int(row) for row in rows if row):
         step = f"from {close[row - 1]:g} to {close[row]:g}"
-        if abs(change[row]) > np.log(UNIT_JUMP):
+        if jumped[row]:
             faults.append(Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True))
         elif silence[row] > LONG_GAP_DAYS:
             faults.append(Fault(row, "gap", f"nothing was traded for {silence[row]:.0f} days", False))
@@ -271,12 +292,13 @@ def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
     """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
     bar, before = frame.iloc[row], frame.iloc[max(0, row - 20) : row]
     factor = float(before["close"].iloc[-1] / bar["open"])
+    size = max(factor, 1 / factor)
+    range_limit, turnover_limit = (HALVED_RANGE, HALVED_TURNOVER) if size > 1.9 else (QUIET_RANGE, QUIET_TURNOVER)
     turnover = (before["close"] * before["volume"]).median()
-    loud = bar["high"] > QUIET_RANGE * bar["low"] or bar["close"] * bar["volume"] > QUIET_TURNOVER * turnover
-    if loud:
+    if bar["high"] > range_limit * bar["low"] or bar["close"] * bar["volume"] > turnover_limit * turnover:
         return None
     for split in SPLITS:
-        if abs(max(factor, 1 / factor) / split - 1) < SPLIT_WITHIN:
+        if abs(size / split - 1) < SPLIT_WITHIN:
             old = next(old for old in (1, 2, 3, 4) if abs(split * old - round(split * old)) < 1e-9)
             new = round(split * old)
             return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
@@ -286,7 +308,8 @@ def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
 def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]]:
     """The real falls that a holder did not suffer: the company gave a part of itself away."""
     change = log_changes(frame["close"])
-    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP))
+    overnight = stands_clear(frame) | (frame["high"] > WILD_RANGE * frame["low"]).to_numpy()  # a wild bar tells nothing
+    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight
     dates = days(frame.index[fell])
     close = frame["close"].to_numpy()
     findings = [

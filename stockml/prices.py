@@ -189,8 +189,10 @@ def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) 
         frame, found = step(frame)
         findings += found
     checks.refuse_mixed(frame)
-    frame, found = checks.drop_phantoms(frame)
-    return frame, findings + found + checks.note_no_volume(frame)
+    for step in (checks.drop_phantoms, checks.drop_misadjusted):
+        frame, found = step(frame)
+        findings += found
+    return frame, findings + checks.note_no_volume(frame)
 
 
 def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tuple[date, ...]]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import functools
 import json
 import logging
+import sqlite3
 import threading
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -82,6 +84,7 @@ class Client:
         yfinance.config.debug.hide_exceptions = False
         caches = home.prices / "yfinance"
         make_folder(caches)
+        _drop_damaged(caches)
         yfinance.set_tz_cache_location(str(caches))
         self._session = RecordingSession(impersonate="chrome")
 
@@ -130,6 +133,19 @@ class Client:
         if isinstance(self._answered[key], Exception):
             raise self._answered[key]
         return self._answered[key]
+
+
+def _drop_damaged(caches: Path) -> None:
+    """Delete what a power cut made unreadable of yfinance's memory: it would fail every request from then on."""
+    for path in caches.glob("*.db"):
+        try:
+            with closing(sqlite3.connect(path)) as database:
+                database.execute("PRAGMA quick_check")
+        except sqlite3.OperationalError:
+            continue  # in use by another run: sound
+        except sqlite3.DatabaseError:
+            for part in caches.glob(f"{path.name}*"):  # its journal too
+                part.unlink()
 
 
 @contextmanager
@@ -194,9 +210,9 @@ def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
     if reply is None or frame.empty:
         raise FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
     named, interval = reply.meta.get("symbol"), reply.meta.get("dataGranularity")
-    if str(named).upper() != symbol.upper():
+    if named and str(named).upper() != symbol.upper():
         raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with the prices of {named}; try later")
-    if interval != "1d":
+    if interval and interval != "1d":
         raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")
     frame = frame[RAW_COLUMNS].astype(float)
     frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")

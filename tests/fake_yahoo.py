@@ -223,6 +223,8 @@ class FakeYahoo:
         The day whose evening it is at Yahoo.
     asked : list of str
         Every URL asked for, oldest first, without its scheme.
+    gate : Wire or fault
+        What is answered to all that is no chart: cookies, crumbs, consent.
     """
 
     def __init__(self, today: date) -> None:
@@ -230,6 +232,7 @@ class FakeYahoo:
         self.bodies: dict[str, Wire] = {}
         self.today = today
         self.asked: list[str] = []
+        self.gate: Wire | Callable[[Chart], Any] | None = None
         self._faults: defaultdict[str, list[tuple[Fault, int]]] = defaultdict(list)
         self._lock = threading.Lock()
         self.closing = threading.Event()
@@ -257,6 +260,8 @@ class FakeYahoo:
         if parts.path.startswith(CHART):
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             return self._chart(unquote(parts.path.removeprefix(CHART)), query)
+        if self.gate is not None:
+            return self.gate if isinstance(self.gate, Wire) else self.gate({})
         if parts.path.endswith("getcrumb"):
             return Wire(200, "crumb", "text/plain")
         return Wire(404, "", "text/html")

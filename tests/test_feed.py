@@ -72,6 +72,36 @@ def kinds(fetched: Fetched, symbol: str = "TCS.NS") -> list[str]:
     return [finding.kind for finding in fetched.tables[symbol].findings]
 
 
+def in_another_process(desk: Desk, folder: Path, code: str, *, home: Path | None = None) -> tuple[str, str]:
+    """What code prints and complains of as cron would run it on TUESDAY evening, sent to the server."""
+    path = [str(fake.site_folder(desk.yahoo, folder / "site")), str(Path(__file__).resolve().parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-W", "default", "-c", FETCH.format(home=str(home or desk.home.root)) + code],
+        capture_output=True,
+        text=True,
+        env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(path)},
+        check=False,
+    )
+    return done.stdout, done.stderr
+
+
+FETCH = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from stockml.home import Home
+from stockml.sessions import Clock
+from stockml.sources import Source, fetch_prices
+
+
+def fetch(*symbols):
+    clock = Clock(datetime(2026, 6, 30, 12, tzinfo=UTC))
+    return fetch_prices(symbols, Source("yahoo"), sessions_back=300, clock=clock, home=Home(Path({home!r})))
+
+
+"""
+
+
 # --- how often it asks ------------------------------------------------------------------------------------------
 
 
@@ -98,18 +128,11 @@ def test_a_daily_run_asks_for_the_new_sessions_and_a_few_before(desk):
     assert (WEDNESDAY - since.date()).days in (15, 16)
 
 
-def test_a_run_that_needs_nothing_new_does_not_load_yfinance(desk):
+def test_a_run_that_needs_nothing_new_does_not_load_yfinance(desk, tmp_path):
     desk.fetch()
     desk.yahoo.asked.clear()
-    code = (
-        "import sys; from datetime import *; from pathlib import Path\n"
-        "from stockml.home import Home; from stockml.sessions import Clock; from stockml.sources import *\n"
-        f"home, now = Home(Path({str(desk.home.root)!r})), datetime(2026, 6, 30, 12, tzinfo=UTC)\n"
-        "fetched = fetch_prices(['TCS.NS'], Source('yahoo'), sessions_back=300, clock=Clock(now), home=home)\n"
-        "print(len(fetched.tables), 'yfinance' in sys.modules)"
-    )
-    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert (out.stdout, out.stderr, desk.yahoo.asked) == ("1 False\n", "", [])
+    said = in_another_process(desk, tmp_path, "print(len(fetch('TCS.NS').tables), 'yfinance' in sys.modules)")
+    assert (said, desk.yahoo.asked) == (("1 False\n", ""), [])
 
 
 def test_the_series_that_grew_day_by_day_equals_the_one_fetched_at_once(desk, tmp_path):
@@ -216,6 +239,15 @@ def test_a_damaged_file_of_the_store_is_fetched_anew(desk, caplog):
     (desk.home.prices / "TCS.NS.parquet").write_bytes(b"PAR1")
     assert desk.fetch().tables["TCS.NS"].data_through == TUESDAY
     assert "are damaged" in caplog.text and desk.requests() == 2
+
+
+@pytest.mark.parametrize("name", ["tkr-tz.db", "cookies.db"])
+def test_a_damaged_cache_of_yfinance_is_made_anew(desk, tmp_path, name):
+    caches = desk.home.prices / "yfinance"
+    caches.mkdir(parents=True)
+    (caches / name).write_bytes(b"not a database" * 1000)
+    said = in_another_process(desk, tmp_path, "fetched = fetch('TCS.NS'); print(len(fetched.tables), fetched.failures)")
+    assert said == ("1 {}\n", "")
 
 
 # --- without a connection ---------------------------------------------------------------------------------------
@@ -400,26 +432,10 @@ def test_the_summary_tells_each_symbols_rows_requests_and_findings(desk):
     }
 
 
-def test_a_run_without_a_home_for_caches_prints_nothing(desk, tmp_path):
-    code = (
-        "from datetime import *; from pathlib import Path\n"
-        "from stockml.home import Home; from stockml.sessions import Clock; from stockml.sources import *\n"
-        f"home, now = Home(Path({str(tmp_path / 'fresh')!r})), datetime(2026, 6, 30, 12, tzinfo=UTC)\n"
-        "for _ in range(2):\n"
-        "    clock = Clock(now)\n"
-        "    fetched = fetch_prices(['TCS.NS', 'X.NS'], Source('yahoo'), sessions_back=300, clock=clock, home=home)\n"
-        "    print(sorted(fetched.tables), sorted(fetched.failures))"
-    )
-    root = Path(__file__).resolve().parents[1]
-    path = os.pathsep.join([str(fake.site_folder(desk.yahoo, tmp_path / "site")), str(root)])
-    environment = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": path}
-    out = subprocess.run(
-        [sys.executable, "-W", "default", "-c", code], capture_output=True, text=True, env=environment, check=True
-    )
-    assert (out.stdout, out.stderr) == ("['TCS.NS'] ['X.NS']\n" * 2, "")
+def test_without_a_home_directory_nothing_is_printed_and_all_is_kept(desk, tmp_path):
+    home = tmp_path / "fresh"
+    code = "for _ in range(2): fetched = fetch('TCS.NS', 'X.NS'); print(*fetched.tables, *fetched.failures)"
+    assert in_another_process(desk, tmp_path, code, home=home) == ("TCS.NS X.NS\n" * 2, "")
     assert desk.requests() == 3
-    assert {path.name for path in (tmp_path / "fresh" / "ml_training_data" / "prices").iterdir()} >= {
-        "TCS.NS.parquet",
-        "quarantine.json",
-        "yfinance",
-    }
+    kept = {path.name for path in (home / "ml_training_data" / "prices").iterdir()}
+    assert kept >= {"TCS.NS.parquet", "quarantine.json", "yfinance"}

@@ -138,6 +138,12 @@ def text_for_number(raw):
         (lambda raw: halt(raw, 200, 1, factor=2.0), "phantom_price", "dropped", 1),
         (lambda raw: rescale(raw, slice(200, 201), 0.5), "phantom_price", "dropped", 1),
         (lambda raw: rescale(raw, slice(200, 203), 100.0), "phantom_price", "dropped", 3),
+        (
+            lambda raw: raw.assign(**{"Adj Close": raw["Adj Close"].where(raw.index != raw.index[200], 9)}),
+            "misadjusted",
+            "dropped",
+            1,
+        ),
         (lambda raw: rescale(raw, slice(N_DAYS - 3, None), 0.01), "unconfirmed_jump", "dropped", 3),
         (lambda raw: rescale(raw, slice(N_DAYS - 1, None), 2 / 3), "unconfirmed_jump", "dropped", 1),
         (lambda raw: rescale(raw, slice(OLD), 100.0), "unit_jump", "dropped", OLD),
@@ -199,6 +205,15 @@ def test_a_demerger_is_real_and_kept_as_a_break():
     assert found(table) == {"demerger": ("noted", 1)}
     assert table.breaks == (raw.index[RECENT].date(),)
     assert len(table.frame) == N_DAYS
+
+
+@pytest.mark.parametrize("factor", [0.2, 0.5, 2.0, 5.0])
+def test_a_wild_day_that_began_where_the_last_one_ended_is_a_days_trade(factor):
+    raw = rescale(market(), slice(RECENT, None), factor)
+    raw.iloc[RECENT, 0] = raw["Close"].iloc[RECENT - 1]
+    raw.iloc[RECENT, [1, 2]] = [raw.iloc[RECENT, :4].max(), raw.iloc[RECENT, :4].min()]
+    wild = raw.iloc[RECENT, 1] > 3 * raw.iloc[RECENT, 2]
+    assert found(check(raw)) == ({"wild_range": ("dropped", 1)} if wild else {})
 
 
 @pytest.mark.parametrize("factor", [0.66, 0.75, 1.3, 1.52])

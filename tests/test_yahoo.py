@@ -76,6 +76,8 @@ def test_closes_are_adjusted_for_splits_and_adjusted_closes_for_dividends_too(ya
         ("BTC-USD", {"currency": "USD", "exchange": "CCC", "timezone": "UTC", "opens": "00:00"}, "USD"),
         ("^NSEI", {"kind": "INDEX"}, "INR"),
         ("NIFTYBEES.NS", {"kind": "ETF"}, "INR"),
+        ("M&M.NS", {}, "INR"),
+        ("EURUSD=X", {"currency": "USD", "timezone": "Europe/London", "opens": "00:00", "kind": "CURRENCY"}, "USD"),
         ("ADH", {"currency": None, "exchange": "YHD", "timezone": "America/New_York"}, None),
     ],
 )
@@ -118,6 +120,15 @@ def test_each_failure_is_told_apart(yahoo, client, fault, kind, words):
     message = str(failure.value)
     assert message.startswith("TCS.NS: ") and words in message
     assert "\n" not in message and "possibly" not in message and len(message) < 300
+
+
+@pytest.mark.parametrize("fault", [fake.TOO_MANY, fake.BROKEN_HTML, fake.HTML, fake.drop, fake.hang])
+def test_charts_do_without_cookies_and_crumbs_where_those_cannot_be_had(yahoo, client, fault):
+    yahoo.gate = fault
+    for _ in range(5):
+        assert len(client.ask("TCS.NS", START).frame) > 300
+    others = Counter(url.partition("?")[0] for url in yahoo.asked if fake.CHART not in url)
+    assert set(others.values()) <= {1}
 
 
 def test_a_server_that_is_not_there_is_a_network_failure(client, yahoo):
