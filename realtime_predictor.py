@@ -112,18 +112,13 @@ def analyze(run: Run) -> Market:
     if not wanted and not due:
         return Market({}, [])
     from stockml import cycle
-    from stockml.sources import fetch_prices
 
-    with cli.timed(run, "fetch"):
-        symbols = [*wanted, *(prediction.symbol for prediction in due)]
-        fetched = fetch_prices(
-            symbols, run.source, sessions_back=sessions_back(run, due), clock=run.clock, home=run.home
-        )
-    run.note_fetched(fetched)
+    symbols = [*wanted, *(prediction.symbol for prediction in due)]
+    tables = run.fetch(symbols, sessions_back(run, due))
     with cli.timed(run, "analyze"):
-        tables = [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables]
-        analyses = cycle.with_market(cycle.analyze(prices, model_view(run, prices)) for prices in tables)
-    return Market(fetched.tables, analyses)
+        to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
+        analyses = cycle.with_market(cycle.analyze(prices, model_view(run, prices)) for prices in to_analyze)
+    return Market(tables, analyses)
 
 
 def learn(run: Run, market: Market) -> Learned:

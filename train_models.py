@@ -121,13 +121,8 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     if not symbols:
         return {}
     from stockml.features import HISTORY_SESSIONS
-    from stockml.sources import fetch_prices
 
-    with cli.timed(run, "fetch"):
-        sessions_back = run.args.years * SESSIONS_A_YEAR + HISTORY_SESSIONS
-        fetched = fetch_prices(symbols, run.source, sessions_back=sessions_back, clock=run.clock, home=run.home)
-    run.note_fetched(fetched)
-    return fetched.tables
+    return run.fetch(symbols, run.args.years * SESSIONS_A_YEAR + HISTORY_SESSIONS)
 
 
 def fit_and_save(run: Run, tables: Mapping[str, PriceTable]) -> list[dict[str, Any]]:

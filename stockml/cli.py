@@ -25,7 +25,7 @@ from stockml.files import StorageError
 from stockml.home import PROJECT, Home, check_symbol, folder_name
 from stockml.prediction_log import PredictionLog
 from stockml.sessions import Clock
-from stockml.sources import Fetched, Source, parse_source
+from stockml.sources import Source, fetch_prices, parse_source
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
 
@@ -46,7 +46,7 @@ NO_ADVICE = "Forecasts are no financial advice."
 log = logging.getLogger("stockml")
 
 if TYPE_CHECKING:
-    from stockml.prices import Finding
+    from stockml.prices import Finding, PriceTable
 
 
 class UsageError(Exception):
@@ -86,18 +86,28 @@ class Run:
         self.failures.append(failure)
         log.error("%s", failure.message)
 
-    def note_fetched(self, fetched: Fetched) -> None:
-        """Say which prices could not be had, and which are not what they should be."""
+    def fetch(self, symbols: Iterable[str], sessions_back: int) -> Mapping[str, PriceTable]:
+        """Checked prices by symbol; says which could not be had, and which are not what they should be."""
+        with timed(self, "fetch"):
+            fetched = fetch_prices(
+                symbols,
+                self.source,
+                sessions_back=sessions_back,
+                clock=self.clock,
+                home=self.home,
+                offline=self.args.offline,
+            )
         for failure in fetched.failures.values():
             self.fail(failure)
         self.prices.update(fetched.summary())
         for table in fetched.tables.values():
             for finding in table.findings:
-                if finding.kind == "stale":
+                if finding.kind in ("stale", "offline"):
                     self.notice(f"{table.symbol}: {finding.text}")
                 else:
                     self.findings.append((table.symbol, finding))
                     log.info("%s: %s", table.symbol, finding.text)
+        return fetched.tables
 
     def dropped(self) -> list[str]:
         """One line for each kind of bar that was dropped from the prices, and how many; -v names each stock's."""
@@ -192,6 +202,9 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
         metavar="KIND",
         help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
         "(default: %(default)s)",
+    )
+    what.add_argument(
+        "--offline", action="store_true", help="ask Yahoo nothing: use the prices kept from earlier runs, however old"
     )
     what.add_argument(
         "--as-of",
