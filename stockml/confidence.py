@@ -1,6 +1,6 @@
 """How likely a prediction is to land within 5 %, and the interval that holds 80 % of outcomes; both learn.
 
-Volatility says how far prices move; outcomes shift that belief, for all stocks and for each. It writes no file.
+Volatility says how far prices move; outcomes correct that belief, for all stocks and for each. It writes no file.
 """
 
 from __future__ import annotations
@@ -13,20 +13,22 @@ from typing import Any
 from stockml.records import ACCURATE_BELOW_PCT
 from stockml.volatility import LEAST_PCT, MARKET_WINDOWS, WINDOWS, market_input, stock_input
 
-SCALE_WEIGHTS = {  # elasticities of the coming volatility, after HAR (Corsi 2009); they sum to 1
-    stock_input(1): 0.05,
-    stock_input(5): 0.20,
-    stock_input(20): 0.25,
-    stock_input(60): 0.15,
-    stock_input(250): 0.15,
-    market_input(5): 0.10,
-    market_input(20): 0.10,
+ELASTICITIES = {  # of the coming change's size; they sum to 1: twice as wild in all windows, twice as far
+    stock_input(1): 0.11,
+    stock_input(5): 0.06,
+    stock_input(20): 0.35,
+    stock_input(60): 0.14,
+    stock_input(250): 0.23,
+    market_input(5): 0.40,  # the market's last week over its last month: a storm comes, or passes
+    market_input(20): -0.29,
 }
-UNKNOWN_PCT = 1.8  # a stock's usual volatility a session, where a line tells none
-STEEPNESS = 2.2  # of the log-logistic law of |change| / scale
-MEDIAN = 0.62  # of |change| / scale
+UNKNOWN_PCT = 1.5  # a large stock's usual volatility a session, where a line tells none
+GREATEST_PCT = 100.0
+SCALE = 0.92  # of Student's law, in the volatilities above; with it half of all changes stay below 0.67 of them
+EIGHTY_PCT = 1.4759  # Student's t with 5 degrees of freedom stays within this four times in five
 MISSES = 0.2  # the share of outcomes that an 80 % interval leaves out
 SHARPEST = 0.999  # no probability is nearer to 0 or 1
+OWN_OUTCOMES = 1000.0  # after so many of its own (they overlap) a stock is believed half, all stocks half
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,12 @@ class _Track:
     shift: float = 0.0
     widening: float = 0.0
 
-    def learn(self, odds: float, accurate: bool, reach: float, *, slowest: float) -> None:
-        rate = max(slowest, 1.0 / (self.count + 10))
+    def learn(self, odds: float, accurate: bool, reach: float, *, rate: float) -> None:
         self.count += 1
-        # A rate below 4 keeps a higher shift higher after every update, so an accurate outcome never lowers later ones.
-        self.shift += 2.0 * rate * (accurate - _logistic(odds + self.shift))
-        self.widening += 2.0 * rate * ((reach > self.widening) - MISSES)
+        # At a rate below 4, of two shifts the higher stays higher after any outcome, and an accurate outcome raises
+        # it: so it never lowers a later confidence. The rate must not depend on outcomes, nor one track on another.
+        self.shift += rate * (accurate - logistic(odds + self.shift))
+        self.widening += rate * ((reach > self.widening) - MISSES)
 
 
 @dataclass(slots=True)
@@ -68,19 +70,21 @@ class Calibration:
         """Fold in one outcome: the predicted and the actual change in %, and whether the error stayed below 5 %."""
         scale = scale_pct(inputs, self.horizon)
         odds = _log_odds(_chance(scale, change_pct))
-        reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale * _WIDTH))
-        self.pool.learn(odds, accurate, reach, slowest=0.0005)
-        self.stocks.setdefault(symbol, _Track()).learn(odds, accurate, reach, slowest=0.005)
+        reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale * EIGHTY_PCT))
+        stock = self.stocks.setdefault(symbol, _Track())
+        # Newton's step is 1 / (n p (1 - p)) for n independent outcomes; of these, many are one.
+        self.pool.learn(odds, accurate, reach, rate=max(0.0003, 1 / (25 + self.pool.count / 38)))
+        stock.learn(odds, accurate, reach, rate=1 / (10 + stock.count / 10))
 
     def confidence(self, symbol: str, inputs: Mapping[str, float], change_pct: float) -> Confidence:
         """The confidence in a predicted change of a stock."""
         scale = scale_pct(inputs, self.horizon)
         stock = self.stocks.get(symbol, _Track())
-        own = stock.count / (stock.count + 200)  # outcomes overlap: 200 are worth about 40
+        own = stock.count / (stock.count + OWN_OUTCOMES)
         shift = own * stock.shift + (1 - own) * self.pool.shift
         widening = own * stock.widening + (1 - own) * self.pool.widening
-        probability = _logistic(_log_odds(_chance(scale, change_pct)) + shift)
-        width = scale * _WIDTH * math.exp(widening)
+        probability = logistic(_log_odds(_chance(scale, change_pct)) + shift)
+        width = scale * EIGHTY_PCT * math.exp(widening)
         return Confidence(
             probability=round(min(max(probability, 1 - SHARPEST), SHARPEST), 4),
             low_pct=change_pct - width,
@@ -100,45 +104,48 @@ class Calibration:
 
 
 def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:
-    """The typical size of the change over so many sessions in %, from volatilities in % a session.
+    """The scale of the change over so many sessions in %, from volatilities in % a session.
 
-    A window that is not known yet is stood in for by the longest known one that is shorter.
+    A window that is not known yet is stood in for by the longest known one that is shorter, the market by the stock.
     """
     total, standing_in = 0.0, math.log(UNKNOWN_PCT)
+    own: dict[int, float] = {}
     for window in WINDOWS:
-        standing_in = _log_of(inputs, stock_input(window), standing_in)
-        total += SCALE_WEIGHTS[stock_input(window)] * standing_in
+        own[window] = standing_in = _log_of(inputs, stock_input(window), standing_in)
+        total += ELASTICITIES[stock_input(window)] * standing_in
     for window in MARKET_WINDOWS:
-        own = _log_of(inputs, stock_input(window), standing_in)
-        total += SCALE_WEIGHTS[market_input(window)] * _log_of(inputs, market_input(window), own)
-    return math.sqrt(horizon) * math.exp(total)
+        total += ELASTICITIES[market_input(window)] * _log_of(inputs, market_input(window), own[window])
+    return SCALE * math.sqrt(horizon) * math.exp(total)
 
 
 def _log_of(inputs: Mapping[str, float], name: str, otherwise: float) -> float:
-    return math.log(min(max(inputs[name], LEAST_PCT), 100.0)) if name in inputs else otherwise
+    return math.log(min(max(inputs[name], LEAST_PCT), GREATEST_PCT)) if name in inputs else otherwise
 
 
 def _chance(scale: float, change_pct: float) -> float:
-    """The chance of a change within 5 % of the predicted one, where changes lie around 0 as volatility says."""
-    near = _within(ACCURATE_BELOW_PCT - abs(change_pct), scale)
-    return 0.5 * (near + _within(ACCURATE_BELOW_PCT + abs(change_pct), scale))
+    """The chance that the error stays below 5 %, where changes lie around 0 as volatility says.
+
+    The error is a share of the actual price: below 5 % are actual prices from predicted / 1.05 to predicted / 0.95.
+    Of a bold prediction it is not assumed that it is right: the farther from no change, the less likely.
+    """
+    predicted = 100 + max(change_pct, -100.0)
+    lowest = predicted / (1 + ACCURATE_BELOW_PCT / 100) - 100
+    highest = predicted / (1 - ACCURATE_BELOW_PCT / 100) - 100
+    return _student_cdf(highest / scale) - _student_cdf(lowest / scale)
 
 
-def _within(reach: float, scale: float) -> float:
-    """The chance of a change smaller than `reach` of either sign, by the log-logistic law; odd in `reach`."""
-    if reach == 0:
-        return 0.0
-    chance = _logistic(STEEPNESS * math.log(abs(reach) / (scale * MEDIAN)))
-    return math.copysign(chance, reach)
+def _student_cdf(value: float) -> float:
+    """Student's t with 5 degrees of freedom, in closed form (Abramowitz and Stegun 26.7.3)."""
+    angle = math.atan(value / math.sqrt(5))
+    cosine = math.cos(angle)
+    return 0.5 + (angle + math.sin(angle) * cosine * (1 + 2 / 3 * cosine * cosine)) / math.pi
 
 
-def _logistic(odds: float) -> float:
+def logistic(odds: float) -> float:
+    """The chance that log odds stand for."""
     return 1 / (1 + math.exp(-odds)) if odds >= 0 else math.exp(odds) / (1 + math.exp(odds))
 
 
 def _log_odds(chance: float) -> float:
     chance = min(max(chance, 1 - SHARPEST), SHARPEST)
     return math.log(chance / (1 - chance))
-
-
-_WIDTH = MEDIAN * math.exp(_log_odds(1 - MISSES) / STEEPNESS)  # half the 80 % interval, in scales

@@ -5,23 +5,29 @@ Reads nothing but the lines of the log; where the state is kept is the business 
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
 from stockml.confidence import Calibration, Confidence, scale_pct
+from stockml.experts import CURVATURE, DRIFT, EXPERTS, SCEPTIC, START, VARIANCE, Council, Session, Verdict
 from stockml.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.signals import RULE_WEIGHTS
+from stockml.signals import DRIFT as DRIFT_SIGNAL
+from stockml.signals import RULE_WEIGHTS, SESSIONS_OF_RULES
 
-STATE_VERSION = 1
+STATE_VERSION = 2
 FARTHEST_OPINION_PCT = 10.0  # a forecaster that sees more than two strong signals is not taken at its word
-FARTHEST = 4.0  # scales; an outcome farther away counts as this far, so that no single one rules
-POOL_PRECISION = 150.0  # of the starting trusts, in squared scales: what some 500 correlated outcomes weigh
-STOCK_PRECISION = 300.0  # how strongly a stock's trusts are held to all stocks'
-MAGNITUDE_PRECISION = 5.0
+CALMEST_PCT = 0.5  # nothing is learned from moves as if they were smaller than this, in five sessions
+FARTHEST = 1000.0  # scales
+OWN_SPREAD = 0.05  # standard deviation of a stock's own trusts about all stocks'
+HALF = 0.5  # below this accuracy predictions are made smaller
+BENEFIT_OF_DOUBT = 2.0  # accurate outcomes that each accuracy begins with
+POOLED_OUTCOMES = 5.0  # outcomes of a stock after which its own accuracy counts half, all stocks' half
+SMALLEST_MAGNITUDE = 0.01  # below this a prior magnitude would leave nothing to learn with
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,21 @@ class Priors:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Priors:
+        """The priors a JSON object stands for; ValueError where a number is none."""
         trusts = {str(name): _finite(name, value) for name, value in values["trusts"].items()}
         magnitude = values["magnitude"]
         return cls(trusts, None if magnitude is None else _finite("magnitude", magnitude))
+
+    def trust(self, name: str) -> float:
+        """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""
+        return self.trusts.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
+
+    def magnitude_at(self, horizon: int) -> float:
+        """The magnitude before any outcome: training's, else 1, and sqrt(N / 5) for a horizon of N sessions."""
+        return math.sqrt(horizon / SESSIONS_OF_RULES) if self.magnitude is None else self.magnitude
+
+
+NO_PRIORS = Priors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,132 +73,205 @@ class Weighing:
 
 
 @dataclass(slots=True)
-class _Moments:
-    """Weighted sums over outcomes: opinions with opinions, and opinions with what came true, all in scales."""
+class _Accuracy:
+    """The share of accurate outcomes, begun with the benefit of the doubt."""
 
     count: int = 0
     accurate: int = 0
-    products: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # (signals, signals)
-    agreement: np.ndarray = field(default_factory=lambda: np.zeros(0))  # (signals,)
-    spread: float = 0.0  # of the summed opinions
-    slope: float = 0.0  # of the outcomes along them
 
-    def add(self, index: list[int], opinions: np.ndarray, total: float, actual: float, accurate: bool) -> None:
+    def add(self, accurate: bool) -> None:
         self.count += 1
         self.accurate += accurate
-        self.products[np.ix_(index, index)] += np.outer(opinions, opinions)
-        self.agreement[index] += opinions * actual
-        self.spread += total * total
-        self.slope += total * actual
 
-    def widen(self, size: int) -> None:
-        more = size - len(self.agreement)
-        if more > 0:
-            self.products = np.pad(self.products, (0, more))
-            self.agreement = np.pad(self.agreement, (0, more))
+    def pooled(self, all_stocks: float) -> float:
+        hits = self.accurate + BENEFIT_OF_DOUBT + POOLED_OUTCOMES * all_stocks
+        return hits / (self.count + BENEFIT_OF_DOUBT + POOLED_OUTCOMES)
 
-    def posterior(self, start: np.ndarray, precision: float) -> np.ndarray:
-        """The trusts that start and outcomes agree on; signals not met yet keep the start."""
-        met = len(self.agreement)
-        system = self.products + precision * np.eye(met)
-        trusts = start.copy()
-        trusts[:met] = np.linalg.solve(system, self.agreement + precision * start[:met])
-        return trusts
+    @property
+    def share(self) -> float:
+        return (self.accurate + BENEFIT_OF_DOUBT) / (self.count + BENEFIT_OF_DOUBT)
 
-    def to_state(self) -> dict[str, Any]:
-        lower = [self.products[row, : row + 1].tolist() for row in range(len(self.agreement))]
-        return {
-            "count": self.count,
-            "accurate": self.accurate,
-            "products": lower,
-            "agreement": self.agreement.tolist(),
-            "spread": self.spread,
-            "slope": self.slope,
-        }
 
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> _Moments:
-        agreement = np.array(state["agreement"], dtype=float)
-        products = np.zeros((len(agreement), len(agreement)))
-        for row, values in enumerate(state["products"]):
-            products[row, : row + 1] = values
-            products[: row + 1, row] = values
-        return cls(state["count"], state["accurate"], products, agreement, state["spread"], state["slope"])
+@dataclass(slots=True)
+class _Stock:
+    """What is particular to one stock: its accuracy, and by signal the information and pull beside all stocks'."""
+
+    accuracy: _Accuracy = field(default_factory=_Accuracy)
+    own: dict[str, list[float]] = field(default_factory=dict)
+
+    def learn(self, inputs: Mapping[str, float], error: float, horizon: int) -> None:
+        for name, value in inputs.items():
+            sums = self.own.setdefault(name, [0.0, 0.0])
+            sums[0] += CURVATURE**2 / (VARIANCE * horizon) * value * value
+            sums[1] += CURVATURE / (VARIANCE * horizon) * value * error
+
+    def trust(self, name: str) -> float:
+        """What is added to all stocks' trust."""
+        information, pull = self.own.get(name, (0.0, 0.0))
+        return pull / (information + OWN_SPREAD**-2)
 
 
 @dataclass(slots=True)
 class _Horizon:
-    """All that is known at one horizon; signals are numbered in the order in which they were first met."""
+    """All that is known at one horizon; families of signals are numbered in the order in which they were met."""
 
+    council: Council
     calibration: Calibration
-    signals: dict[str, int] = field(default_factory=dict)
-    pool: _Moments = field(default_factory=_Moments)
-    stocks: dict[str, _Moments] = field(default_factory=dict)
+    families: dict[str, int] = field(default_factory=lambda: {DRIFT_SIGNAL: DRIFT})
+    session: Session | None = None
+    accuracy: _Accuracy = field(default_factory=_Accuracy)
+    stocks: dict[str, _Stock] = field(default_factory=dict)
+    verdict: Verdict | None = None  # of the council as if the open session were over; derived, never stored
 
-
-class Learner:
-    """What verified predictions have taught so far; everything follows from sums over their lines."""
-
-    def __init__(self) -> None:
-        self._horizons: dict[int, _Horizon] = {}
+    @classmethod
+    def fresh(cls, horizon: int) -> _Horizon:
+        return cls(Council(horizon), Calibration(horizon))
 
     def learn(self, prediction: Prediction) -> None:
-        """Fold in one verified prediction; each once, in the order of (verified_at, position in the log)."""
-        outcome = prediction.outcome
+        outcome, evidence = prediction.outcome, prediction.evidence
         actual_pct = prediction.actual_change_pct
         assert outcome is not None and outcome.was_accurate is not None
-        known = self._horizon(prediction.prediction_horizon_days)
-        evidence = prediction.evidence
-        known.calibration.learn(
+        self.verdict = None
+        self.calibration.learn(
             prediction.symbol,
             evidence.confidence_inputs,
             prediction.predicted_change_pct,
             actual_pct,
             outcome.was_accurate,
         )
-        scale = scale_pct(evidence.confidence_inputs, prediction.prediction_horizon_days)
-        active = {name: _bounded(opinion / scale) for name, opinion in evidence.opinions.items() if opinion}
-        index = [known.signals.setdefault(name, len(known.signals)) for name in active]
-        opinions = np.array(list(active.values()))
-        total = _bounded(sum(_bounded(STRONG_SIGNAL_PCT * signal.weight / scale) for signal in prediction.signals))
-        for moments in (known.pool, known.stocks.setdefault(prediction.symbol, _Moments())):
-            moments.widen(len(known.signals))
-            moments.add(index, opinions, total, _bounded(actual_pct / scale), outcome.was_accurate)
+        self.accuracy.add(outcome.was_accurate)
+        stock = self.stocks.setdefault(prediction.symbol, _Stock())
+        stock.accuracy.add(outcome.was_accurate)
+        horizon = self.council.horizon
+        scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
+        heard = {name: _believable(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
+        session = self._session(prediction, heard)
+        actual = min(max(actual_pct / scale, -FARTHEST), FARTHEST)
+        errors = session.add(self._by_family(heard), scale, actual)
+        error = float(self.council.beliefs @ errors)
+        stock.learn({name: opinion / scale for name, opinion in heard.items()}, error, horizon)
 
-    def weigh(
-        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors | None = None
-    ) -> Weighing:
-        """The weights of a stock's signals now, from opinions in % at the target (rules: SPEC's weight x 5)."""
-        priors = priors or Priors()
-        known = self._horizon(horizon)
-        trusts = self._trusts(known, symbol, opinions, priors)
-        farthest = FARTHEST_OPINION_PCT * math.sqrt(horizon / 5)
+    def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
+        horizon = self.council.horizon
+        verdict = self._verdict()
+        size = max(priors.magnitude_at(horizon), SMALLEST_MAGNITUDE)
+        stock = self.stocks.get(symbol, _Stock())
+        trusts = self._trusts(verdict, opinions, priors, size)
         weights = {
-            name: round(trusts[name] * min(max(opinion, -farthest), farthest) / STRONG_SIGNAL_PCT, 4)
+            name: round(
+                (trusts[name] / size + stock.trust(name)) * _believable(opinion, horizon) / STRONG_SIGNAL_PCT, 4
+            )
             for name, opinion in opinions.items()
         }
-        return Weighing(
-            {name: weight for name, weight in weights.items() if weight}, _magnitude(known, symbol, horizon, priors)
+        accuracy = stock.accuracy.pooled(self.accuracy.share)
+        magnitude = priors.magnitude_at(horizon) * (1 - verdict.doubt) * min(1.0, accuracy / HALF)
+        return Weighing({name: weight for name, weight in weights.items() if weight}, round(magnitude, 4))
+
+    def _trusts(self, verdict: Verdict, opinions: Mapping[str, float], priors: Priors, size: float) -> dict[str, float]:
+        """All stocks' trust in each opinion heard: the experts', each as far as the evidence speaks for it."""
+
+        def begins(name: str) -> list[float]:
+            of = {START: priors.trust(name) * size, SCEPTIC: priors.trusts.get(name, 0.0) * size}
+            return [of.get(expert, 0.0) for expert in range(len(EXPERTS))]
+
+        heard = {_family(name): name for name in opinions}
+        met = np.array([begins(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
+        learned = verdict.shares @ verdict.trusts(met)
+        unmet = {family: float(verdict.shares @ begins(name)) for family, name in heard.items()}
+        known = {family: float(learned[number]) for family, number in self.families.items()}
+        return {name: (unmet | known)[_family(name)] for name in opinions}
+
+    def _session(self, prediction: Prediction, heard: Mapping[str, float]) -> Session:
+        """The open session that the line belongs to, with room for its signals."""
+        if self.session is not None and self.session.made_on != prediction.data_through:
+            self.council.close(self.session)
+            self.session = None
+        if self.session is None:
+            self.session = self.council.open(prediction.data_through, prediction.target_date)
+        self.session.known_on = max(self.session.known_on, prediction.target_date)
+        new = {_family(name) for name in heard} - set(self.families)
+        if new:
+            self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
+            starts = np.array([NO_PRIORS.trust(name) * _stretch(self.council.horizon) for name in self.families])
+            self.council.widen(starts)
+            self.session.widen(starts)
+        return self.session
+
+    def _by_family(self, heard: Mapping[str, float]) -> np.ndarray:
+        opinions = np.zeros(len(self.families))
+        for name, opinion in heard.items():
+            opinions[self.families[_family(name)]] += opinion
+        return opinions
+
+    def _verdict(self) -> Verdict:
+        if self.verdict is None:
+            council = self.council
+            if self.session is not None:
+                council = copy.deepcopy(council)
+                council.close(self.session)
+            self.verdict = council.verdict()
+        return self.verdict
+
+    def to_state(self) -> dict[str, Any]:
+        return {
+            "families": list(self.families),
+            "council": self.council.to_state(),
+            "session": None if self.session is None else self.session.to_state(),
+            "accuracy": asdict(self.accuracy),
+            "stocks": {symbol: asdict(stock) for symbol, stock in self.stocks.items()},
+            "calibration": self.calibration.to_state(),
+        }
+
+    @classmethod
+    def from_state(cls, horizon: int, state: Mapping[str, Any]) -> _Horizon:
+        return cls(
+            council=Council.from_state(state["council"]),
+            calibration=Calibration.from_state(horizon, state["calibration"]),
+            families={name: number for number, name in enumerate(state["families"])},
+            session=None if state["session"] is None else Session.from_state(state["session"]),
+            accuracy=_Accuracy(**state["accuracy"]),
+            stocks={
+                symbol: _Stock(_Accuracy(**stock["accuracy"]), stock["own"])
+                for symbol, stock in state["stocks"].items()
+            },
         )
+
+
+class Learner:
+    """What verified predictions have taught so far, by horizon; LEARNING.md tells the rule and what it guarantees."""
+
+    def __init__(self) -> None:
+        self._horizons: dict[int, _Horizon] = {}
+
+    def learn(self, prediction: Prediction) -> None:
+        """Fold in one verified prediction; each once, in the order of (verified_at, position in the log)."""
+        horizon = prediction.prediction_horizon_days
+        self._horizons[horizon] = known = self._at(horizon)
+        known.learn(prediction)
+
+    def weigh(
+        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors = NO_PRIORS
+    ) -> Weighing:
+        """The weights of a stock's signals now.
+
+        Parameters
+        ----------
+        regime : str
+            Not used: weights of each regime were tried and did worse, as LEARNING.md shows.
+        opinions : mapping
+            Each signal's forecast in % at the target; a rule's is SPEC's weight times 5.
+        """
+        return self._at(horizon).weigh(symbol, opinions, priors)
 
     def confidence(self, symbol: str, horizon: int, inputs: Mapping[str, float], change_pct: float) -> Confidence:
         """How likely a predicted change is to be accurate, and its 80 % interval."""
-        return self._horizon(horizon).calibration.confidence(symbol, inputs, change_pct)
+        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
         return {
             "version": STATE_VERSION,
-            "horizons": {
-                str(horizon): {
-                    "signals": list(known.signals),
-                    "pool": known.pool.to_state(),
-                    "stocks": {symbol: moments.to_state() for symbol, moments in known.stocks.items()},
-                    "calibration": known.calibration.to_state(),
-                }
-                for horizon, known in self._horizons.items()
-                if known.pool.count
-            },
+            "horizons": {str(horizon): known.to_state() for horizon, known in self._horizons.items()},
         }
 
     @classmethod
@@ -191,52 +282,28 @@ class Learner:
                 f"learned state has version {state.get('version')!r}, need {STATE_VERSION}; fold the log again"
             )
         learner = cls()
-        for horizon, values in state["horizons"].items():
-            learner._horizons[int(horizon)] = _Horizon(
-                Calibration.from_state(int(horizon), values["calibration"]),
-                {name: number for number, name in enumerate(values["signals"])},
-                _Moments.from_state(values["pool"]),
-                {symbol: _Moments.from_state(moments) for symbol, moments in values["stocks"].items()},
-            )
+        learner._horizons = {
+            int(horizon): _Horizon.from_state(int(horizon), known) for horizon, known in state["horizons"].items()
+        }
         return learner
 
-    def _horizon(self, horizon: int) -> _Horizon:
-        return self._horizons.setdefault(horizon, _Horizon(Calibration(horizon)))
-
-    @staticmethod
-    def _trusts(known: _Horizon, symbol: str, opinions: Mapping[str, float], priors: Priors) -> dict[str, float]:
-        """Starting trusts, moved by all stocks' outcomes and then by the stock's own (hierarchical ridge)."""
-        start = {name: starting_trust(name, priors) for name in (*known.signals, *opinions)}
-        if not known.signals:
-            return start
-        trusts = known.pool.posterior(np.array([start[name] for name in known.signals]), POOL_PRECISION)
-        if symbol in known.stocks:
-            trusts = known.stocks[symbol].posterior(trusts, STOCK_PRECISION)
-        return start | {name: float(trusts[number]) for name, number in known.signals.items()}
+    def _at(self, horizon: int) -> _Horizon:
+        return self._horizons.get(horizon) or _Horizon.fresh(horizon)
 
 
-def starting_trust(name: str, priors: Priors) -> float:
-    """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""
-    return priors.trusts.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
+def _family(name: str) -> str:
+    """What is trusted together: a pattern's number is each stock's own, so that all patterns are one signal."""
+    return "pattern" if name.startswith("pattern_") else name
 
 
-def starting_magnitude(horizon: int, priors: Priors) -> float:
-    """The magnitude before any outcome: training's, else 1, and sqrt(N / 5) for a horizon of N sessions."""
-    return math.sqrt(horizon / 5) if priors.magnitude is None else priors.magnitude
+def _stretch(horizon: int) -> float:
+    """How much farther prices move in so many sessions than in five."""
+    return math.sqrt(horizon / SESSIONS_OF_RULES)
 
 
-def _magnitude(known: _Horizon, symbol: str, horizon: int, priors: Priors) -> float:
-    """The start, shrunk by how far outcomes followed the predictions and, below 50 % accuracy, by the accuracy."""
-    own = known.stocks.get(symbol, _Moments())
-    slope = MAGNITUDE_PRECISION + 0.1 * known.pool.slope + own.slope
-    spread = MAGNITUDE_PRECISION + 0.1 * known.pool.spread + own.spread
-    followed = min(max(slope / spread, 0.0), 1.0)
-    accuracy = (own.accurate + 10.0) / (own.count + 10.0)
-    return round(starting_magnitude(horizon, priors) * followed * min(1.0, 2.0 * accuracy), 4)
-
-
-def _bounded(value: float) -> float:
-    return min(max(value, -FARTHEST), FARTHEST)
+def _believable(opinion: float, horizon: int) -> float:
+    farthest = FARTHEST_OPINION_PCT * _stretch(horizon)
+    return min(max(opinion, -farthest), farthest)
 
 
 def _finite(name: str, value: Any) -> float:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 WINDOWS = (1, 5, 20, 60, 250)  # sessions: a day, a week, a month, a quarter, a year (HAR's idea, Corsi 2009)
 MARKET_WINDOWS = (5, 20)
 DECIMALS = 4  # of a percentage: the log stays readable, and a line's confidence follows from what it shows
+RANGE_IN_VOLATILITIES = 1.596  # sqrt(8 / pi): the mean range of a random walk (Feller 1951; Parkinson 1980)
 LEAST_PCT = 0.05  # a flat or untraded bar says nothing; a daily volatility below this is not believed
 
 
@@ -32,21 +33,20 @@ def market_input(window: int) -> str:
     return f"market_volatility_{window}"
 
 
-def session_variances(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarray:
-    """The variance of each session from its own range and the gap before it, in %², shape (n_days,).
+def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarray:
+    """How far each session ranged, the gap before it included, as a log range in %, shape (n_days,).
 
     Notes
     -----
-    Garman and Klass (1980): the overnight gap squared + 0.5 ln(high/low)² - (2 ln 2 - 1) ln(close/open)². Real prices
-    serve for the range; the gap is freed of dividends, and left out where a demerger made it and on the first day.
+    Wilder's (1978) true range, in logarithms: from the lowest to the highest of the session and of the close before.
+    That close is freed of dividends; it is left out where a demerger made the gap, and on the first day.
     """
-    opened, high, low, close = (np.log(frame[name].to_numpy(float)) for name in ("open", "high", "low", "close"))
+    low, high, close = (np.log(frame[name].to_numpy(float)) for name in ("low", "high", "close"))
     adjusted = np.log(np.where(frame["adj_close"] > 0, frame["adj_close"], frame["close"]).astype(float))
-    gap = np.zeros(len(frame))
-    gap[1:] = (opened + adjusted - close)[1:] - adjusted[:-1]
-    gap[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = 0.0
-    inside = 0.5 * (high - low) ** 2 - (2 * math.log(2) - 1) * (close - opened) ** 2
-    return (gap**2 + np.maximum(inside, 0.0)) * 1e4
+    before = np.full(len(frame), np.nan)
+    before[1:] = adjusted[:-1] + (close - adjusted)[1:]  # in the session's own units
+    before[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = np.nan
+    return (np.fmax(high, before) - np.fmin(low, before)) * 100
 
 
 def confidence_table(prices: PriceTable) -> pd.DataFrame:
@@ -72,15 +72,17 @@ def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def _volatilities(frame: pd.DataFrame, breaks: Collection[date]) -> pd.DataFrame:
-    variances = session_variances(frame, breaks)
-    return pd.DataFrame({stock_input(w): _mean_volatility(variances, w) for w in WINDOWS}, index=frame.index)
+    ranges = true_ranges(frame, breaks)
+    return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=frame.index)
 
 
-def _mean_volatility(variances: np.ndarray, window: int) -> np.ndarray:
-    """The root of the mean variance of each day's last sessions; NaN before there are enough."""
-    volatility = np.full(len(variances), np.nan)
-    if len(variances) >= window:
+def _mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
+    """The volatility that each day's last ranges tell of; NaN before there are enough."""
+    volatility = np.full(len(ranges), np.nan)
+    if len(ranges) >= window:
         # A copy, row by row: each mean adds the same numbers in the same order however long the table is.
-        blocks = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(variances, window))  # (days, window)
-        volatility[window - 1 :] = np.round(np.maximum(np.sqrt(blocks.mean(axis=1)), LEAST_PCT), DECIMALS)
+        blocks = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(ranges, window))  # (days, window)
+        volatility[window - 1 :] = np.round(
+            np.maximum(blocks.mean(axis=1) / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS
+        )
     return volatility

@@ -1,6 +1,7 @@
 """Confidence: a probability that follows volatility and outcomes, from figures that only look back."""
 
 import math
+from datetime import date
 from types import SimpleNamespace
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from stockml.confidence import Calibration, scale_pct
-from stockml.volatility import confidence_inputs, confidence_table, market_inputs, session_variances
+from stockml.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
 
 CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
 WILD = dict.fromkeys(CALM, 4.0)
@@ -39,22 +40,19 @@ def table(frame, breaks=()):
     return SimpleNamespace(frame=frame, breaks=breaks)
 
 
-def test_a_session_s_variance_agrees_with_the_formula_by_hand():
+def test_the_true_range_agrees_with_its_definition_by_hand():
     frame = pd.DataFrame(
         {
-            "open": [100.0, 102.0],
-            "high": [100.0, 105.0],
-            "low": [100.0, 101.0],
-            "close": [100.0, 104.0],
-            "adj_close": [50.0, 52.0],
+            "low": [99.0, 101.0, 120.0],
+            "high": [101.0, 105.0, 121.0],
+            "close": [100.0, 104.0, 120.0],
+            "adj_close": [49.0, 52.0, 60.0],  # a dividend of 2 on the second day: the close before counts as 98
         },
-        index=pd.to_datetime(["2024-01-01", "2024-01-02"]),
+        index=pd.to_datetime(["2024-01-01", "2024-01-02", "2024-01-03"]),
     )
-    gap, span, move = math.log(102 / 100), math.log(105 / 101), math.log(104 / 102)
-    expected = (gap**2 + 0.5 * span**2 - (2 * math.log(2) - 1) * move**2) * 1e4
-    assert session_variances(frame) == pytest.approx([0.0, expected])
-    without_gap = session_variances(frame, [frame.index[1].date()])
-    assert without_gap[1] == pytest.approx(expected - gap**2 * 1e4)
+    found = true_ranges(frame)
+    assert found == pytest.approx([100 * math.log(101 / 99), 100 * math.log(105 / 98), 100 * math.log(121 / 104)])
+    assert true_ranges(frame, [date(2024, 1, 3)])[2] == pytest.approx(100 * math.log(121 / 120))
 
 
 def test_inputs_of_a_day_are_those_of_the_whole_table(prices):

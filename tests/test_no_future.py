@@ -47,7 +47,7 @@ ALL: dict[str, Callable[[PriceTable], np.ndarray]] = {
     "pattern_number": lambda p: PATTERNS.read(normalised_windows(p, PATTERNS.config)).number,
     "pattern_unusual": lambda p: PATTERNS.read(normalised_windows(p, PATTERNS.config)).unusual,
     "pattern_outcome": lambda p: PATTERNS.read(normalised_windows(p, PATTERNS.config)).outcome_pct,
-    "session_variances": lambda p: volatility.session_variances(p.frame, p.breaks),
+    "true_ranges": lambda p: volatility.true_ranges(p.frame, p.breaks),
     "confidence_table": lambda p: volatility.confidence_table(p).to_numpy(),
 }
 
