@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test check lint bench quality lock clean
+.PHONY: install install-dev demo test check lint bench quality lock readme clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -41,6 +41,10 @@ check: lint test
 lock: install-dev
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt --output-file requirements.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+# renews the output shown in README.md: make readme PRICES=DIR
+readme: install
+	$(RUN) examples/refresh_readme.py $(PRICES)
 
 clean:
 	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

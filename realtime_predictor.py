@@ -100,7 +100,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         learned = learn(run, market)
-        plans = plan(market, learned, args.horizon)
+        plans = plan(run, market, learned)
         predictions = predict(plans, learned, run.clock)
         logged = act(run, predictions)
     return tell(run, learned, plans, predictions, logged)
@@ -108,7 +108,9 @@ def predict_and_learn(args: argparse.Namespace) -> int:
 
 def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
-    wanted, due = to_predict(run), due_now(run, run.log.pending())
+    explained = [run.args.explain] if run.args.explain else []
+    wanted = list(dict.fromkeys([*explained, *to_predict(run)]))
+    due = due_now(run, run.log.pending())
     if not wanted and not due:
         return Market({}, [])
     from stockml import cycle
@@ -128,7 +130,7 @@ def learn(run: Run, market: Market) -> Learned:
     view = run.log.read(run.args.as_of)
     for problem in view.problems:
         run.notice(str(problem))
-    outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock)
+    outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock, run.gone)
     feedback = Feedback(run.home.feedback, Learner)
     if is_dry(run.args):
         settled = [replace(line, outcome=outcomes[line.id]) for line in view.pending if line.id in outcomes]
@@ -140,11 +142,15 @@ def learn(run: Run, market: Market) -> Learned:
     return Learned(settled, waiting, known.learner, known.accuracy)
 
 
-def plan(market: Market, learned: Learned, horizon: int) -> list[Plan]:
-    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock."""
+def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
+    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis a stock (or for the one explained)."""
     from stockml import cycle
 
-    return [cycle.plan(analysis, learned.learner, horizon) for analysis in market.analyses]
+    return [
+        cycle.plan(analysis, learned.learner, run.args.horizon)
+        for analysis in market.analyses
+        if run.args.explain in (None, analysis.symbol)
+    ]
 
 
 def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Prediction]:
@@ -168,8 +174,6 @@ def to_predict(run: Run) -> list[str]:
     """The symbols named; else those with trained models; else the watchlist, from signals alone."""
     if run.args.verify_only:
         return []
-    if run.args.explain:
-        return [run.args.explain]
     if run.symbols:
         return run.symbols
     from stockml import models
@@ -242,8 +246,9 @@ def tell(
             "accuracy": scores,
         }
         cli.print_json(run.to_json("realtime_predictor", results, exit_code))
-    elif run.args.explain and plans:
-        print(terminal.explanation(plans[0], predictions[0], scores.get(predictions[0].symbol)))
+    elif run.args.explain:
+        for hypothesis, prediction in zip(plans, predictions, strict=True):
+            print(terminal.explanation(hypothesis, prediction, scores.get(prediction.symbol)))
     elif not run.args.quiet:
         terminal.tell(run, (learned.settled, learned.waiting), predictions, logged, scores)
     return exit_code

@@ -20,12 +20,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
-from stockml.failures import Failure
+from stockml.failures import UNKNOWN_SYMBOL, Failure
 from stockml.files import StorageError
 from stockml.home import PROJECT, Home, check_symbol, folder_name
 from stockml.prediction_log import PredictionLog
 from stockml.sessions import Clock
-from stockml.sources import Source, fetch_prices, parse_source
+from stockml.sources import YAHOO, Source, fetch_prices, parse_source
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
 
@@ -71,6 +71,7 @@ class Run:
     notices: list[str] = field(default_factory=list)
     findings: list[tuple[str, Finding]] = field(default_factory=list)
     prices: dict[str, Any] = field(default_factory=dict)  # a summary a symbol
+    gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
 
     def notice(self, text: str) -> None:
@@ -99,6 +100,8 @@ class Run:
             )
         for failure in fetched.failures.values():
             self.fail(failure)
+            if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
+                self.gone.add(failure.symbol)  # a missing file says less: it may be the wrong folder
         self.prices.update(fetched.summary())
         for table in fetched.tables.values():
             for finding in table.findings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ def is_due(prediction: Prediction, clock: Clock) -> bool:
 
 
 def settle(
-    due: Iterable[Prediction], tables: Mapping[str, PriceTable], clock: Clock
+    due: Iterable[Prediction], tables: Mapping[str, PriceTable], clock: Clock, gone: Collection[str] = ()
 ) -> tuple[dict[str, Outcome], list[Waiting]]:
     """The outcome of each due prediction by id, and those that must wait.
 
@@ -42,11 +42,16 @@ def settle(
     due : predictions whose target session is complete
     tables : price tables by symbol, from the kind of source that made the predictions
     clock : the moment it is done
+    gone : symbols of which the source says that it has no prices (any more)
     """
     outcomes: dict[str, Outcome] = {}
     waiting: list[Waiting] = []
     for prediction in due:
-        found = _settle_one(prediction, tables, clock)
+        table = tables.get(prediction.symbol)
+        if table is None:
+            found = _without_prices(prediction, clock, is_gone=prediction.symbol in gone)
+        else:
+            found = _settle_one(prediction, table, tables, clock)
         if isinstance(found, Outcome):
             outcomes[prediction.id] = found
         else:
@@ -54,17 +59,28 @@ def settle(
     return outcomes, waiting
 
 
-def _settle_one(prediction: Prediction, tables: Mapping[str, PriceTable], clock: Clock) -> Outcome | str:
+def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | str:
+    if is_gone and _is_old(prediction, clock):
+        settled_at = clock.written_time(prediction.symbol)
+        return Outcome(EXPIRED, settled_at, reason=f"the source has no prices of {prediction.symbol} any more")
+    return "its prices could not be had"
+
+
+def _is_old(prediction: Prediction, clock: Clock) -> bool:
+    target = date.fromisoformat(prediction.target_date)
+    return clock.limit(prediction.symbol) - target >= timedelta(days=EXPIRES_AFTER_DAYS)
+
+
+def _settle_one(
+    prediction: Prediction, table: PriceTable, tables: Mapping[str, PriceTable], clock: Clock
+) -> Outcome | str:
     import pandas as pd
 
-    table = tables.get(prediction.symbol)
-    if table is None:
-        return "its prices could not be had"
     close = table.frame["close"]
     settled_at = clock.written_time(prediction.symbol, table.data_through)
     target, made_on = pd.Timestamp(prediction.target_date), pd.Timestamp(prediction.data_through)
     later = close.loc[target:]
-    is_old = pd.Timestamp(clock.limit(prediction.symbol)) - target >= pd.Timedelta(days=EXPIRES_AFTER_DAYS)
+    is_old = _is_old(prediction, clock)
     if later.empty:
         if is_old:
             return Outcome(

@@ -131,6 +131,13 @@ def test_without_an_answer_of_the_source_nothing_expires() -> None:
     assert not outcomes and waiting[0].reason == "its prices could not be had"
 
 
+def test_what_the_source_no_longer_knows_expires_after_thirty_days() -> None:
+    outcomes, waiting = settle([prediction()], {}, clock("2026-07-17"), gone={"MADE.NS"})
+    assert not outcomes and waiting
+    outcomes, waiting = settle([prediction()], {}, clock("2026-07-20"), gone={"MADE.NS"})
+    assert outcomes[prediction().id].status == "expired" and not waiting
+
+
 def test_a_table_without_the_day_it_was_made_from_cannot_tell_the_units() -> None:
     prices = table({TARGET: 104.0}, missing=(MADE_FROM,))
     assert "do not hold 2026-06-12" in str(settled(prices, "2026-06-30"))
