@@ -143,7 +143,7 @@ def learn(run: Run, market: Market) -> Learned:
 
 
 def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
-    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis a stock (or for the one explained)."""
+    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
     from stockml import cycle
 
     return [
@@ -235,7 +235,7 @@ def tell(
     """Print what was found, as a table, a story or JSON; returns the exit code."""
     from stockml import terminal
 
-    exit_code = run.exit_code(anything_done=bool(learned.settled or predictions))
+    exit_code = run.exit_code(anything_done=bool(predictions or (learned.settled and not is_dry(run.args))))
     scores = {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())}
     if run.args.json:
         results = {

@@ -175,3 +175,35 @@ def test_the_scripts_answer_without_anything_but_a_path(script) -> None:
     assert script("--version").out.split()[1] == "0.1.0"
     told = script("--help")
     assert told.code == 0 and "no financial advice" in told.out
+
+
+def test_a_python_without_the_libraries_sends_the_script_to_its_environment(tmp_path: Path) -> None:
+    """As `python train_models.py` does where nothing is activated."""
+    import subprocess
+    import sys
+
+    from commands import BARE, PROJECT
+
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    for script in ("train_models.py", "realtime_predictor.py"):
+        command = [str(bare / "bin/python"), script, "--version"]
+        done = subprocess.run(command, capture_output=True, text=True, env=BARE, cwd=PROJECT, check=False)
+        assert (done.returncode, done.stdout) == (0, f"{script} 0.1.0\n")
+
+
+def test_without_an_environment_the_scripts_say_what_to_do(tmp_path: Path) -> None:
+    import shutil
+    import subprocess
+    import sys
+
+    from commands import BARE, PROJECT
+
+    copy = tmp_path / "copy"
+    shutil.copytree(PROJECT / "stockml", copy / "stockml")
+    shutil.copy(PROJECT / "train_models.py", copy)
+    bare = tmp_path / "bare"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
+    command = [str(bare / "bin/python"), str(copy / "train_models.py"), "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, env=BARE, check=False)
+    assert done.returncode == 3 and "run `make install`" in done.stderr
