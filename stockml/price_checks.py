@@ -157,8 +157,7 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
     has_volume = frame["volume"] > 0
     if not has_volume.any():
         return frame, []
-    flat = np.isclose(frame["high"], frame["low"], rtol=1e-6) & np.isclose(frame["open"], frame["close"], rtol=1e-6)
-    still = ~has_volume.to_numpy() & flat
+    still = is_still(frame)
     same = np.isclose(frame["close"], frame["close"].shift(), rtol=1e-6)
     among_traded = (has_volume.rolling(21, center=True, min_periods=1).mean() >= 0.5).to_numpy()
     traded_close = frame["close"].where(~still).ffill()
@@ -173,6 +172,12 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
     ):
         findings += drop(frame, bad, kind, text)[1]
     return frame[~(phantoms | copies)], findings
+
+
+def is_still(frame: pd.DataFrame) -> Mask:
+    """Whether nobody traded a bar: no volume, and one price all day."""
+    flat = np.isclose(frame["high"], frame["low"], rtol=1e-6) & np.isclose(frame["open"], frame["close"], rtol=1e-6)
+    return np.asarray((frame["volume"] <= 0).to_numpy() & flat)
 
 
 def _run_lengths(mask: Mask) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ import pandas as pd
 from stockml import price_checks as checks
 from stockml.price_checks import COLUMNS, DROPPED, NOTED, Fault, Finding, PriceError, days
 
-__all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
+__all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale", "tidy"]
 
 MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
@@ -109,7 +109,7 @@ def check_prices(  # noqa: PLR0913 - two of them bound the days
         adjustment_jump; the message names the symbol, the day and what to do.
     """
     try:
-        frame, findings = _tidy(raw)
+        frame, findings = tidy(raw)
         frame, found = _drop_bad_bars(frame, limit, start)
         findings += found
         frame, found, breaks = _settle_faults(frame)
@@ -130,8 +130,8 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
     return table.noting(Finding("stale", NOTED, (expected,), text))
 
 
-def _tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    """The six columns as numbers on naive days."""
+def tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
+    """The six columns as numbers on naive days, and what could not be read; PriceError where too little can."""
     frame = _named_columns(raw)
     index = _read_days(frame.pop("date"))
     numbers = frame.apply(pd.to_numeric, errors="coerce").astype(float).set_axis(index)

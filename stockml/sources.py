@@ -113,18 +113,30 @@ def fetch_prices(  # noqa: PLR0913 - the last two have defaults that nearly ever
     """
     wanted, failed = _valid(symbols)
     spans = {symbol: span_of(symbol, sessions_back, clock) for symbol in wanted}
-    if source.kind == YAHOO:
-        feed = from_store(spans, clock, home) if offline else from_yahoo(spans, clock, home, settings)
-    else:
-        feed = _read_all(spans, source)
+    feed = fetch_bars(spans, source, clock=clock, home=home, offline=offline, settings=settings)
     failed |= feed.failures
     tables: dict[str, PriceTable] = {}
     for symbol in (symbol for symbol in wanted if symbol in feed.bars):
         try:
-            tables[symbol] = _checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
+            tables[symbol] = checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
     return Fetched(tables, failed, feed.requests)
+
+
+def fetch_bars(  # noqa: PLR0913 - as above
+    spans: Mapping[str, Span],
+    source: Source,
+    *,
+    clock: Clock,
+    home: Home,
+    offline: bool = False,
+    settings: FeedSettings = PATIENT,
+) -> Feed:
+    """The raw bars of each symbol over its span, before any check; or why there are none."""
+    if source.kind != YAHOO:
+        return _read_all(spans, source)
+    return from_store(spans, clock, home) if offline else from_yahoo(spans, clock, home, settings)
 
 
 def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
@@ -139,7 +151,7 @@ def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
     return wanted, failed
 
 
-def _checked(symbol: str, raw: Raw, kind: str, span: Span) -> PriceTable:
+def checked(symbol: str, raw: Raw, kind: str, span: Span) -> PriceTable:
     """The part of the bars that lies in the span, checked; FetchError where it cannot be used."""
     from stockml.prices import Finding, PriceError, check_prices, note_stale
 

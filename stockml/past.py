@@ -1,0 +1,132 @@
+"""Stocks' bars and models -> the analysis of each past evening, worked out for all evenings at once.
+
+Every figure of a day follows from the days before it alone, so that one pass over the whole table gives what a run of
+each day would have found. Where a table is too short or too odd for that, the day is analysed on its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from stockml import cycle, signals
+from stockml.cycle import Analysis, ModelView
+from stockml.evenings import Evenings
+from stockml.failures import FetchError
+from stockml.features import HISTORY_SESSIONS, indicator_table
+from stockml.feed import Span
+from stockml.models import SESSIONS_NEEDED, Forecasts, ModelBundle
+from stockml.prices import PriceTable
+from stockml.records import round_price
+from stockml.volatility import confidence_table
+
+ROWS_NEEDED = HISTORY_SESSIONS + 1  # what an analysis of one day looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What one bundle says of a stock on each evening from the one it was made on; `views` by bar."""
+
+    bundle: ModelBundle
+    views: Mapping[int, ModelView | None]
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, forecasts: Forecasts, rows: Sequence[int]) -> Opinions:
+        return cls(bundle, {row: cycle.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
+
+
+@dataclass(slots=True)
+class PastStock:
+    """One stock on every evening; `opinions` are those of the models in use, None where it has none."""
+
+    evenings: Evenings
+    currency: str | None
+    kind: str
+    opinions: Opinions | None = None
+    _indicators: np.ndarray = field(init=False)
+    _inputs: np.ndarray = field(init=False)
+    _names: tuple[list[str], list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        indicators, inputs = indicator_table(whole), confidence_table(whole)
+        self._indicators, self._inputs = indicators.to_numpy(), inputs.to_numpy()
+        self._names = ([str(name) for name in indicators], [str(name) for name in inputs])
+
+    @property
+    def symbol(self) -> str:
+        return self.evenings.symbol
+
+    def analyze(self, span: Span) -> tuple[PriceTable, Analysis]:
+        """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
+        rows, table = self.evenings.rows(span), self.evenings.table(span)
+        if rows is None or rows.stop - rows.start < ROWS_NEEDED:
+            return table, cycle.analyze(table, self._ask(table))
+        newest = rows.stop - 1
+        if rows.stop - rows.start < SESSIONS_NEEDED or self.opinions is None or newest not in self.opinions.views:
+            model = self._ask(table)
+        else:
+            model = self.opinions.views[newest]
+        return table, self._analysis(newest, table, model)
+
+    def _ask(self, table: PriceTable) -> ModelView | None:
+        if self.opinions is None or table.data_through < self.opinions.bundle.data_through:
+            return None
+        return cycle.model_view(self.opinions.bundle, self.opinions.bundle.forecast(table))
+
+    def _analysis(self, row: int, table: PriceTable, model: ModelView | None) -> Analysis:
+        names, input_names = self._names
+        day = dict(zip(names, self._indicators[row].tolist(), strict=True))
+        inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
+        return Analysis(
+            symbol=self.symbol,
+            data_through=table.data_through,
+            current_price=round_price(float(table.frame["close"].iloc[-1])),
+            currency=table.currency,
+            source=table.source,
+            indicators=day,
+            regime=signals.regime(day["change_20"], day["volatility_20"]),
+            volatilities={name: value for name, value in inputs if math.isfinite(value)},
+            model=model,
+        )
+
+    def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
+        """A bundle's opinions on all evenings from `first` to `last` on which it may be asked."""
+        days = self.evenings.bars.index
+        since = max(first, bundle.data_through)
+        rows = np.flatnonzero((days >= pd.Timestamp(since)) & (days <= pd.Timestamp(last)))
+        rows = rows[rows >= SESSIONS_NEEDED - 1]
+        if not len(rows):
+            return Opinions(bundle, {})
+        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        forecasts = bundle.forecast(whole, [day.date() for day in days[rows]])
+        return Opinions.of(bundle, forecasts, [int(row) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What a run of one evening finds: tables and analyses by symbol, and why others have none."""
+
+    tables: Mapping[str, PriceTable]
+    analyses: Sequence[Analysis]
+    failures: Mapping[str, FetchError]
+
+
+def evening(stocks: Iterable[PastStock], span_of: Callable[[str], Span]) -> Evening:
+    """All stocks as analysed on one evening, in their order, with their market's volatility."""
+    tables: dict[str, PriceTable] = {}
+    analyses: list[Analysis] = []
+    failures: dict[str, FetchError] = {}
+    for stock in stocks:
+        try:
+            tables[stock.symbol], analysis = stock.analyze(span_of(stock.symbol))
+        except FetchError as error:
+            failures[stock.symbol] = error
+            continue
+        analyses.append(analysis)
+    return Evening(tables, cycle.with_market(analyses), failures)

@@ -1,0 +1,148 @@
+"""What is worked out for all evenings at once is, to the bit, what a run of each evening would have found."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import made_up_prices
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from stockml import cycle
+from stockml.evenings import Evenings
+from stockml.failures import FetchError
+from stockml.feed import Raw, Span
+from stockml.past import PastStock, evening
+from stockml.sessions import Clock, calendar_for
+from stockml.sources import checked, span_of
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+SPAN_SESSIONS = 309
+
+
+def raw_bars(n_days: int, seed: int = 1) -> pd.DataFrame:
+    return made_up_prices(n_days, seed=seed).frame.copy()
+
+
+def untraded(frame: pd.DataFrame, row: int) -> None:
+    frame.iloc[row, :4] = frame["close"].iloc[row - 1]
+    frame.iloc[row, 4:] = (frame["adj_close"].iloc[row - 1], 0.0)
+
+
+def scaled(frame: pd.DataFrame, rows: slice, factor: float) -> None:
+    frame.iloc[rows, :5] *= factor
+
+
+ODDITIES = {
+    "holiday": untraded,
+    "untraded at another price": lambda frame, row: (untraded(frame, row), scaled(frame, slice(row, row + 1), 1.9)),
+    "two holidays": lambda frame, row: (untraded(frame, row - 1), untraded(frame, row)),
+    "phantom": lambda frame, row: scaled(frame, slice(row, row + 1), 2.0),
+    "wrong level": lambda frame, row: scaled(frame, slice(row, row + 3), 1.6),
+    "split": lambda frame, row: scaled(frame, slice(row, None), 0.5),
+    "small split": lambda frame, row: scaled(frame, slice(row, None), 0.8),
+    "crash": lambda frame, row: scaled(frame, slice(row, None), 0.86),
+    "demerger": lambda frame, row: scaled(frame, slice(row, None), 0.6),
+    "unit jump": lambda frame, row: scaled(frame, slice(row, None), 100.0),
+    "misadjusted": lambda frame, row: frame.iloc.__setitem__((row, 4), frame["adj_close"].iloc[row] * 0.6),
+    "dividend": lambda frame, row: frame.iloc.__setitem__((slice(None, row), 4), frame["adj_close"].iloc[:row] * 0.93),
+    "no price": lambda frame, row: frame.iloc.__setitem__((row, 3), np.nan),
+    "upside down": lambda frame, row: frame.iloc.__setitem__((row, 1), frame["low"].iloc[row] * 0.9),
+    "wild": lambda frame, row: frame.iloc.__setitem__((row, 1), frame["low"].iloc[row] * 3.5),
+}
+
+
+def found(make: object) -> object:
+    """The table a function gives in values, or its error as text."""
+    try:
+        table = make()  # type: ignore[operator]
+    except FetchError as error:
+        return str(error)
+    return table.frame, table.breaks
+
+
+def assert_same(evenings: Evenings, raw: Raw, span: Span) -> None:
+    fast = found(lambda: evenings.table(span))
+    slow = found(lambda: checked("MADE.NS", raw, "csv", span))
+    if isinstance(slow, str):
+        assert fast == slow
+    else:
+        pd.testing.assert_frame_equal(fast[0], slow[0], check_freq=False, check_exact=True)
+        assert fast[1] == slow[1]
+
+
+@given(
+    planted=st.lists(st.tuples(st.sampled_from(sorted(ODDITIES)), st.integers(35, 118)), max_size=3),
+    seed=st.integers(0, 50),
+)
+@settings(max_examples=25, deadline=None)
+def test_an_evening_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: list, seed: int) -> None:
+    frame = raw_bars(120, seed)
+    for name, row in planted:
+        ODDITIES[name](frame, row)
+    raw = Raw(frame, "INR")
+    evenings = Evenings("MADE.NS", raw, "csv")
+    rows = {row + near for _, row in planted for near in (-1, 0, 1, 4, 6)} | {45, 119}
+    for row in sorted(row for row in rows if row < 120):
+        last = frame.index[row].date()
+        for first in (0, max(0, row - 45)):
+            assert_same(evenings, raw, Span(frame.index[first].date(), last, last, True))
+
+
+def test_holidays_and_bars_in_disorder_need_no_second_check() -> None:
+    frame = raw_bars(200)
+    untraded(frame, 150)
+    evenings = Evenings("MADE.NS", Raw(frame.iloc[::-1], None), "csv")
+    span = Span(frame.index[10].date(), frame.index[160].date(), frame.index[160].date(), True)
+    assert evenings.rows(span) == slice(10, 160)
+    assert frame.index[150] not in evenings.table(span).frame.index
+
+
+def test_a_table_that_cannot_be_read_fails_as_it_does_at_the_door() -> None:
+    raw = Raw(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
+    span = Span(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
+    with pytest.raises(FetchError, match="no column open"):
+        Evenings("MADE.NS", raw, "csv").table(span)
+
+
+def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
+    frame = raw_bars(420)
+    untraded(frame, 300)
+    scaled(frame, slice(380, None), 0.6)
+    raw = Raw(frame, "INR")
+    stock = PastStock(Evenings("MADE.NS", raw, "csv"), "INR", "csv")
+    for row in (33, 200, 250, 251, 299, 301, 340, 383, 400, 419):
+        span = replace(span_of("MADE.NS", SPAN_SESSIONS, Clock(NOW, frame.index[row].date())), start=date(2000, 1, 1))
+        table, analysis = stock.analyze(span)
+        assert repr(analysis) == repr(cycle.analyze(checked("MADE.NS", raw, "csv", span), None))
+        assert table.data_through == analysis.data_through
+
+
+def test_a_stock_without_a_table_stops_no_other() -> None:
+    raw = Raw(raw_bars(100), None)
+    stocks = [PastStock(Evenings(name, raw, "csv"), None, "csv") for name in ("A.NS", "B.NS")]
+    spans = {"A.NS": date(2000, 1, 1), "B.NS": raw.frame.index[90].date()}
+    last = raw.frame.index[-1].date()
+    seen = evening(stocks, lambda symbol: Span(spans[symbol], last, last, True))
+    assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
+    assert "10 daily bars" in str(seen.failures["B.NS"])
+    assert "market_volatility_20" in seen.analyses[0].volatilities
+
+
+def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:
+    chance = random.Random(5)
+    for symbol in ("TCS.NS", "TMPV.NS", "ADANIENT.NS", "JIOFIN.NS"):
+        raw = Raw(pd.read_csv(nse_folder / f"{symbol}.csv"), None)
+        stock = PastStock(Evenings(symbol, raw, "csv"), None, "csv")
+        for day in chance.sample(calendar_for(symbol).sessions_between(date(2024, 1, 1), date(2026, 6, 30)), 5):
+            span = span_of(symbol, SPAN_SESSIONS, Clock(NOW, day))
+            table, analysis = stock.analyze(span)
+            slow = checked(symbol, raw, "csv", span)
+            assert table.frame.equals(slow.frame) and table.breaks == slow.breaks
+            assert repr(analysis) == repr(cycle.analyze(slow, None))
