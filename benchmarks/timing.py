@@ -1,0 +1,39 @@
+"""What the benchmarks share: commands timed as whole processes, in turn, and a line for each target."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+PYTHON = PROJECT / ".venv" / "bin" / "python"
+SHARED = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared")
+NSE = SHARED / "market-data" / "nse-nifty50"
+ROUNDS = 5
+
+
+def seconds_of(command: Sequence[object], env: Mapping[str, str] | None = None) -> float:
+    """Wall-clock seconds of a process from start to end; it must end well."""
+    started = time.perf_counter()
+    subprocess.run([str(part) for part in command], check=True, capture_output=True, env={**os.environ, **(env or {})})
+    return time.perf_counter() - started
+
+
+def in_turn(things: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Each thing's median seconds; all are run once a round, so that a noisy minute hits every one alike."""
+    taken: dict[str, list[float]] = {name: [] for name in things}
+    for _ in range(rounds):
+        for name, measure in things.items():
+            taken[name].append(measure())
+    return {name: statistics.median(values) for name, values in taken.items()}
+
+
+def verdict(what: str, value: float, limit: float, unit: str = "s", *, at_most: bool = True) -> str:
+    """One line: the figure, its target, and whether it was met."""
+    met = value <= limit if at_most else value >= limit
+    sign = "<=" if at_most else ">="
+    return f"{what:<62} {value:9.3f} {unit:<6} target {sign} {limit:g} {unit}: {'met' if met else 'MISSED'}"
