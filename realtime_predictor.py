@@ -20,7 +20,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from stockml import cli
@@ -61,6 +61,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument(
         "--explain", type=cli.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
     )
+    how.add_argument(
+        "--replay",
+        nargs=2,
+        type=cli.day,
+        metavar=("START", "END"),
+        help="live through past sessions as on each of them, in a --home of their own",
+    )
+    how.add_argument("--retrain", choices=["monthly"], help="with --replay: train as of each month's first session too")
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -69,11 +77,15 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="how long to wait for another run that is writing (default: %(default)s)",
     )
-    return parser.parse_args(argv)
+    args = parser.parse_args(argv)
+    if args.retrain and not args.replay:
+        parser.error("--retrain goes with --replay")
+    return args
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return cli.run(predict_and_learn, parse_args(argv))
+    args = parse_args(argv)
+    return cli.run(replay if args.replay else predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -116,7 +128,8 @@ def analyze(run: Run) -> Market:
     from stockml import cycle
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
-    tables = run.fetch(symbols, sessions_back(run, due))
+    today = run.args.as_of or run.clock.now.date()
+    tables = run.fetch(symbols, cycle.sessions_back(today, due))
     with cli.timed(run, "analyze"):
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
         analyses = cycle.with_market(cycle.analyze(prices, model_view(run, prices)) for prices in to_analyze)
@@ -195,15 +208,6 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
     ]
 
 
-def sessions_back(run: Run, due: Sequence[Prediction]) -> int:
-    """How far prices must reach: over all an analysis looks at, and to the day each due prediction was made from."""
-    from stockml.models import SESSIONS_NEEDED
-
-    today = run.args.as_of or run.clock.now.date()
-    made_from = [date.fromisoformat(prediction.data_through) for prediction in due]
-    return max(SESSIONS_NEEDED, (today - min(made_from, default=today)).days)
-
-
 def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     """What a stock's models say of its newest session; None, and a word to the user, where they cannot be asked."""
     from stockml import cycle, models
@@ -227,6 +231,14 @@ def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     if run.args.horizon > bundle.horizon:
         run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
     return cycle.model_view(bundle, bundle.forecast(prices))
+
+
+def replay(args: argparse.Namespace) -> int:
+    """The same steps on each of many past days; stockml/replay.py takes them."""
+    from stockml import past_commands
+
+    run = cli.open_run(args, datetime.now(UTC))
+    return past_commands.run_replay(run, to_predict(run))
 
 
 def tell(

@@ -211,7 +211,7 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument(
         "--as-of",
-        type=_day,
+        type=day,
         metavar="YYYY-MM-DD",
         help="act as on that day after its close; nothing later is read (default: now)",
     )
@@ -234,7 +234,8 @@ def _add_common_options(parser: argparse.ArgumentParser) -> None:
     how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
 
 
-def _day(text: str) -> date:
+def day(text: str) -> date:
+    """A day, as an argparse type."""
     try:
         return date.fromisoformat(text)
     except ValueError:

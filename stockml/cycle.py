@@ -57,6 +57,14 @@ class Plan:
     change_pct: float
 
 
+def sessions_back(today: date, due: Iterable[Prediction]) -> int:
+    """How far prices must reach: over all an analysis looks at, and to the day each due prediction was made from."""
+    from stockml.models import SESSIONS_NEEDED
+
+    made_from = [date.fromisoformat(prediction.data_through) for prediction in due]
+    return max(SESSIONS_NEEDED, (today - min(made_from, default=today)).days)
+
+
 def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
     """What the models say of one of the days forecast; None where its history is too short for them."""
     path = tuple(float(change) for change in forecasts.lstm_path_pct[row])

@@ -107,6 +107,11 @@ class Feedback(Generic[L]):
             return learned
         return self.preview(view, settled.left if settled else ())
 
+    def keep(self, log: PredictionLog, learned: Learned[L], last_key: int) -> None:
+        """Write down what was folded elsewhere, up to the outcome with that key; the caller holds the log's lock."""
+        self._write(learned)
+        log.note_folded(Folded(last_key, self._digest()))
+
     def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
         """What is known as of the view, and from lines settled beside it; needs no lock, nothing is written."""
         known = self._kept(view.folded) if view.folded else None
@@ -136,7 +141,7 @@ class Feedback(Generic[L]):
 
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """What the folder holds; None unless it is what was written when `folded` was noted."""
-        if not self._state.exists() or not self._scores.exists() or self._digest() != folded.digest:
+        if self._digest() != folded.digest:
             return None
         try:
             values = json.loads(self._state.read_bytes())
@@ -159,4 +164,5 @@ class Feedback(Generic[L]):
 
     def _digest(self) -> str:
         with storage(self._scores.parent, "read the folder"):
-            return hashlib.sha256(self._state.read_bytes() + self._scores.read_bytes()).hexdigest()
+            found = [path.read_bytes() if path.exists() else b"" for path in (self._state, self._scores)]
+        return hashlib.sha256(b"".join(found)).hexdigest()

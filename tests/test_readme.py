@@ -58,6 +58,13 @@ def test_what_training_prints_follows_the_schema(tmp_path: Path) -> None:
     assert ran.json["models"][0]["symbol"] == "SIM-ALPHA"
 
 
+def test_what_a_replay_prints_follows_the_schema(tmp_path: Path) -> None:
+    days = ("--replay", "2026-02-23", DAY)
+    told = predict(*days, *SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--json").json
+    jsonschema.validate(told, schema(), cls=jsonschema.Draft202012Validator)
+    assert told["weeks"] and told["overall"]["predictions"] == 1
+
+
 def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
     told = predict(*SIM, "--symbols", "SIM-ALPHA", "--as-of", DAY, "--home", tmp_path, "--json").json
     told["predictions"][0]["surprise"] = 1
