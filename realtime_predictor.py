@@ -102,7 +102,7 @@ class Learned:
 
     settled: Sequence[Prediction]
     waiting: Sequence[Waiting]
-    learner: Learner
+    learner: Learner | None  # None where there is nothing to learn and nothing to predict
     accuracy: Mapping[str, Accuracy]
 
 
@@ -138,12 +138,16 @@ def analyze(run: Run) -> Market:
 
 def learn(run: Run, market: Market) -> Learned:
     """LEARN: verify the predictions whose day has come, and fold what came true into what is believed."""
-    from stockml.learning import Learner
-
     view = run.log.read(run.args.as_of)
     for problem in view.problems:
         run.notice(str(problem))
     outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock, run.gone)
+    if not outcomes and not market.analyses and not is_dry(run.args):
+        kept = Feedback(run.home.feedback).kept_accuracy(run.log)
+        if kept is not None:
+            return Learned([], waiting, None, kept)
+    from stockml.learning import Learner
+
     feedback = Feedback(run.home.feedback, Learner)
     if is_dry(run.args):
         settled = [replace(line, outcome=outcomes[line.id]) for line in view.pending if line.id in outcomes]
@@ -159,6 +163,8 @@ def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
     """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
     from stockml import cycle
 
+    if learned.learner is None:
+        return []
     return [
         cycle.plan(analysis, learned.learner, run.args.horizon)
         for analysis in market.analyses
@@ -170,6 +176,8 @@ def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Predi
     """PREDICT: a price, a confidence and a target date for each hypothesis."""
     from stockml import cycle
 
+    if learned.learner is None:
+        return []
     return [cycle.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
 
 

@@ -91,8 +91,8 @@ class Learned(Generic[L]):
 class Feedback(Generic[L]):
     """The folder and the kind of learner whose state it holds."""
 
-    def __init__(self, folder: Path, learner: type[L]) -> None:
-        self._learner = learner
+    def __init__(self, folder: Path, learner: type[L] | None = None) -> None:
+        self._type = learner
         self._scores = folder / "accuracy_scores.json"
         self._state = folder / "learned.json"
 
@@ -122,6 +122,16 @@ class Feedback(Generic[L]):
         known.fold(sorted(verified, key=lambda line: (line.outcome.settled_at if line.outcome else "", line.id)))
         return known
 
+    def kept_accuracy(self, log: PredictionLog) -> dict[str, Accuracy] | None:
+        """The accuracy by symbol where the folder holds all outcomes of the log already, else None; under its lock.
+
+        It needs no learner: a run with nothing to do may leave out whatever one would load.
+        """
+        if not log.path.exists() and not self._state.exists() and not self._scores.exists():
+            return {}
+        values = self._values(log.folded) if log.folded and not log.unfolded else None
+        return None if values is None else _accuracy(values)
+
     def _up_to_date(self, log: PredictionLog) -> Learned[L]:
         new, folded = log.unfolded, log.folded
         learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
@@ -136,19 +146,31 @@ class Feedback(Generic[L]):
         log.note_folded(folded)
         return learned
 
+    @property
+    def _learner(self) -> type[L]:
+        assert self._type is not None, "without a learner only the accuracy that is kept can be asked for"
+        return self._type
+
     def _nothing(self) -> Learned[L]:
         return Learned(self._learner(), {})
 
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """What the folder holds; None unless it is what was written when `folded` was noted."""
+        values = self._values(folded)
+        if values is None:
+            return None
+        try:
+            return Learned(self._learner.from_state(values["learner"]), _accuracy(values))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    def _values(self, folded: Folded) -> dict[str, Any] | None:
+        """The state file as it was written when `folded` was noted, else None."""
         if self._digest() != folded.digest:
             return None
         try:
             values = json.loads(self._state.read_bytes())
-            if values["version"] != VERSION:
-                return None
-            accuracy = {symbol: Accuracy(**sums) for symbol, sums in values["accuracy"].items()}
-            return Learned(self._learner.from_state(values["learner"]), accuracy)
+            return values if values["version"] == VERSION else None
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -166,3 +188,7 @@ class Feedback(Generic[L]):
         with storage(self._scores.parent, "read the folder"):
             found = [path.read_bytes() if path.exists() else b"" for path in (self._state, self._scores)]
         return hashlib.sha256(b"".join(found)).hexdigest()
+
+
+def _accuracy(values: Mapping[str, Any]) -> dict[str, Accuracy]:
+    return {symbol: Accuracy(**sums) for symbol, sums in values["accuracy"].items()}
