@@ -161,10 +161,10 @@ def learn(run: Run, market: Market) -> Learned:
 
 def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
     """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
-    from stockml import cycle
-
     if learned.learner is None:
         return []
+    from stockml import cycle
+
     return [
         cycle.plan(analysis, learned.learner, run.args.horizon)
         for analysis in market.analyses
@@ -174,10 +174,10 @@ def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
 
 def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Prediction]:
     """PREDICT: a price, a confidence and a target date for each hypothesis."""
-    from stockml import cycle
-
     if learned.learner is None:
         return []
+    from stockml import cycle
+
     return [cycle.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
 
 
