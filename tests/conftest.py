@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from browser import browser, made_page, visit  # noqa: F401 - fixtures of a real browser
 
 from stockml.prices import PriceTable
 

@@ -1,0 +1,125 @@
+// How good it has been: the learning curve beside no change, the confidence held to its word, and each stock's record.
+
+let record = data.records.all;
+
+function recordStory() {
+  const total = record.total;
+  const gain = total.naive_error - total.error;
+  const beats = Math.abs(gain) < 0.005 ? "as far off as no change" : gain > 0 ? `${percent(gain)} closer than no change` : `${percent(-gain)} farther off than no change`;
+  byId("record-story").textContent =
+    `Of ${plural(total.n, "verified prediction")}, ${share(total.hit)} were accurate (no change: ${share(total.naive_hit)}). ` +
+    `The mean error was ${percent(total.error)} against ${percent(total.naive_error)}: ${beats}. ${share(total.direction)} had the direction right. ` +
+    `The mean confidence was ${share(total.confidence)}, and ${share(total.inside)} of the outcomes lay in the 80 % interval.`;
+}
+
+function weekChart(name, ours, naive, text, label) {
+  const host = byId(`${name}-chart`);
+  const weeks = record.weeks;
+  const values = weeks.flatMap((week) => [week[ours], week[naive]]);
+  const isShare = name === "hit";
+  const low = isShare ? Math.max(0, Math.min(...values) - 0.05) : 0;
+  const high = isShare ? Math.min(1, Math.max(...values) + 0.05) : Math.max(...values, 0.1) * 1.08;
+  const spare = Math.max(3.5, (weeks[weeks.length - 1].day - weeks[0].day) * 0.02);
+  const chart = frame(host, {
+    label: `${label} The left and right arrow keys walk through the weeks; the table below holds them all.`,
+    height: 260,
+    x: { from: weeks[0].day - spare, to: weeks[weeks.length - 1].day + spare, ticks: dayTicks },
+    y: { from: low, to: high, text: (value, digits) => (isShare ? `${Math.round(value * 100)} %` : `${value.toFixed(digits)} %`), room: 48 },
+  });
+  const points = (key) => weeks.map((week) => [chart.atX(week.day), chart.atY(week[key])]);
+  const isSparse = weeks.length <= 40;
+  chart.svg.append(shape("path", { class: "naive", d: line(points(naive)) }));
+  if (isSparse) for (const [x, y] of points(naive)) chart.svg.append(shape("path", { class: "naive-point", d: square(x, y, 3) }));
+  chart.svg.append(shape("path", { class: "ours", d: line(points(ours)) }));
+  if (isSparse) for (const [x, y] of points(ours)) chart.svg.append(shape("circle", { class: "ours", cx: x, cy: y, r: 3.8 }));
+  const mark = shape("path", { class: "cursor soft" });
+  chart.svg.append(mark);
+  walk(chart.svg, weeks.map((week) => chart.atX(week.day)), weeks.length - 1, (at) => {
+    const week = weeks[at];
+    mark.setAttribute("d", `M${chart.atX(week.day)} ${chart.top}V${chart.bottom}`);
+    byId(`${name}-readout`).textContent = `Week of ${dayText(week.day)}: ${text(week[ours])}, no change ${text(week[naive])}, ${plural(week.n, "prediction")}.`;
+  });
+}
+
+function weeksTable() {
+  const rows = [...record.weeks].reverse().map((week) => [
+    dayText(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
+    figure(percent(week.error)), figure(percent(week.naive_error)), figure(share(week.direction)), figure(share(week.confidence)),
+  ]);
+  fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">No change", ">Mean error", ">No change", ">Right way", ">Confidence"], rows);
+}
+
+function reliabilityChart() {
+  const host = byId("reliability-chart");
+  const bins = record.bins;
+  const least = Math.min(...bins.flatMap((bin) => [bin.confidence, bin.low]));
+  const from = Math.max(0, Math.floor(least * 10 - 0.5) / 10);
+  const shareTicks = (low, high) => niceTicks(low, high, 5).ticks.map((value) => [value, `${Math.round(value * 100)} %`]);
+  const chart = frame(host, {
+    label: "Reliability: the confidence of the predictions against the share of them that were accurate. The left and right arrow keys walk through the points.",
+    height: Math.min(360, Math.max(260, host.clientWidth * 0.72)),
+    x: { from, to: 1, ticks: shareTicks },
+    y: { from, to: 1, text: (value) => `${Math.round(value * 100)} %`, room: 48 },
+  });
+  const most = Math.max(...bins.map((bin) => bin.n));
+  chart.svg.append(shape("path", { class: "naive", d: line([[chart.atX(from), chart.atY(from)], [chart.atX(1), chart.atY(1)]]) }));
+  chart.svg.append(shape("text", { x: chart.left + 6, y: chart.top + 8 }, "accurate"));
+  chart.svg.append(shape("text", { x: chart.right, y: chart.bottom - 7, "text-anchor": "end" }, "confidence"));
+  for (const bin of bins) {
+    const x = chart.atX(bin.confidence);
+    chart.svg.append(shape("path", { class: "edge", d: `M${x} ${chart.atY(bin.low)}V${chart.atY(bin.high)}m-4 0h8M${x - 4} ${chart.atY(bin.low)}h8` }));
+  }
+  if (bins.length > 1) chart.svg.append(shape("path", { class: "edge", d: line(bins.map((bin) => [chart.atX(bin.confidence), chart.atY(bin.share)])) }));
+  for (const bin of bins) {
+    chart.svg.append(shape("circle", { class: "ours", cx: chart.atX(bin.confidence), cy: chart.atY(bin.share), r: 3 + 3.5 * Math.sqrt(bin.n / most) }));
+  }
+  const mark = shape("circle", { class: "cursor", r: 9 });
+  chart.svg.append(mark);
+  walk(chart.svg, bins.map((bin) => chart.atX(bin.confidence)), bins.length - 1, (at) => {
+    const bin = bins[at];
+    mark.setAttribute("cx", chart.atX(bin.confidence));
+    mark.setAttribute("cy", chart.atY(bin.share));
+    byId("reliability-readout").textContent = `${plural(bin.n, "prediction")} with a mean confidence of ${share(bin.confidence)}: ${share(bin.share)} were accurate (chance alone: ${share(bin.low)} to ${share(bin.high)}).`;
+  });
+}
+
+function stocksTable() {
+  const rows = Object.entries(record.stocks).map(([symbol, score]) => {
+    const apart = score.error - score.naive_error;
+    const kind = Math.abs(apart) < 0.005 ? "" : apart < 0 ? "up" : "down";
+    return [
+      { text: symbol, value: symbol }, figure(String(score.n), score.n),
+      figure(`${(score.hit * 100).toFixed(1)} / ${share(score.naive_hit)}`, score.hit), figure(`${score.error.toFixed(2)} / ${percent(score.naive_error)}`, score.error),
+      figure(`${signed(apart)} ${{ up: "better", down: "worse" }[kind] ?? "the same"}`, apart, kind), figure(share(score.direction), score.direction),
+    ];
+  });
+  fillTable(byId("stocks"), ["Symbol", ">Verified", ">Accurate / no change", ">Mean error / no change", ">Against no change", ">Right way"], rows);
+}
+
+function weekCharts() {
+  weekChart("hit", "hit", "naive_hit", share, "Accuracy by week, beside no change.");
+  weekChart("error", "error", "naive_error", percent, "Mean error by week, beside no change.");
+}
+
+function showRecord(name) {
+  record = data.records[name];
+  recordStory();
+  weekCharts();
+  weeksTable();
+  reliabilityChart();
+  stocksTable();
+}
+
+function startRecord() {
+  const list = byId("horizon");
+  if (list) {
+    for (const name of Object.keys(data.records)) {
+      list.append(element("option", { value: name }, name === "all" ? "all" : plural(Number(name), "session")));
+    }
+    list.value = "all";
+    list.addEventListener("change", () => showRecord(list.value));
+  }
+  showRecord("all");
+  drawn(byId("hit-chart"), weekCharts);
+  drawn(byId("reliability-chart"), reliabilityChart);
+}

@@ -1,0 +1,9 @@
+// Starts the parts that this page has.
+
+for (const table of document.querySelectorAll("table[data-sortable]")) if (table.tHead) makeSortable(table);
+if (byId("predictions")) {
+  startSortList();
+  startSearch();
+  startStock();
+}
+if (byId("hit-chart")) startRecord();

@@ -1,0 +1,54 @@
+"""Values in the words of the page: prices, shares, changes, days. The page's script writes them alike."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+
+NO_WORDS = "–"
+
+
+def money(value: float) -> str:
+    """A price with two decimals; a small one with five significant digits."""
+    return f"{value:,.2f}" if abs(value) >= 10 else f"{Decimal(f'{value:.5g}'):f}"
+
+
+def signed(value: float) -> str:
+    """A change in % with its sign."""
+    text = f"{value:+.2f}"
+    return "0.00 %" if float(text) == 0 else f"{text} %".replace("-", "−")
+
+
+def percent(value: float | None) -> str:
+    """A value in %."""
+    return NO_WORDS if value is None else f"{value:.2f} %"
+
+
+def share(value: float) -> str:
+    """A fraction in per cent."""
+    return f"{value * 100:.1f} %"
+
+
+def count(number: int, noun: str) -> str:
+    """1 stock, 2 stocks."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def day(text: str) -> str:
+    """2026-03-02 as 2 Mar 2026."""
+    return f"{date.fromisoformat(text):%-d %b %Y}"
+
+
+def direction(value: float) -> str:
+    """The class that colours a change."""
+    return "up" if value > 0 else "down" if value < 0 else ""
+
+
+def arrow(value: float) -> str:
+    """A change's direction without colour."""
+    return "▲" if value > 0 else "▼" if value < 0 else "■"
+
+
+def moment_text(text: str) -> str:
+    """When the page was written, in UTC, or the day it acts on."""
+    return f"acting as on {day(text)}" if len(text) == 10 else f"written {day(text[:10])}, {text[11:16]} UTC"

@@ -1,0 +1,185 @@
+"""The page's figures against the lines of the log they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from report_helpers import (
+    CLOCK,
+    HORIZON,
+    LAST_DAY,
+    Parsed,
+    made_up_home,
+    page_of,
+    stock_lines,
+    weekdays_until,
+    write_log,
+)
+
+from stockml.home import Home
+from stockml.records import Prediction
+from stockml.report_data import day_number, path_days, reliability, signal_columns, stock_page, units_of, why, wilson
+from stockml.sessions import Clock
+
+
+def frame_of(home: Home) -> pd.DataFrame:
+    return pd.DataFrame([json.loads(line) for line in home.log.read_text().splitlines()])
+
+
+def lines_of(texts: Sequence[str]) -> list[Prediction]:
+    return [Prediction.from_record(json.loads(text)) for text in texts]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
+    return made_up_home(tmp_path_factory.mktemp("home"), 4, 60)[0]
+
+
+@pytest.fixture(scope="module")
+def page(home: Home) -> Parsed:
+    return Parsed(page_of(home))
+
+
+def test_the_record_is_what_the_verified_lines_add_up_to(home: Home, page: Parsed) -> None:
+    verified = frame_of(home).query("status == 'verified'")
+    total = page.data["records"]["all"]["total"]
+    inside = (verified["low"] <= verified["actual_price"]) & (verified["actual_price"] <= verified["high"])
+    expected = {
+        "n": len(verified),
+        "hit": verified["was_accurate"].mean(),
+        "naive_hit": (verified["naive_error_pct"] < 5).mean(),
+        "error": verified["error_pct"].mean(),
+        "naive_error": verified["naive_error_pct"].mean(),
+        "inside": inside.mean(),
+        "confidence": verified["confidence"].mean(),
+    }
+    assert {name: total[name] for name in expected} == pytest.approx(expected, rel=1e-4)  # five digits are kept
+
+
+def test_each_week_counts_the_targets_that_lie_in_it(home: Home, page: Parsed) -> None:
+    verified = frame_of(home).query("status == 'verified'")
+    target = pd.to_datetime(verified["target_date"])
+    weeks = verified.groupby(target - pd.to_timedelta(target.dt.day_of_week, unit="D"))
+    told = page.data["records"]["all"]["weeks"]
+    assert [week["day"] for week in told] == [day_number(monday.date()) for monday in weeks.groups]
+    assert [week["n"] for week in told] == weeks.size().tolist()
+    assert [week["error"] for week in told] == pytest.approx(weeks["error_pct"].mean().tolist(), rel=1e-4)
+    assert [week["hit"] for week in told] == pytest.approx(weeks["was_accurate"].mean().tolist(), rel=1e-4)
+
+
+def test_each_stock_has_its_own_record(home: Home, page: Parsed) -> None:
+    verified = frame_of(home).query("status == 'verified'").groupby("symbol")
+    told = page.data["records"]["all"]["stocks"]
+    assert {symbol: score["n"] for symbol, score in told.items()} == verified.size().to_dict()
+    errors = verified["naive_error_pct"].mean().to_dict()
+    assert {symbol: score["naive_error"] for symbol, score in told.items()} == pytest.approx(errors, rel=1e-4)
+
+
+def test_a_stocks_columns_are_its_lines(home: Home, page: Parsed) -> None:
+    lines = frame_of(home).query("symbol == 'MADE-02.XY'")
+    stock = page.data["stocks"]["MADE-02.XY"]
+    assert stock["predicted"] == lines["predicted_price"].tolist()
+    assert stock["made"] == [day_number(day) for day in lines["data_through"]]
+    assert [value is None for value in stock["actual"]] == lines["actual_price"].isna().tolist()
+    assert stock["ahead"]["price"] == lines["path"].iloc[-1]
+    assert stock["ahead"]["day"][-1] == stock["target"][-1] and len(stock["ahead"]["day"]) == HORIZON
+
+
+def test_a_stock_shows_about_a_year_and_the_record_counts_everything(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    write_log(home, stock_lines("LONG.XY", 400, seed=1))
+    data = Parsed(page_of(home)).data
+    assert len(data["stocks"]["LONG.XY"]["made"]) == 250
+    assert data["stocks"]["LONG.XY"]["made"][-1] == day_number(LAST_DAY)
+    assert data["records"]["all"]["total"]["n"] == 400 - HORIZON
+
+
+def test_a_past_day_shows_what_was_known_then(home: Home) -> None:
+    day = weekdays_until(LAST_DAY, 60)[29]
+    data = Parsed(page_of(home, clock=Clock(CLOCK.now, day))).data
+    assert data["records"]["all"]["total"]["n"] == 4 * (30 - HORIZON)
+    assert {stock["made"][-1] for stock in data["stocks"].values()} == {day_number(day)}
+
+
+def test_signals_keep_their_weight_and_the_trust_behind_it() -> None:
+    lines = lines_of(stock_lines("A.XY", 12, seed=4))
+    columns = signal_columns(lines)
+    for at, line in enumerate(lines):
+        weights = {signal.name: signal.weight for signal in line.signals}
+        assert {name: column["weight"][at] for name, column in columns.items() if column["weight"][at]} == weights
+        for name, column in columns.items():
+            if column["trust"][at]:
+                opinion = line.evidence.opinions[name]
+                assert column["trust"][at] * opinion / 5 == pytest.approx(
+                    weights[name], rel=6e-3
+                )  # three digits are kept
+
+
+def test_why_adds_up_to_the_expected_change() -> None:
+    for line in lines_of(stock_lines("A.XY", 30, seed=9)):
+        rows = why(line)
+        assert {name for name, *_ in rows} == set(line.evidence.opinions)
+        assert sum(adds for *_, adds in rows) == pytest.approx(line.predicted_change_pct, abs=1e-3)
+        sizes = [abs(adds) for *_, adds in rows]
+        assert sizes == sorted(sizes, reverse=True)
+
+
+def split_lines(factor: float) -> list[Prediction]:
+    """Ten days of lines; before the last settled line's target the stock was split, so that one line says `factor`."""
+    lines = lines_of(stock_lines("S.XY", 10, seed=2))
+    crossing = lines[4]
+    assert crossing.outcome is not None
+    lines[4] = replace(crossing, outcome=replace(crossing.outcome, units_factor=factor))
+    return lines
+
+
+def test_prices_before_a_split_are_shown_in_todays_units() -> None:
+    # line 4 was settled on day 9, after the split; lines 0 to 3 were settled on days 5 to 8, before it or in its units
+    assert units_of(split_lines(2.0)) == [1, 1, 1, 1, 2, 1, 1, 1, 1, 1]
+    lines = split_lines(2.0)
+    stock = stock_page(lines)
+    assert stock["close"][4] == pytest.approx(lines[4].current_price / 2)
+    assert stock["actual"][4] == pytest.approx(lines[4].outcome.actual_price / 2)
+    assert stock["close"][5] == lines[5].current_price
+
+
+def test_a_split_reaches_back_through_lines_settled_before_it() -> None:
+    lines = lines_of(stock_lines("S.XY", 20, seed=2))
+    for at in (6, 7, 8, 9, 10):  # made before a split on day 11, settled after it
+        lines[at] = replace(lines[at], outcome=replace(lines[at].outcome, units_factor=5.0))
+    assert units_of(lines) == [5.0] * 11 + [1.0] * 9
+
+
+@pytest.mark.parametrize("horizon", [1, 5, 10])
+def test_the_path_ends_on_the_target_and_steps_over_weekends(horizon: int) -> None:
+    line = lines_of(stock_lines("A.XY", 1, seed=1, horizon=horizon))[-1]
+    days = path_days(line)
+    assert len(days) == horizon and days[-1] == date.fromisoformat(line.target_date)
+    assert all(day.weekday() < 5 for day in days) and all(one < other for one, other in pairwise(days))
+
+
+@given(st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1, max_size=400), st.floats(1, 20))
+def test_reliability_keeps_every_prediction_and_its_share_in_its_interval(
+    forecasts: list[tuple[float, bool]], overlap: float
+) -> None:
+    bins = reliability(forecasts, overlap)
+    assert sum(part["n"] for part in bins) == len(forecasts)
+    assert sum(part["n"] * part["share"] for part in bins) == pytest.approx(sum(hit for _, hit in forecasts), abs=0.01)
+    assert all(part["low"] - 1e-4 <= part["share"] <= part["high"] + 1e-4 for part in bins)
+    means = [part["confidence"] for part in bins]
+    assert means == sorted(means)
+
+
+def test_wilsons_interval_is_the_published_one() -> None:
+    # Brown, Cai and DasGupta (2001): centre (X + z^2/2) / (n + z^2); here 8 of 10 with z = 1.645, by hand
+    assert wilson(0.8, 10) == pytest.approx((0.5408, 0.9313), abs=5e-4)
+    assert wilson(1.0, 10)[1] == 1.0 and wilson(0.0, 10)[0] == 0.0
