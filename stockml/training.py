@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -19,7 +20,7 @@ from stockml.material import Material, TooShortError, prepare
 from stockml.models import save_bundle
 from stockml.pool import PoolDays, PoolSettings, divide, learn_together
 from stockml.prices import PriceTable
-from stockml.workers import Crew
+from stockml.workers import Crew, CrewLostError, Hands
 
 __all__ = ["TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
 
@@ -65,6 +66,7 @@ def train(
     tables: Mapping[str, PriceTable],
     settings: TrainingSettings,
     on_progress: Progress = lambda stage, done, total: None,
+    hands: Hands | None = None,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock; each comes back as it is done, a failing one as a failure.
 
@@ -73,8 +75,15 @@ def train(
     tables : mapping of symbol to PriceTable
     on_progress : callable
         Told the stage (prepare, learn together, finish), how many of its steps are done, and of how many.
+    hands : Hands, optional
+        Who does the work; None: `settings.jobs` processes of this machine.
+
+    Raises
+    ------
+    CrewLostError
+        Where they are gone; what has come back until then is whole.
     """
-    with Crew(settings.jobs, preload=PRELOAD) as crew:
+    with nullcontext(hands) if hands else Crew(settings.jobs, preload=PRELOAD) as crew:
         materials, seconds, failures = _prepare_all(tables, settings, crew, on_progress)
         yield from failures
         for days, symbols in divide(materials):
@@ -95,7 +104,7 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
 
 
 def _prepare_all(
-    tables: Mapping[str, PriceTable], settings: TrainingSettings, crew: Crew, on_progress: Progress
+    tables: Mapping[str, PriceTable], settings: TrainingSettings, crew: Hands, on_progress: Progress
 ) -> tuple[dict[str, Material], dict[str, float], list[TrainingFailure]]:
     symbols = sorted(tables)  # what is learned together depends on the order
     found: dict[str, Material] = {}
@@ -122,7 +131,7 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
     days: PoolDays,
     members: list[Material],
     settings: TrainingSettings,
-    crew: Crew,
+    crew: Hands,
     seconds: Mapping[str, float],
     on_progress: Progress,
 ) -> Iterator[TrainedStock | TrainingFailure]:
@@ -130,6 +139,8 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
     on_progress("learn together", 0, 1)
     try:
         pool = learn_together(days, members, settings.pool, seed=settings.seed, run=crew.map)
+    except CrewLostError:
+        raise
     except Exception as error:  # one task failed for all: tell each, and go on with the stocks that learn alone
         yield from (_failure(member.symbol, error) for member in members)
         return

@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 # One thread a process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -24,6 +24,18 @@ DEATHS_ALONE = 2  # a task that ends its process so often while nothing else run
 
 class WorkerDiedError(RuntimeError):
     """A task ended its process each time it was tried, as the system does when memory runs out."""
+
+
+class CrewLostError(RuntimeError):
+    """Nobody is left to do the tasks, in one plain sentence."""
+
+
+class Hands(Protocol):
+    """Whoever does tasks: a Crew's processes here, or others elsewhere."""
+
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """Each task's number with its result, or with the exception it raised, in the order they are done."""
+        ...
 
 
 class Crew:
