@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stockml.files import storage, write_whole
+from stockml.files import sealed, storage, unsealed, write_whole
 from stockml.log_scan import Scan, Span, settled_day
 from stockml.records import VERIFIED, Prediction
 
@@ -29,10 +29,11 @@ class Stamp(NamedTuple):
     @classmethod
     def of(cls, path: Path) -> Stamp:
         """The file's stamp now; all 0 where there is none."""
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            return cls(0, 0, 0)
+        with storage(path, "look at the file"):
+            try:
+                status = path.stat()
+            except FileNotFoundError:
+                return cls(0, 0, 0)
         return cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
@@ -83,7 +84,7 @@ class Index:
             insort(self.scan.verified if prediction.status == VERIFIED else self.scan.expired, key)
 
     def save(self, path: Path) -> None:
-        write_whole(path, json.dumps(self._to_json(), separators=(",", ":")) + "\n")
+        write_whole(path, sealed(json.dumps(self._to_json(), separators=(",", ":")).encode()))
 
     def _to_json(self) -> dict[str, object]:
         latest: dict[str, dict[int, str]] = {}
@@ -102,14 +103,14 @@ class Index:
 
 def load(path: Path, stamp: Stamp) -> Index | None:
     """The index that was saved for a log with this stamp; None where there is none, or it is of another state."""
-    try:
-        with storage(path, "read the file"):
-            values = json.loads(path.read_bytes()) if path.exists() else {}
-        if values.get("version") != VERSION or Stamp(*values["stamp"]) != stamp:
-            return None
-        return _index(stamp, values)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None  # damaged; the log itself says everything
+    with storage(path, "read the file"):
+        body = unsealed(path.read_bytes()) if path.exists() else None
+    if body is None:
+        return None
+    values = json.loads(body)
+    if values["version"] != VERSION or Stamp(*values["stamp"]) != stamp:
+        return None
+    return _index(stamp, values)
 
 
 def _index(stamp: Stamp, values: dict[str, Any]) -> Index:

@@ -23,6 +23,8 @@ from stockml.records import VERIFIED, Prediction
 LOG = logging.getLogger(__name__)
 
 VERSION = 1
+ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap
+GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # nobody forecasts prices so well by honest means
 
 
 class Learns(Protocol):
@@ -50,6 +52,8 @@ class Accuracy:
     direction_hits: int = 0  # predicted and actual change of the same sign
     error_pct_sum: float = 0.0
     naive_error_pct_sum: float = 0.0
+    error_squares: float = 0.0
+    naive_error_squares: float = 0.0
 
     def add(self, prediction: Prediction) -> None:
         outcome = prediction.outcome
@@ -59,6 +63,8 @@ class Accuracy:
         self.direction_hits += prediction.predicted_change_pct * prediction.actual_change_pct > 0
         self.error_pct_sum += outcome.error_pct
         self.naive_error_pct_sum += outcome.naive_error_pct
+        self.error_squares += outcome.error_pct**2
+        self.naive_error_squares += outcome.naive_error_pct**2
 
     def to_record(self) -> dict[str, Any]:
         """SPEC's three keys, then how far predictions were off, and how far "no change" would have been."""
@@ -192,3 +198,21 @@ class Feedback(Generic[L]):
 
 def _accuracy(values: Mapping[str, Any]) -> dict[str, Accuracy]:
     return {symbol: Accuracy(**sums) for symbol, sums in values["accuracy"].items()}
+
+
+def leakage_warning(accuracy: Iterable[Accuracy]) -> str | None:
+    """What in the record so far is too good to be true, in one sentence; None where nothing is, or it is short."""
+    scores = list(accuracy)
+    total = sum(score.total for score in scores)
+    if total < ENOUGH_OUTCOMES:
+        return None
+    direction = sum(score.direction_hits for score in scores) / total
+    naive = sum(score.naive_error_squares for score in scores)
+    r2 = 1 - sum(score.error_squares for score in scores) / naive if naive else 0.0
+    if direction <= GREATEST_DIRECTION and r2 <= GREATEST_R2:
+        return None
+    return (
+        f"Of {total} predictions {direction:.1%} had the right direction and {r2:.1%} of the squared change was "
+        f"explained (over {GREATEST_DIRECTION:.0%} or {GREATEST_R2:.0%} is too good to be true): a value may have "
+        "seen the future; run --self-check"
+    )

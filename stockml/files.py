@@ -6,6 +6,7 @@ What stands in a file is its owner's business. Every failure leaves as a Storage
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import shutil
 import time
@@ -66,9 +67,9 @@ def sync_folder(folder: Path) -> None:
 
 def make_folder(folder: Path) -> None:
     """Create a folder and its parents so that they survive a power cut; nothing where it exists."""
-    if folder.is_dir():
-        return
     with storage(folder, "create the folder"):
+        if folder.is_dir():
+            return
         make_folder(folder.parent)
         folder.mkdir(exist_ok=True)
         sync_folder(folder.parent)
@@ -112,6 +113,17 @@ def _open_alone(temporary: Path) -> int:
                     return os.dup(descriptor)
         finally:
             os.close(descriptor)  # where it was renamed meanwhile, these are another writer's finished bytes
+
+
+def sealed(body: bytes) -> bytes:
+    """A file's content behind its checksum, so that `unsealed` can tell whether it is as it was written."""
+    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+
+
+def unsealed(content: bytes) -> bytes | None:
+    """What was sealed; None unless it is whole."""
+    checksum, _, body = content.partition(b"\n")
+    return body if checksum == hashlib.sha256(body).hexdigest().encode() else None
 
 
 def write_for_tail(path: Path, text: str) -> None:

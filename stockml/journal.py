@@ -19,7 +19,6 @@ are put by for the owner of the meaning to redo; nothing is written over bytes t
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Sequence
@@ -27,7 +26,7 @@ from dataclasses import dataclass
 from itertools import compress, groupby
 from pathlib import Path
 
-from stockml.files import StorageError, storage, sync_folder, write_fully, write_whole
+from stockml.files import StorageError, sealed, storage, sync_folder, unsealed, write_fully, write_whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +62,9 @@ class Journal:
         """Make the changes last, all of them; StorageError says whether none happened or the next start finishes."""
         if not changes:
             return
-        if self.path.exists():
-            raise StorageError(f"{self.path}: an earlier change is still unfinished; run again to finish it first")
         with storage(self.path, "prepare a change, so nothing was changed"):
+            if self.path.exists():
+                raise StorageError(f"{self.path}: an earlier change is still unfinished; run again to finish it first")
             write_whole(self.path, _to_bytes(changes))
         with storage(self.path.parent, "finish a change, which is kept for the next run to finish"):
             self._apply(changes)
@@ -122,12 +121,11 @@ class Journal:
 def _to_bytes(changes: Sequence[Change]) -> bytes:
     # latin-1 gives each byte one character, so lines with broken UTF-8 pass through JSON unharmed
     rows = [[change.file, change.at, change.old.decode("latin-1"), change.new.decode("latin-1")] for change in changes]
-    body = json.dumps(rows).encode()
-    return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
+    return sealed(json.dumps(rows).encode())
 
 
 def _from_bytes(data: bytes) -> list[Change]:
-    checksum, _, body = data.partition(b"\n")
-    if checksum != hashlib.sha256(body).hexdigest().encode():
-        return []  # not as it was written: a disk without working fsync; what it says must not be carried out
+    body = unsealed(data)
+    if body is None:
+        return []  # a disk without working fsync, or somebody's hand: what it says must not be carried out
     return [Change(file, at, old.encode("latin-1"), new.encode("latin-1")) for file, at, old, new in json.loads(body)]

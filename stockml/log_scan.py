@@ -17,7 +17,7 @@ from stockml.log_lines import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for
 from stockml.records import EXPIRED, Prediction
 
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
-PROBLEMS_NAMED = 200  # a file in a wrong encoding is wrong in every line; the rest is counted
+PROBLEMS_NAMED = 100  # a file in a wrong encoding is wrong in every line; the rest is counted
 
 
 class Span(NamedTuple):
@@ -34,7 +34,7 @@ class Problem(NamedTuple):
     text: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.text}"
+        return f"the prediction log, line {self.line}: {self.text}"
 
 
 @dataclass(slots=True)
@@ -53,10 +53,13 @@ class Scan:
     repairs: list[Change] = field(default_factory=list)
 
     def note(self, problem: Problem) -> None:
+        """Keep a problem to be told; beyond PROBLEMS_NAMED the last one stands for all that follow."""
         if len(self.problems) < PROBLEMS_NAMED:
             self.problems.append(problem)
         else:
             self.unnamed += 1
+            text = f"this and {self.unnamed} other lines are not as they were written either"
+            self.problems[-1] = Problem(problem.line, text)
 
 
 def settled_key(settled_at: str, at: int) -> int:
@@ -99,12 +102,11 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
         body = blanks + body.removeprefix(BYTE_ORDER_MARK)
     if body.endswith(b"\r"):
         found.note(Problem(number, "ends in CR LF, which does no harm; it is left as it is"))
-    if not body.strip(BLANKS):
-        return
-    if not raw.endswith(b"\n"):
-        _take_last(found, name, number, body)
-    else:
-        _take_whole(found, name, number, body)
+    is_ended = raw.endswith(b"\n")
+    if body.strip(BLANKS):
+        (_take_whole if is_ended else _take_last)(found, name, number, body)
+    elif not is_ended:
+        found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
 
 
 def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:

@@ -19,7 +19,6 @@ class View:
     verified: Iterable[Prediction]  # by (verified_at, position); read again each time it is walked through
     ids: Container[str]
     problems: tuple[Problem, ...]  # lines that are not as we wrote them; only where the whole log was read
-    unnamed_problems: int  # how many more of them there are
     is_partial: bool  # something in the log is later than the day looked at
     folded: Folded | None  # how far feedback had got, where that says everything about the view
 

@@ -10,7 +10,7 @@ import logging
 import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -75,11 +75,15 @@ class PredictionLog:
             pending=tuple(line for line in lines if day is None or line.data_through <= day),
             verified=Verified(self.path, self.full_scan, day),
             ids=Ids(index, self.full_scan),
-            problems=tuple(index.scan.problems) if index.scan else (),
-            unnamed_problems=index.scan.unnamed if index.scan else 0,
+            problems=tuple(self._problems(index)),
             is_partial=is_partial,
             folded=None if is_partial else index.folded,
         )
+
+    def _problems(self, index: Index) -> Iterator[Problem]:
+        note = "" if self._is_locked else " (not now: nothing is written)"
+        for problem in index.scan.problems if index.scan else ():
+            yield problem._replace(text=problem.text + note)
 
     def full_scan(self) -> Scan:
         """The log read from end to end, once."""
@@ -184,11 +188,15 @@ class PredictionLog:
             index = None if left else load(self._checkpoint, stamp)
         self._is_unsaved = index is None or index.scan is not None
         self._index = index or self._scanned()
-        if self._index.scan is not None:
-            for changes in repairs(self.path, self._index.scan):
-                self._commit(changes)
+        self._put_right(self._index)
         if left:
             self._redo(left)
+
+    def _put_right(self, index: Index) -> None:
+        """Set damaged lines aside and repair others, where the log was read from end to end."""
+        if index.scan is not None:
+            for changes in repairs(self.path, index.scan):
+                self._commit(changes)
 
     def _redo(self, left: list[Change]) -> None:
         """What an interrupted run meant to write, where somebody edited the files before it could be finished."""
@@ -201,26 +209,26 @@ class PredictionLog:
         self._journal.forget_left()
 
     def _pending_lines(self) -> list[Prediction]:
-        lines = self._read_pending(self._known())
-        if lines is None and self._is_locked:  # the checkpoint is not true: somebody kept size, time and inode
+        index = self._known()
+        lines = self._read_pending(index)
+        if self._is_locked and len(lines) < len(index.pending):
+            # the checkpoint is not true: somebody changed the log and kept its size, time and inode
             self._index, self._is_unsaved = self._scanned(), True
+            self._put_right(self._index)
             lines = self._read_pending(self._index)
-        return lines or []
+        return lines
 
-    def _read_pending(self, index: Index) -> list[Prediction] | None:
-        """The pending lines; None if one of them is not where the index says."""
+    def _read_pending(self, index: Index) -> list[Prediction]:
+        """The pending lines, those left out that are not where the index says."""
         if not index.pending:
             return []
         lines = []
         with storage(self.path, "read the log"), self.path.open("rb") as file:
             for id_, span in index.pending.items():
-                try:
+                with suppress(ValueError):  # without the lock it may just be being written
                     line = read_line(read_span(file, span))
-                except ValueError:
-                    return None
-                if line.id != id_ or line.outcome is not None:
-                    return None
-                lines.append(line)
+                    if line.id == id_ and line.outcome is None:
+                        lines.append(line)
         return lines
 
     def _settled_after(self, day: str) -> Iterator[Prediction]:

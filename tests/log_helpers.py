@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -86,15 +86,23 @@ def records(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line, parse_constant=refuse) for line in lines if line.strip()]
 
 
-def run_day(home: Home, day: int, symbols: tuple[str, ...] = ("TCS.NS", "INFY.NS"), *, horizon: int = 5) -> list[str]:
+def run_day(
+    home: Home, day: int, symbols: Sequence[str] = ("TCS.NS", "INFY.NS"), *, lock_timeout: float = 60
+) -> list[str]:
     """What the predictor does on a day, with the log and the feedback: settle what is due, then predict."""
     log = PredictionLog(home.log)
     today = str(START + timedelta(days=day))
-    with log.locked():
+    if log.kinds() - {"csv"}:
+        raise AssertionError("the log is not from these tests")
+    log.pending()  # the glance that tells the predictor what to fetch
+    with log.locked(lock_timeout):
         view = log.read()
         due = {line.id: outcome(line) for line in view.pending if line.target_date <= today}
         Feedback(home.feedback, Tally).update(log, view, log.settle(due))
-        return [line.id for line in log.append(prediction(symbol, day, horizon=horizon) for symbol in symbols)]
+        return [line.id for line in log.append(prediction(symbol, day) for symbol in symbols)]
+
+
+CHECKPOINT = ".predictions.checkpoint.json"
 
 
 def feedback_bytes(home: Home) -> dict[str, bytes]:

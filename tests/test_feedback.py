@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from log_helpers import START, Tally, feedback_bytes, outcome, prediction, records, run_day
+from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 
 from stockml.feedback import Feedback
 from stockml.home import Home
@@ -68,7 +68,7 @@ def test_it_comes_back_byte_for_byte_when_deleted(home: Home) -> None:
     before = feedback_bytes(home)
     shutil.rmtree(home.feedback)
     assert update(home) == before
-    for checkpoint in home.log.parent.glob(".predictions.checkpoint.json"):
+    for checkpoint in home.log.parent.glob(CHECKPOINT):
         checkpoint.unlink()
     shutil.rmtree(home.feedback)
     assert update(home) == before

@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from log_helpers import START, feedback_bytes, outcome, prediction, records, run_day
+from log_helpers import CHECKPOINT, START, feedback_bytes, outcome, prediction, records, run_day
 
 from stockml.home import Home
 from stockml.prediction_log import PredictionLog
@@ -192,7 +192,7 @@ def test_days_in_a_row_are_the_same_with_and_without_checkpoints(tmp_path: Path)
     quick, slow = Home(tmp_path / "quick"), Home(tmp_path / "slow")
     for day in range(12):
         assert run_day(quick, day) == run_day(slow, day)
-        for path in slow.log.parent.glob(".predictions.checkpoint.json"):
+        for path in slow.log.parent.glob(CHECKPOINT):
             path.unlink()
     assert quick.log.read_bytes() == slow.log.read_bytes()
     assert feedback_bytes(quick) == feedback_bytes(slow)

@@ -1,0 +1,196 @@
+"""A real process that uses the log as the predictor does: `python log_driver.py HOME DAY`; or forked, with faults.
+
+The faults are counted, not timed: the N-th call that changes something on the disk is cut short, refused, or the last
+thing the process does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import json
+import logging
+import os
+import random
+import signal
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import astuple, dataclass, field
+from pathlib import Path
+from typing import Any, Never
+
+if __name__ == "__main__":
+    sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from log_helpers import run_day
+
+from stockml import files
+from stockml.files import StorageError
+from stockml.home import Home
+
+CHANGING = ("open", "pwrite", "fsync", "ftruncate", "replace", "rename", "unlink", "mkdir")
+KILL_BEFORE, KILL_MIDWAY, KILL_IN_APPEND, CUT_SHORT = "kill before", "kill midway", "kill in append", "cut short"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What happens at the N-th changing call, and at all later ones where it lasts; an errno, or one of the above."""
+
+    what: str | int
+    at: int
+    lasts: bool = False
+
+
+@dataclass
+class Counter:
+    """Counts the calls in `os` that change something, and carries the fault out."""
+
+    fault: Fault | None
+    calls: list[str] = field(default_factory=list)
+
+    def install(self) -> None:
+        for name in CHANGING:
+            setattr(os, name, self._wrapped(name, getattr(os, name)))
+        files._exchange = self._wrapped("exchange", files._exchange)
+
+    def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **named: Any) -> Any:
+            if name == "open" and not args[1] & os.O_CREAT:
+                return real(*args, **named)
+            self.calls.append(name)
+            if self.fault is None or not self._strikes(self.fault, name, args):
+                return real(*args, **named)
+            return _fail(self.fault.what, name, real, *args, **named)
+
+        return call
+
+    def _strikes(self, fault: Fault, name: str, args: tuple[Any, ...]) -> bool:
+        if fault.what == KILL_IN_APPEND:
+            return name == "pwrite" and _is_append(*args)
+        return len(self.calls) == fault.at or (len(self.calls) > fault.at and fault.lasts)
+
+
+def _is_append(descriptor: int, data: bytes, at: int) -> bool:
+    path = Path(f"/proc/self/fd/{descriptor}").readlink()
+    return path.name == "predictions.jsonl" and at == path.stat().st_size
+
+
+def _fail(what: str | int, name: str, real: Callable[..., Any], *args: Any, **named: Any) -> Any:
+    if what == KILL_BEFORE:
+        _die()
+    if name == "pwrite" and what != errno.EIO:
+        descriptor, data, at = args
+        written = real(descriptor, data[: (len(data) + 1) // 2], at)  # a full disk, too, takes what still fits
+        if what == CUT_SHORT:
+            return written
+    elif what == KILL_MIDWAY:
+        with suppress(OSError):
+            real(*args, **named)
+    if isinstance(what, int):
+        raise OSError(what, os.strerror(what))
+    if what in (KILL_MIDWAY, KILL_IN_APPEND):
+        _die()
+    return real(*args, **named)
+
+
+def _die() -> Never:
+    os.kill(os.getpid(), signal.SIGKILL)
+    raise AssertionError("still alive")
+
+
+class Victims:
+    """Processes that come to grief, each forked from one that has imported everything."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, __file__, "--serve"]
+        self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def start(self, home: Home, day: int, fault: Fault | None = None) -> int:
+        """Begin a day's run; returns the process's id before it looks at the log."""
+        assert self.server.stdin is not None
+        order = {"home": str(home.root), "day": day, "fault": astuple(fault) if fault else None}
+        self.server.stdin.write(json.dumps(order) + "\n")
+        return int(self._heard()["pid"])
+
+    def end(self) -> dict[str, Any]:
+        """What became of it: `code`, and unless it was killed `calls` and `message`."""
+        said = self._heard()
+        while "code" not in said:
+            said |= self._heard()
+        return said
+
+    def run(self, home: Home, day: int, fault: Fault | None) -> dict[str, Any]:
+        self.start(home, day, fault)
+        return self.end()
+
+    def _heard(self) -> dict[str, Any]:
+        assert self.server.stdout is not None
+        return dict(json.loads(self.server.stdout.readline()))
+
+    def close(self) -> None:
+        self.server.communicate()
+
+
+def serve() -> None:
+    """Fork a process for each order on stdin, {"home", "day", "fault"}; what it says and its end go to stdout."""
+    for order in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            os._exit(_come_to_grief(**json.loads(order)))
+        _say(code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _come_to_grief(home: str, day: int, fault: list[Any] | None) -> int:
+    """A day's run with a fault; exits as the predictor would, and says how many calls it counted."""
+    files.TAIL_PAUSE_SECONDS = 0.0
+    counter = Counter(Fault(*fault) if fault else None)
+    counter.install()
+    _say(pid=os.getpid())
+    message = ""
+    try:
+        run_day(Home(Path(home)), day)
+    except StorageError as error:
+        message = str(error)
+    except BaseException:
+        message = traceback.format_exc()
+    _say(calls=counter.calls, message=message)
+    return 0 if not message else 1 if "Traceback" in message else 3
+
+
+def _say(**what: Any) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> int:
+    """One run or several, as from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("home", type=Path)
+    parser.add_argument("day", type=int)
+    parser.add_argument("--runs", type=int, default=1, help="how many days in a row")
+    parser.add_argument("--symbols", nargs="+", default=["TCS.NS", "INFY.NS"])
+    parser.add_argument("--lock-timeout", type=float, default=60)
+    parser.add_argument("--shuffle", type=int, help="seed for going through the days in another order")
+    args = parser.parse_args()
+    logging.basicConfig(format="%(message)s")
+    files.TAIL_PAUSE_SECONDS = 0.001
+    days = list(range(args.day, args.day + args.runs))
+    if args.shuffle is not None:
+        random.Random(args.shuffle).shuffle(days)
+    try:
+        for day in days:
+            run_day(Home(args.home), day, tuple(args.symbols), lock_timeout=args.lock_timeout)
+    except StorageError as error:
+        print(error, file=sys.stderr)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    else:
+        sys.exit(main())

@@ -1,0 +1,180 @@
+"""Several runs at once, and people watching: the lock, `tail -f predictions.jsonl | jq -c .`, and calls as seen."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import log_driver
+import pytest
+from log_driver import KILL_IN_APPEND, Fault, Victims
+from log_helpers import Tally, feedback_bytes, outcome, prediction, records, run_day
+
+from stockml import files
+from stockml.feedback import Feedback
+from stockml.home import Home
+from stockml.prediction_log import LockTimeout, PredictionLog
+
+DRIVER = [sys.executable, str(Path(log_driver.__file__))]
+HOLDER = (
+    "import sys, time; from pathlib import Path; from stockml.prediction_log import PredictionLog\n"
+    "with PredictionLog(Path(sys.argv[1])).locked(): print('held', flush=True); time.sleep(60)"
+)
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    monkeypatch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def victims() -> Iterator[Victims]:
+    with closing(Victims()) as victims:
+        yield victims
+
+
+def hold(home: Home) -> subprocess.Popen[str]:
+    """Another process that holds the lock."""
+    command = [sys.executable, "-c", HOLDER, str(home.log)]
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(log_driver.__file__).parents[1])
+    assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+    return holder
+
+
+def test_8_processes_of_25_runs_each_leave_every_prediction_once(home: Home) -> None:
+    days = range(25)
+    workers = [
+        subprocess.Popen(
+            [
+                *DRIVER,
+                str(home.root),
+                "0",
+                "--runs",
+                "25",
+                "--shuffle",
+                str(worker),
+                "--lock-timeout",
+                "120",
+                "--symbols",
+                "TCS.NS",
+                f"OWN{worker}.NS",
+            ],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for worker in range(8)
+    ]
+    said = [worker.communicate()[1] for worker in workers]
+    assert [worker.returncode for worker in workers] == [0] * 8, said
+    assert "waiting up to 120 s" in "".join(said)
+    symbols = ["TCS.NS", *(f"OWN{worker}.NS" for worker in range(8))]
+    ids = [record["id"] for record in records(home.log)]
+    assert sorted(ids) == sorted(prediction(symbol, day).id for symbol in symbols for day in days)
+    log = PredictionLog(home.log)
+    verified = list(log.read().verified)
+    assert len(verified) > 100 and all(line.outcome == outcome(line) for line in verified)
+    before = feedback_bytes(home)
+    shutil.rmtree(home.feedback)
+    with log.locked():
+        Feedback(home.feedback, Tally).update(log)
+    assert feedback_bytes(home) == before
+
+
+def test_a_run_that_gives_up_exits_3_and_has_changed_nothing(home: Home) -> None:
+    run_day(home, 0)
+    holder = hold(home)
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in home.root.rglob("*") if path.is_file()}
+    run = subprocess.run(
+        [*DRIVER, str(home.root), "1", "--lock-timeout", "0.2"], check=False, capture_output=True, text=True
+    )
+    after = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in home.root.rglob("*") if path.is_file()}
+    holder.kill()
+    holder.communicate()
+    assert run.returncode == 3 and "waiting up to 0.2 s" in run.stderr and "nothing was changed" in run.stderr
+    assert after == before
+
+
+def test_a_lock_left_by_a_killed_process_holds_nobody_up(home: Home) -> None:
+    holder = hold(home)
+    with pytest.raises(LockTimeout), PredictionLog(home.log).locked(0):
+        raise AssertionError("two runs held the lock at once")
+    holder.kill()
+    holder.communicate()
+    assert run_day(home, 0, lock_timeout=0)
+
+
+def test_the_second_waits_and_works_on_what_the_first_left(home: Home) -> None:
+    log = PredictionLog(home.log)
+    with log.locked():
+        second = subprocess.Popen([*DRIVER, str(home.root), "0"], stderr=subprocess.PIPE, text=True)
+        assert second.stderr is not None and "waiting" in second.stderr.readline()
+        log.append([prediction("TCS.NS", 0)])
+    second.communicate()
+    assert second.returncode == 0
+    assert [record["symbol"] for record in records(home.log)] == ["TCS.NS", "INFY.NS"]
+
+
+@pytest.mark.skipif(not (shutil.which("tail") and shutil.which("jq")), reason="tail or jq is not on this machine")
+def test_tail_and_jq_show_each_prediction_once_and_whole(home: Home, tmp_path: Path, victims: Victims) -> None:
+    for day in range(4):
+        run_day(home, day)
+    shown = tmp_path / "shown"
+    with shown.open("wb") as out:
+        tail = subprocess.Popen(["tail", "-f", str(home.log)], stdout=subprocess.PIPE)
+        jq = subprocess.Popen(["jq", "-c", "--unbuffered", "."], stdin=tail.stdout, stdout=out)
+        assert tail.stdout is not None
+        tail.stdout.close()  # jq alone reads it
+        wait_for(shown, 8)
+        for day in range(4, 12):  # verifies from day 5 on
+            assert victims.run(home, day, Fault(KILL_IN_APPEND, 0))["code"] == -signal.SIGKILL
+            run_day(home, day)
+        wait_for(shown, 24)
+        tail.terminate()
+        assert tail.wait() is not None and jq.wait() == 0
+    seen = [json.loads(line) for line in shown.read_text().splitlines()]
+    assert [record["id"] for record in seen] == [record["id"] for record in records(home.log)]
+    assert all(record["status"] == "pending" for record in seen) and len(seen) == 24
+    assert sum(record["status"] == "verified" for record in records(home.log)) == 14
+
+
+def wait_for(shown: Path, lines: int) -> None:
+    gives_up_at = time.monotonic() + 10
+    while shown.read_bytes().count(b"\n") < lines and time.monotonic() < gives_up_at:
+        time.sleep(0.02)
+
+
+CHANGES = {
+    "openat": "open", "pwrite64": "pwrite", "fsync": "fsync", "ftruncate": "ftruncate", "rename": "rename",
+    "renameat2": "exchange", "unlink": "unlink", "mkdir": "mkdir",
+}  # fmt: skip
+ALSO = (
+    "write,writev,pwritev,pwritev2,fdatasync,truncate,fallocate,link,linkat,symlinkat,renameat,unlinkat,mkdirat,rmdir"
+)
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
+def test_the_calls_that_the_crash_tests_count_are_those_that_the_system_sees(
+    home: Home, tmp_path: Path, victims: Victims
+) -> None:
+    for day in range(6):
+        run_day(home, day)
+    copies = [Home(Path(shutil.copytree(home.root, tmp_path / "copies" / name))) for name in ("seen", "counted")]
+    trace = tmp_path / "trace"
+    options = ["-y", "-e", f"trace={','.join(CHANGES)},{ALSO}", "-o", str(trace)]
+    subprocess.run(["strace", *options, *DRIVER, str(copies[0].root), "6"], check=True)
+    seen = []
+    for line in trace.read_text().splitlines():
+        name = re.match(r"(\w+)\(", line)
+        if name and str(copies[0].root) in line and (name[1] != "openat" or "O_CREAT" in line):
+            seen.append(CHANGES.get(name[1], name[1]))
+    counted = victims.run(copies[1], 6, None)["calls"]
+    assert seen == ["rename" if name == "replace" else name for name in counted] and len(seen) > 30

@@ -1,0 +1,176 @@
+"""Killed, refused, cut short or out of space at any call that changes the disk: the next run leaves what it should.
+
+Each case copies a log, lets a real process come to grief in it, runs the same day again, and compares every byte that
+the log, the lines set aside and feedback/ hold with those of a run that nothing happened to.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import random
+import shutil
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from log_driver import CUT_SHORT, KILL_BEFORE, KILL_MIDWAY, Fault, Victims
+from log_helpers import CHECKPOINT, feedback_bytes, run_day
+
+from stockml import files
+from stockml.home import Home
+
+TODAY = 10
+
+
+@pytest.fixture(autouse=True, scope="module")
+def in_haste() -> Iterator[None]:
+    """The test's own runs wait neither for readers nor for the disk; the processes that come to grief do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield
+
+
+def days_before(home: Home) -> None:
+    """A log with settled and waiting lines; its checkpoint holds."""
+    for day in range(TODAY):
+        run_day(home, day)
+
+
+def damaged(home: Home) -> None:
+    """The same, with a line nobody can read, one without room, one doubled, two joined, and the last one cut."""
+    days_before(home)
+    lines = home.log.read_bytes().splitlines(keepends=True)
+    lines[3] = b"\xff\xfe" + lines[3]
+    lines[12] = lines[12].rstrip() + b"\n"
+    lines[14] = lines[14].removesuffix(b"\n")
+    home.log.write_bytes(b"".join([*lines[:-1], lines[5], lines[-1][:-400]]))
+
+
+def first_day(home: Home) -> None:
+    """Nothing at all."""
+    home.root.mkdir(parents=True, exist_ok=True)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A home to come to grief in, what it holds after a day that goes well, and how many calls such a day takes."""
+
+    before: Path
+    after: dict[str, bytes]
+    calls: int
+
+    def copy(self, to: Path) -> Home:
+        """A copy of the home whose checkpoint, if it had one, holds again."""
+        home = Home(Path(shutil.copytree(self.before, to)))
+        checkpoint = home.log.with_name(CHECKPOINT)
+        if checkpoint.exists():
+            checkpoint.unlink()
+            run_day(home, TODAY - 1)
+        return home
+
+
+def kept(home: Home) -> dict[str, bytes]:
+    """Everything that must survive: the log, the lines set aside, what was learned."""
+    found = {path.name: path.read_bytes() for path in home.log.parent.glob("predictions*.jsonl")}
+    return found | feedback_bytes(home)
+
+
+def differing(one: dict[str, bytes], other: dict[str, bytes]) -> list[str]:
+    """Names of files that are not the same; their texts would take pytest minutes to compare."""
+    return sorted(name for name in one.keys() | other.keys() if one.get(name) != other.get(name))
+
+
+@pytest.fixture(scope="module")
+def victims() -> Iterator[Victims]:
+    with closing(Victims()) as victims:
+        yield victims
+
+
+@pytest.fixture(scope="module", params=[days_before, damaged, first_day], ids=lambda prepare: prepare.__name__)
+def scene(request: pytest.FixtureRequest, victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    before = tmp_path_factory.mktemp("before")
+    request.param(Home(before))
+    if request.param is damaged:
+        Home(before).log.with_name(CHECKPOINT).unlink()
+    scene = Scene(before, {}, 0)
+    home = scene.copy(tmp_path_factory.mktemp("after") / "home")
+    said = victims.run(home, TODAY, None)
+    assert said["code"] == 0
+    return Scene(before, kept(home), len(said["calls"]))
+
+
+@pytest.mark.parametrize("what", [KILL_BEFORE, KILL_MIDWAY])
+def test_killed_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: Path, what: str) -> None:
+    for at in range(1, scene.calls + 1):  # after a call is before the next; after the last is midway through it
+        home = scene.copy(tmp_path / str(at))
+        assert victims.run(home, TODAY, Fault(what, at))["code"] == -signal.SIGKILL
+        run_day(home, TODAY)
+        assert differing(kept(home), scene.after) == [], f"{what} call {at}"
+
+
+@pytest.mark.parametrize(("what", "lasts"), [(errno.ENOSPC, True), (errno.ENOSPC, False), (errno.EIO, False)])
+def test_refused_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: Path, what: int, lasts: bool) -> None:
+    for at in range(1, scene.calls + 1):
+        home = scene.copy(tmp_path / str(at))
+        said = victims.run(home, TODAY, Fault(what, at, lasts))
+        assert said["code"] == 3, f"call {at}: {said}"
+        assert str(home.root) in said["message"] and "run again" in said["message"], f"call {at}: {said}"
+        run_day(home, TODAY)
+        assert differing(kept(home), scene.after) == [], f"call {at}: {said}"
+
+
+def test_a_read_only_disk_is_named_with_a_remedy_and_nothing_changes(
+    victims: Victims, scene: Scene, tmp_path: Path
+) -> None:
+    home = scene.copy(tmp_path / "home")
+    before = sorted(path for path in home.root.rglob("*"))
+    said = victims.run(home, TODAY, Fault(errno.EROFS, 1, lasts=True))
+    assert said["code"] == 3 and "Read-only file system" in said["message"] and "--home" in said["message"]
+    assert sorted(path for path in home.root.rglob("*")) == before
+    run_day(home, TODAY)
+    assert differing(kept(home), scene.after) == []
+
+
+def test_short_writes_are_carried_on(victims: Victims, scene: Scene, tmp_path: Path) -> None:
+    home = scene.copy(tmp_path / "home")
+    assert victims.run(home, TODAY, Fault(CUT_SHORT, 1, lasts=True))["code"] == 0
+    assert differing(kept(home), scene.after) == []
+
+
+def test_killed_again_and_again_while_recovering(victims: Victims, scene: Scene, tmp_path: Path) -> None:
+    home = scene.copy(tmp_path / "home")
+    for at in [*range(1, scene.calls + 1), *range(scene.calls, 0, -1)]:
+        assert victims.run(home, TODAY, Fault(KILL_MIDWAY, at))["code"] in (-signal.SIGKILL, 0)
+    run_day(home, TODAY)
+    assert differing(kept(home), scene.after) == []
+
+
+def test_killed_at_200_random_moments_inside_the_writing(victims: Victims, tmp_path: Path) -> None:
+    dice = random.Random(4)
+    longest, killed = length_of_a_run(victims, Home(tmp_path / "timed")), 0
+    for number in range(200):
+        home, calm, day = Home(tmp_path / f"killed{number // 20}"), Home(tmp_path / f"calm{number // 20}"), number % 20
+        pid = victims.start(home, day)
+        time.sleep(dice.random() * longest)
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        killed += victims.end()["code"] == -signal.SIGKILL
+        run_day(home, day)
+        run_day(calm, day)
+        assert differing(kept(home), kept(calm)) == [], f"number {number}"
+    assert killed > 100
+
+
+def length_of_a_run(victims: Victims, home: Home) -> float:
+    """Seconds from the first look at the log to the last fsync; of two runs the second, when all is cached."""
+    for day in (0, 5):
+        victims.start(home, day)
+        began = time.perf_counter()
+        victims.end()
+    return time.perf_counter() - began
