@@ -31,7 +31,7 @@ LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
 class OwnSettings:
     """How the common LSTM is tuned to one stock's own days."""
 
-    rates: tuple[float, ...] = (3e-4,)  # the learning rate of each epoch
+    rates: tuple[float, ...] = (1e-4,)  # the learning rate of each epoch; three times as much did harm
     learning: LearningSettings = field(default_factory=LearningSettings)
 
 
@@ -82,11 +82,11 @@ def stock_seed(seed: int, symbol: str) -> int:
 
 
 def _own_network(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> Network:
-    """The common network after some epochs on the stock's own days, as forecasts in %."""
+    """The common network after some epochs on all the stock's own days before its validation, as forecasts in %."""
     learner = learner_for(pool.network, settings.learning)
     learner.start(pool.network)
     rng = np.random.default_rng(stock_seed(seed, material.symbol))
-    samples = material.samples(material.split.fit, pool.centre)
+    samples = material.samples(np.concatenate([material.split.fit, material.split.select]), pool.centre)
     for rate in settings.rates:
         learner.epoch(samples, rng, rate)
     return learner.network().scaled(material.spreads_pct * pool.lstm_slope.value, _drift_pct(pool, material))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
+from stockml.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
 
 _PART = 2**15  # weights updated at a time: what Adam holds of them then stays in the processor's cache
 _IFO = 3 * UNITS  # inside, the sigmoid gates stand together: input, forget, output, then the candidate

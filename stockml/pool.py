@@ -104,7 +104,7 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     """
     horizon = members[0].horizon
     lessons = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
-    fitting = (lessons.features, lessons.answers, lessons.judged_features, settings.trees, seed)
+    fitting = (lessons, settings.trees, seed)
     network = fresh_network(lessons.samples.inputs.shape[1], horizon, seed)
     forest: tuple[bytes, Array] | None = None
     for number, rate in enumerate(settings.rounds):
@@ -215,11 +215,13 @@ def _mean(networks: Sequence[Network]) -> Network:
     return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
 
 
-def _fit_forest(
-    features: Array, answers: Array, judged: Array, settings: XGBSettings, seed: int
-) -> tuple[bytes, Array]:
-    model = xgb.fit_trees(features, answers, settings, seed)
-    return pickle.dumps(model), Forest.of(model).predict(judged)
+def _fit_forest(lessons: _Lessons, settings: XGBSettings, seed: int) -> tuple[bytes, Array]:
+    """A model fitted on all days before any validation, and what one fitted without the judged days said of those."""
+    judged = lessons.judged_features
+    answers = np.concatenate([lessons.answers, lessons.judged_answers - lessons.centre[-1]])
+    before = xgb.fit_trees(lessons.features, lessons.answers, settings, seed)
+    model = xgb.fit_trees(np.concatenate([lessons.features, judged]), answers, settings, seed)
+    return pickle.dumps(model), Forest.of(before).predict(judged)
 
 
 def _forecasts(network: Network, inputs: Float32, rows: NDArray[np.int64]) -> Array:

@@ -40,7 +40,9 @@ def contents(table: PriceTable) -> dict[str, bytes]:
 def made_up_models(table: PriceTable, seed: int) -> dict[str, bytes]:
     """Models that were never trained on purpose, but forecast something."""
     rng = np.random.default_rng(seed)
-    network = Network(tuple((rng.normal(0, 0.1, s)).astype(np.float32) for s in lstm.weight_shapes(8, HORIZON)))
+    network = Network(
+        tuple((rng.normal(0, 0.1, s)).astype(np.float32) for s in lstm.weight_shapes(len(lstm.INPUTS), HORIZON))
+    )
     features = feature_table(table)
     windows = normalised_windows(table, PatternConfig())[300:600]
     outcomes = change_pct(table, HORIZON).to_numpy()[300:600]

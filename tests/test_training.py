@@ -161,15 +161,15 @@ def test_a_short_history_is_refused_with_its_numbers_and_stops_no_other() -> Non
     failure = results["SHORT.NS"]
     assert isinstance(failure, TrainingFailure)
     assert failure.kind == "too_short"
-    assert failure.message.startswith("SHORT.NS: 120 daily bars leave 63 days to learn from, need 100 ")
+    assert failure.message.startswith("SHORT.NS: 120 daily bars leave 77 days to learn from, need 100 ")
     assert isinstance(results["LONG.NS"], TrainedStock)
 
 
 def test_the_least_history_is_enough() -> None:
-    table = made_up_prices(157, symbol="LEAST.NS")
+    table = made_up_prices(143, symbol="LEAST.NS")
     assert isinstance(next(train({"LEAST.NS": table}, QUICK)), TrainedStock)
     with pytest.raises(TooShortError):
-        prepare(table.last(156), horizon=5, years=2, seed=1)
+        prepare(table.last(142), horizon=5, years=2, seed=1)
 
 
 def test_no_tables_give_no_results() -> None:
