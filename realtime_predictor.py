@@ -16,17 +16,20 @@ if __name__ == "__main__":
     bootstrap.use_project_environment(__file__)
 
 import argparse
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from stockml import cli
-from stockml.cli import Run
+from stockml.cli import DONE, SOME_FAILED, Run
 from stockml.failures import Failure
-from stockml.feedback import Accuracy, Feedback
+from stockml.feedback import Accuracy, Feedback, leakage_warning
+from stockml.last_run import begin_run, end_run
 from stockml.outcomes import Waiting, is_due, settle
 from stockml.records import Prediction
 from stockml.sessions import Clock
@@ -48,6 +51,11 @@ EXAMPLES = """examples:
 Forecasts are no financial advice."""
 
 STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
+LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the page of a longer one is left to --report
+
+log = logging.getLogger("stockml")
+
+Result = dict[str, Any]
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -69,6 +77,22 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="live through past sessions as on each of them, in a --home of their own",
     )
     how.add_argument("--retrain", choices=["monthly"], help="with --replay: train as of each month's first session too")
+    how.add_argument(
+        "--self-check", action="store_true", help="recompute past values without their future, and compare"
+    )
+    how.add_argument(
+        "--report",
+        nargs="?",
+        type=Path,
+        const=Path(),
+        metavar="FILE",
+        help="write the page for people (default: realtime_predictions/report.html; each daily run renews it)",
+    )
+    how.add_argument(
+        "--status",
+        action="store_true",
+        help="tell what waits, is late or stale; exit code 1 where something asks for help",
+    )
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -85,7 +109,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return cli.run(replay if args.replay else predict_and_learn, args)
+    if args.replay or args.self_check:
+        return cli.run(look_back, args)
+    return cli.run(look_at if args.report is not None or args.status else predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -109,13 +135,17 @@ class Learned:
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
     run = cli.open_run(args, datetime.now(UTC))
+    if not is_dry(args):
+        begin_run(run.home, run.clock.now, args.as_of)
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         learned = learn(run, market)
         plans = plan(run, market, learned)
         predictions = predict(plans, learned, run.clock)
         logged = act(run, predictions)
-    return tell(run, learned, plans, predictions, logged)
+        result = sum_up(run, learned, predictions, logged)
+        leave_behind(run, result)
+    return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
 def analyze(run: Run) -> Market:
@@ -156,6 +186,8 @@ def learn(run: Run, market: Market) -> Learned:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
         known = feedback.update(run.log, view, done)
+    if settled and (warning := leakage_warning(known.accuracy.values())):
+        run.notice(warning)
     return Learned(settled, waiting, known.learner, known.accuracy)
 
 
@@ -241,37 +273,78 @@ def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     return cycle.model_view(bundle, bundle.forecast(prices))
 
 
-def replay(args: argparse.Namespace) -> int:
-    """The same steps on each of many past days; stockml/replay.py takes them."""
+def look_back(args: argparse.Namespace) -> int:
+    """The same steps on each of many past days, or past values once more; stockml/past_commands.py does it."""
     from stockml import past_commands
 
     run = cli.open_run(args, datetime.now(UTC))
-    return past_commands.run_replay(run, to_predict(run))
+    command = past_commands.run_replay if args.replay else past_commands.run_self_check
+    return command(run, to_predict(run))
 
 
-def tell(
-    run: Run, learned: Learned, plans: Sequence[Plan], predictions: Sequence[Prediction], logged: Sequence[Prediction]
-) -> int:
+def look_at(args: argparse.Namespace) -> int:
+    """--status tells how the system itself is doing; --report writes the page."""
+    from stockml.report import write_report
+    from stockml.status import status
+
+    run = cli.open_run(args, datetime.now(UTC))
+    state, path = status(run.home, run.log, run.clock), None
+    if args.report is not None:
+        wanted = None if args.report == Path() else args.report.absolute()
+        with run.log.locked(args.lock_timeout):
+            path = write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, path=wanted)
+    exit_code = SOME_FAILED if args.status and state.is_alarming else DONE
+    if args.json:
+        cli.print_json({"command": "realtime_predictor", **state.to_record(), "report": path and str(path)})
+    elif not args.quiet:
+        print(*([state.to_text()] if args.status else []), *([f"The page is {path}"] if path else []), sep="\n")
+    return exit_code
+
+
+def sum_up(run: Run, learned: Learned, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:
+    """What --json prints."""
+    exit_code = run.exit_code(anything_done=bool(predictions or (learned.settled and not is_dry(run.args))))
+    results = {
+        "predictions": [prediction.to_record() for prediction in predictions],
+        "logged": [prediction.id for prediction in logged],
+        "settled": [prediction.to_record() for prediction in learned.settled],
+        "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
+        "accuracy": {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())},
+    }
+    return run.to_json("realtime_predictor", results, exit_code)
+
+
+def leave_behind(run: Run, result: Result) -> None:
+    """For who looks later: how the run ended, and the page renewed, where something happened that it would show."""
+    if is_dry(run.args):
+        return
+    end_run(run.home, result, began_at=run.clock.now, ended_at=datetime.now(UTC))
+    if not result["logged"] and not result["settled"]:
+        return
+    if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
+        return
+    from stockml.report import write_report
+    from stockml.status import status
+
+    with cli.timed(run, "page"):
+        state = status(run.home, run.log, run.clock)
+        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)
+
+
+def tell(run: Run, result: Result, learned: Learned, made: Sequence[tuple[Plan, Prediction]]) -> int:
     """Print what was found, as a table, a story or JSON; returns the exit code."""
     from stockml import terminal
 
-    exit_code = run.exit_code(anything_done=bool(predictions or (learned.settled and not is_dry(run.args))))
-    scores = {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())}
+    log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
     if run.args.json:
-        results = {
-            "predictions": [prediction.to_record() for prediction in predictions],
-            "logged": [prediction.id for prediction in logged],
-            "settled": [prediction.to_record() for prediction in learned.settled],
-            "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
-            "accuracy": scores,
-        }
-        cli.print_json(run.to_json("realtime_predictor", results, exit_code))
+        cli.print_json(result)
     elif run.args.explain:
-        for hypothesis, prediction in zip(plans, predictions, strict=True):
-            print(terminal.explanation(hypothesis, prediction, scores.get(prediction.symbol)))
+        for hypothesis, prediction in made:
+            print(terminal.explanation(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
     elif not run.args.quiet:
-        terminal.tell(run, (learned.settled, learned.waiting), predictions, logged, scores)
-    return exit_code
+        predictions = [prediction for _, prediction in made]
+        terminal.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], result["accuracy"])
+    return int(result["exit_code"])
 
 
 if __name__ == "__main__":

@@ -74,6 +74,11 @@ class Run:
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether the prices are those of the simulated market, by the source or by what the home holds."""
+        return self.source.is_simulated or "sample" in self.log.kinds()
+
     def notice(self, text: str) -> None:
         """Something worth knowing that is no failure."""
         self.notices.append(text)

@@ -1,4 +1,4 @@
-"""The commands that look back: --replay lives through past sessions."""
+"""The commands that look back: --replay lives through past sessions, --self-check recomputes past values."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from stockml import cli, terminal
 from stockml.cli import Run
@@ -14,7 +15,15 @@ from stockml.learning_curve import Week, learning_curve, overall
 from stockml.past import PastStock
 from stockml.replay import Replayed, ReplayError, ReplaySettings, replay
 
+if TYPE_CHECKING:
+    from stockml.models import ModelBundle
+    from stockml.prices import PriceTable
+    from stockml.self_check import Check
+
 log = logging.getLogger("stockml")
+
+CHECK_SEED = 1
+CHECK_COLUMNS = ("values", "compared>", "differing>", "example")
 
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
@@ -134,3 +143,61 @@ def _row(name: str, week: Week) -> Sequence[str]:
 
 def _simulated(run: Run, title: str) -> str:
     return f"{title} ({terminal.SIMULATED})" if run.source.is_simulated else title
+
+
+# ---- the self-check ----
+
+
+def run_self_check(run: Run, symbols: Sequence[str]) -> int:
+    """--self-check: work out past values again without their future, and say whether any of them has seen it."""
+    from stockml import self_check
+    from stockml.feedback import Feedback, leakage_warning
+    from stockml.learning import Learner
+
+    refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run"))
+    tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).values())
+    view = run.log.read(run.args.as_of)
+    with cli.timed(run, "self_check"):
+        checks = [
+            *self_check.check_figures(tables, seed=CHECK_SEED),
+            self_check.check_analyses(tables, seed=CHECK_SEED),
+            self_check.check_models(tables, bundles(run, tables), seed=CHECK_SEED),
+            self_check.check_log([*view.pending, *view.verified]),
+        ]
+    known = Feedback(run.home.feedback, Learner).preview(view)
+    return tell_self_check(run, checks, leakage_warning(known.accuracy.values()))
+
+
+def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:
+    """The models of these stocks; what cannot be used is told."""
+    from stockml import models
+
+    found: dict[str, ModelBundle] = {}
+    for table in tables:
+        try:
+            found[table.symbol] = models.load_bundle(run.home, table.symbol)
+        except models.ModelError as error:
+            if error.kind != models.MISSING:
+                run.fail(Failure(table.symbol, f"model_{error.kind}", str(error)))
+    return found
+
+
+def tell_self_check(run: Run, checks: Sequence[Check], warning: str | None) -> int:
+    """Print each comparison, as a table or as JSON; the exit code is 1 where a value has seen the future."""
+    sees = [check.name for check in checks if not check.is_clean]
+    compared = any(check.compared for check in checks)
+    exit_code = cli.SOME_FAILED if sees else run.exit_code(anything_done=compared)
+    if warning:
+        run.notice(warning)
+    if run.args.json:
+        results = {"sees_the_future": sees, "checks": [check.to_record() for check in checks], "warning": warning}
+        cli.print_json(run.to_json("self_check", results, exit_code))
+        return exit_code
+    if not run.args.quiet:
+        rows = [(check.name, str(check.compared), str(check.differing), check.example or "") for check in checks]
+        terminal.print_table("Values of past days, worked out again without the days after", CHECK_COLUMNS, rows)
+    if sees:
+        log.error("%s: changed when later days were cut off, so they see the future.", ", ".join(sees).capitalize())
+    elif compared and not run.args.quiet:
+        print("None of them sees the future.")
+    return exit_code

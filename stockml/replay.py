@@ -21,7 +21,7 @@ from stockml.files import storage, write_whole
 from stockml.home import Home
 from stockml.learning import Learner
 from stockml.outcomes import is_due, settle
-from stockml.past import PastStock, evening
+from stockml.past import Evening, PastStock, evening
 from stockml.prediction_log import PredictionLog
 from stockml.records import Outcome, Prediction
 from stockml.replay_models import Cast, Progress, month_starts, stretches
@@ -221,7 +221,9 @@ def replay(  # noqa: PLR0913 - most of it is what a live run has as well
             if stretch.days:
                 cast.give_opinions(stocks, stretch.days, tell)
             for day in stretch.days:
-                logged += len(live_through(Clock(now, day), stocks, book, settings, troubles))
+                clock = Clock(now, day)
+                seen, gone = look(clock, stocks, book, settings, troubles)
+                logged += len(live_through(clock, seen, book, settings, gone))
                 done += 1
                 tell("replay", done, len(days))
         book.close()
@@ -242,19 +244,28 @@ def _training_days(settings: ReplaySettings) -> list[date]:
     return month_starts(settings.sessions()) if settings.retrain == MONTHLY else []
 
 
-def live_through(
+def look(
     clock: Clock, stocks: Iterable[PastStock], book: Book, settings: ReplaySettings, troubles: Troubles
-) -> Sequence[Prediction]:
-    """One day: what a run with that clock does between fetching and printing. Returns the predictions that were new."""
+) -> tuple[Evening, set[str]]:
+    """ANALYZE: what there is to see on an evening, and of which symbols the source says that it has no prices."""
     assert clock.as_of is not None
-    due = [line for line in book.pending.values() if line.source == settings.source and is_due(line, clock)]
-    back = cycle.sessions_back(clock.as_of, due)
+    back = cycle.sessions_back(clock.as_of, due_on(clock, book, settings))
     seen = evening(stocks, lambda symbol: span_of(symbol, back, clock))
-    gone = set()
     for symbol, error in seen.failures.items():
         troubles.note(symbol, error)
-        if error.kind == UNKNOWN_SYMBOL and settings.source == YAHOO:
-            gone.add(symbol)
-    book.settle(settle(due, seen.tables, clock, gone)[0])
+    gone = {symbol for symbol, error in seen.failures.items() if error.kind == UNKNOWN_SYMBOL}
+    return seen, gone if settings.source == YAHOO else set()
+
+
+def live_through(
+    clock: Clock, seen: Evening, book: Book, settings: ReplaySettings, gone: Collection[str] = ()
+) -> Sequence[Prediction]:
+    """LEARN, PLAN, PREDICT and ACT on an evening, as a live run does; returns the predictions that were new."""
+    book.settle(settle(due_on(clock, book, settings), seen.tables, clock, gone)[0])
     plans = [cycle.plan(analysis, book.learner, settings.horizon) for analysis in seen.analyses]
     return book.append([cycle.predict(hypothesis, book.learner, clock) for hypothesis in plans])
+
+
+def due_on(clock: Clock, book: Book, settings: ReplaySettings) -> list[Prediction]:
+    """The pending predictions whose session is complete."""
+    return [line for line in book.pending.values() if line.source == settings.source and is_due(line, clock)]

@@ -55,7 +55,7 @@ def tell(
     run: Run,
     learned: tuple[Sequence[Prediction], Sequence[Waiting]],
     made: Sequence[Prediction],
-    logged: Sequence[Prediction],
+    logged: Sequence[str],
     scores: Mapping[str, Mapping[str, Any]],
 ) -> None:
     """A predictor run's results as tables; nothing at all where nothing happened."""

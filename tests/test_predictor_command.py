@@ -75,7 +75,8 @@ def test_a_second_run_adds_nothing(tmp_path: Path) -> None:
     before = files_under(tmp_path / "realtime_predictions")
     again = predict(*SIM, "--home", tmp_path, "--as-of", DAY)
     assert again.code == 0 and "0 logged, 10 there already" in again.out
-    assert files_under(tmp_path / "realtime_predictions") == before
+    after = files_under(tmp_path / "realtime_predictions")
+    assert [name for name in before if before[name] != after[name]] == ["last_run.json"]
 
 
 def test_the_same_inputs_give_the_same_lines(tmp_path: Path) -> None:
@@ -249,3 +250,22 @@ def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=BARE, check=False
     )
     assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+def test_the_page_is_renewed_by_a_run_and_written_where_asked(tmp_path: Path) -> None:
+    predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY)
+    page = tmp_path / "realtime_predictions/report.html"
+    assert "SIM-ALPHA" in page.read_text()
+    page.unlink()
+    asked = predict(*SIM, "--home", tmp_path, "--as-of", DAY, "--report", tmp_path / "page.html")
+    assert asked.code == 0 and "page.html" in asked.out
+    assert "SIM-ALPHA" in (tmp_path / "page.html").read_text() and not page.exists()
+    assert predict(*SIM, "--home", tmp_path, "--as-of", DAY, "--report").code == 0 and page.exists()
+
+
+def test_status_tells_what_waits_and_calls_for_help_when_something_is_late(tmp_path: Path) -> None:
+    predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY)
+    calm = predict(*SIM, "--home", tmp_path, "--as-of", NEXT_DAY, "--status")
+    assert calm.code == 0 and "1 pending, 0 of them due, 0 overdue" in calm.out
+    late = predict(*SIM, "--home", tmp_path, "--as-of", "2026-05-04", "--status", "--json")
+    assert late.code == 1 and late.json["overdue"] == [f"SIM-ALPHA:{DAY}:5"] and late.json["alarms"]
