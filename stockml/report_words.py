@@ -41,12 +41,13 @@ def day(text: str) -> str:
 
 def direction(value: float) -> str:
     """The class that colours a change."""
-    return "up" if value > 0 else "down" if value < 0 else ""
+    return {"▲": "up", "▼": "down"}.get(arrow(value), "")
 
 
 def arrow(value: float) -> str:
     """A change's direction without colour."""
-    return "▲" if value > 0 else "▼" if value < 0 else "■"
+    shown = round(value, 2)
+    return "▲" if shown > 0 else "▼" if shown < 0 else "■"
 
 
 def moment_text(text: str) -> str:

@@ -87,7 +87,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     run = _run_until(home, clock)
     ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
-    stale_prices = _stale_prices(run, clock)
+    stale_prices = _stale_prices(run)
     alarms = [
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, clock),
@@ -155,9 +155,15 @@ def _is_overdue(line: Prediction, clock: Clock) -> bool:
     return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
 
 
-def _stale_prices(run: LastRun | None, clock: Clock) -> dict[str, str]:
-    found = run.prices_through if run else {}
-    return {s: day for s, day in sorted(found.items()) if _sessions_behind(s, day, clock) > PRICES_GRACE_SESSIONS}
+def _stale_prices(run: LastRun | None) -> dict[str, str]:
+    """The last day had of each stock whose prices lagged already when the run asked for them."""
+    if run is None:
+        return {}
+    then = Clock(
+        datetime.fromisoformat(run.ended_at or run.began_at), date.fromisoformat(run.as_of) if run.as_of else None
+    )
+    found = sorted(run.prices_through.items())
+    return {symbol: day for symbol, day in found if _sessions_behind(symbol, day, then) > PRICES_GRACE_SESSIONS}
 
 
 def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]:

@@ -124,6 +124,8 @@ def write_metrics(home: Home, symbol: str, *, data_through: str = "2026-02-27", 
         "horizon_days": HORIZON,
         "data_through": data_through,
         "features": [],
+        "inputs": [],
+        "window_sessions": 20,
         "sha256": {"lstm_model.h5": "", "xgb_model.pkl": "", "fast.npz": ""},
     }
     folder = home.models / symbol.replace(".", "_")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from browser import DAYS, FIRST, STOCKS, Made, Opened, day, price, written
 from report_helpers import HORIZON, stock_lines, write_log
@@ -215,6 +216,12 @@ def test_the_record_agrees_with_the_log(made_page: Made, visit: Callable[..., Op
     counts = [int(text) for text in opened.page.locator("#weeks tbody td:nth-child(2)").all_inner_texts()]
     assert sum(counts) == len(verified)
     assert opened.page.locator("#hit-chart circle.ours").count() == len(counts)
+    assert opened.page.locator("#gain-chart .rise, #gain-chart .fall").count() == len(counts)
+    target = pd.to_datetime(verified["target_date"])
+    last_week = verified[target >= target.max() - pd.to_timedelta(target.max().day_of_week, unit="D")]
+    gain = (last_week["naive_error_pct"] - last_week["error_pct"]).mean()
+    word = "closer" if gain >= 0 else "farther off"
+    assert f"{abs(gain):.3f} % {word} than no change, {len(last_week)} predictions" in opened.text("#gain-readout")
     assert opened.page.locator("#stocks tbody tr").count() == STOCKS
     opened.page.locator("#stocks thead button").nth(2).click()
     by_accuracy = verified.groupby("symbol")["was_accurate"].mean()

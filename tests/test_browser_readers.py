@@ -35,7 +35,9 @@ def test_failures_and_the_simulated_market_are_marked(tmp_path: Path, visit: Cal
     assert "none is real" in opened.text(".simulated")
     assert "B.XY: no answer; try later" in opened.text("#state .alarms")
     assert "2" in opened.text("nav .badge")
-    opened.page.screenshot(path=SHOTS / "alarms-desktop.png", full_page=True)
+    opened.page.set_viewport_size(PHONE)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    opened.page.screenshot(path=SHOTS / "alarms-phone.png", full_page=True)
 
 
 def test_hostile_words_are_only_shown(

@@ -167,6 +167,13 @@ def test_changes_are_written_with_their_sign(value: float, text: str) -> None:
     assert report_words.signed(value) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "arrow", "kind"), [(0.004, "■", ""), (0.01, "▲", "up"), (-0.004, "■", ""), (-0.3, "▼", "down")]
+)
+def test_an_arrow_says_what_the_figure_says(value: float, arrow: str, kind: str) -> None:
+    assert (report_words.arrow(value), report_words.direction(value)) == (arrow, kind)
+
+
 def luminance(colour: str) -> float:
     """Relative luminance as WCAG 2 defines it."""
     channels = [int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)]

@@ -126,6 +126,15 @@ def test_prices_that_stopped_are_named(tmp_path: Path) -> None:
     assert any("DEAD.XY" in alarm and "2026-03-20" in alarm for alarm in state.alarms)
 
 
+def test_where_no_run_came_since_no_symbol_is_blamed_for_it(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 1, 30)
+    ended(home)
+    state = state_of(home, at(next_weekdays(4)[-1]))
+    assert not state.stale_prices
+    (alarm,) = state.alarms
+    assert "started every day" in alarm
+
+
 def test_a_run_that_failed_alarms_with_its_own_messages(tmp_path: Path) -> None:
     home, _ = made_up_home(tmp_path, 1, 30)
     failures = [{"symbol": f"X{at}", "kind": "network", "message": f"X{at}: no answer; try later"} for at in range(8)]

@@ -100,7 +100,7 @@ function frame(host, { label, height, x, y }) {
   const svg = shape("svg", { viewBox: `0 0 ${width} ${height}`, height, role: "img", "aria-label": label });
   const atX = scale([x.from, x.to], [left, width - right]);
   const atY = scale([y.from, y.to], [height - bottom, top]);
-  const { ticks, digits } = niceTicks(y.from, y.to, Math.max(2, Math.floor(height / 55)));
+  const { ticks, digits } = niceTicks(y.from, y.to, Math.max(4, Math.floor(height / 55)));
   for (const value of ticks) {
     const at = atY(value);
     svg.append(shape("path", { class: "grid", d: `M${left} ${at}H${width - right}` }));

@@ -41,6 +41,34 @@ function weekChart(name, ours, naive, text, label) {
   });
 }
 
+// What each week gained on no change, as bars: above zero the predictions were closer, below it no change was.
+function gainChart() {
+  const host = byId("gain-chart");
+  const weeks = record.weeks;
+  const gains = weeks.map((week) => week.naive_error - week.error);
+  const farthest = Math.max(0.02, ...gains.map(Math.abs)) * 1.1;
+  const spare = Math.max(3.5, (weeks[weeks.length - 1].day - weeks[0].day) * 0.02);
+  const chart = frame(host, {
+    label: "Mean error of no change less that of the predictions, by week. The left and right arrow keys walk through the weeks.",
+    height: 170,
+    x: { from: weeks[0].day - spare, to: weeks[weeks.length - 1].day + spare, ticks: dayTicks },
+    y: { from: -farthest, to: farthest, text: (value, digits) => minus(`${value.toFixed(digits)} %`), room: 58 },
+  });
+  const zero = chart.atY(0), wide = Math.max(1.5, Math.min(24, ((chart.right - chart.left) / weeks.length) * 0.7));
+  chart.svg.append(shape("path", { class: "axis", d: `M${chart.left} ${zero}H${chart.right}` }));
+  gains.forEach((gain, at) => {
+    const x = chart.atX(weeks[at].day) - wide / 2;
+    chart.svg.append(shape("path", { class: gain >= 0 ? "rise" : "fall", d: `M${x} ${zero}h${wide}V${chart.atY(gain)}h${-wide}Z` }));
+  });
+  const mark = shape("path", { class: "cursor soft" });
+  chart.svg.append(mark);
+  walk(chart.svg, weeks.map((week) => chart.atX(week.day)), weeks.length - 1, (at) => {
+    mark.setAttribute("d", `M${chart.atX(weeks[at].day)} ${chart.top}V${chart.bottom}`);
+    const word = gains[at] >= 0 ? "closer" : "farther off";
+    byId("gain-readout").textContent = `Week of ${dayText(weeks[at].day)}: ${Math.abs(gains[at]).toFixed(3)} % ${word} than no change, ${plural(weeks[at].n, "prediction")}.`;
+  });
+}
+
 function weeksTable() {
   const rows = [...record.weeks].reverse().map((week) => [
     dayText(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
@@ -99,6 +127,7 @@ function stocksTable() {
 function weekCharts() {
   weekChart("hit", "hit", "naive_hit", share, "Accuracy by week, beside no change.");
   weekChart("error", "error", "naive_error", percent, "Mean error by week, beside no change.");
+  gainChart();
 }
 
 function showRecord(name) {

@@ -21,7 +21,7 @@ const money = (stock, value) => `${price(value)}${stock.currency ? " " + stock.c
 function story(stock) {
   const last = stock.made.length - 1;
   const change = stock.change[last];
-  const verb = change === 0 ? "stay where it is" : `${change > 0 ? "rise" : "fall"} by ${percent(Math.abs(change))}`;
+  const verb = Math.abs(change) < 0.005 ? "stay where it is" : `${change > 0 ? "rise" : "fall"} by ${percent(Math.abs(change))}`;
   const moves = stock.moves ? ` It moves about ${stock.moves.toFixed(1)} % a session.` : "";
   const score = data.records.all.stocks[stock.symbol];
   const past = score
