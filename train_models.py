@@ -20,7 +20,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from stockml.files import write_whole
 if TYPE_CHECKING:
     from stockml.prices import PriceTable
     from stockml.training import TrainedStock
+    from stockml.workers import Hands
 
 DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years of daily prices.
 Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
@@ -69,6 +71,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="processes; they change no result (default: %(default)s, the cores)",
     )
+    how.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, instead of --jobs processes",
+    )
     how.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
     how.add_argument(
         "--only-stale",
@@ -86,8 +93,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def train_models(args: argparse.Namespace) -> int:
     """FETCH all prices; BUILD, SPLIT, FIT and SCORE in processes of their own; SAVE each stock as it is done."""
     run = cli.open_run(args, datetime.now(UTC))
-    tables = fetch(run, to_train(run))
-    results = fit_and_save(run, tables)
+    symbols = to_train(run)
+    with workforce(run, symbols) as hands:
+        tables = fetch(run, symbols)
+        results = fit_and_save(run, tables, hands)
     session_file = write_session(run, results)
     return tell(run, results, session_file)
 
@@ -116,6 +125,25 @@ def is_stale(run: Run, symbol: str) -> bool:
     return metrics["horizon_days"] != run.args.horizon or today - trained_on >= timedelta(days=run.args.only_stale)
 
 
+@contextmanager
+def workforce(run: Run, symbols: Sequence[str]) -> Iterator[Hands | None]:
+    """The workers of --cluster, looked at before anything is begun; None: processes of this machine."""
+    if run.args.cluster is None or not symbols:
+        yield None
+        return
+    from stockml.cluster import ClusterCrew, ClusterError, ClusterMissingError
+    from stockml.finishing import LIBRARIES
+
+    with ExitStack() as stack:
+        try:
+            crew = stack.enter_context(ClusterCrew(run.args.cluster, LIBRARIES, run.notice))
+        except ClusterMissingError as error:
+            raise cli.UsageError(str(error)) from None
+        except ClusterError as error:
+            raise cli.NotDoneError(str(error)) from None
+        yield crew
+
+
 def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     """FETCH the years to learn from, and before them what the first day's indicators look back on."""
     if not symbols:
@@ -125,25 +153,36 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     return run.fetch(symbols, run.args.years * SESSIONS_A_YEAR + HISTORY_SESSIONS)
 
 
-def fit_and_save(run: Run, tables: Mapping[str, PriceTable]) -> list[dict[str, Any]]:
+def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None) -> list[dict[str, Any]]:
     """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
     if not tables:
         return []
     from stockml import terminal, training
+    from stockml.workers import CrewLostError
 
     settings = training.TrainingSettings(
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
-    results = []
+    left, results = set(tables), []
     with cli.timed(run, "train"), terminal.progress(run) as on_progress:
-        for trained in training.train(tables, settings, on_progress):
-            if isinstance(trained, training.TrainingFailure):
-                run.fail(Failure(trained.symbol, trained.kind, trained.message))
-                continue
-            at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
-            training.save(run.home, trained, trained_at=at)
-            results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
+        try:
+            for trained in training.train(tables, settings, on_progress, hands):
+                left.remove(trained.symbol)
+                if isinstance(trained, training.TrainingFailure):
+                    run.fail(Failure(trained.symbol, trained.kind, trained.message))
+                    continue
+                at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
+                training.save(run.home, trained, trained_at=at)
+                results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
+        except CrewLostError as error:
+            leave_undone(run, sorted(left), f"{error} {len(results)} of {len(tables)} stocks are trained and saved")
     return sorted(results, key=lambda result: str(result["symbol"]))
+
+
+def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
+    """Tell once why no more could be trained, and keep which stocks are missing."""
+    cli.log.error("%s; run the same again with --only-stale 1 for the others.", why)
+    run.failures += [Failure(symbol, "cluster_lost", f"{symbol}: not trained. {why}.") for symbol in symbols]
 
 
 def scores(trained: TrainedStock) -> dict[str, Any]:
@@ -162,7 +201,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     while path.exists():  # another run ended in this very second
         time.sleep(0.1)
         path = run.home.metrics / datetime.now().strftime("training_session_%Y%m%d_%H%M%S.json")
-    names = ("source", "years", "horizon", "seed", "jobs", "only_stale")
+    names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
     session = run.to_json("train_models", {"settings": settings, "models": results}, run.exit_code(anything_done=True))
     write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")

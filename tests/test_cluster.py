@@ -1,0 +1,302 @@
+"""Training on a cluster: a real scheduler and two workers on this machine's loopback, killed, skewed and taken away."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import BARE, PROJECT, Ran, files_under, train
+from conftest import made_up_prices
+from trained import TRAINED, TRAINED_AS_OF
+
+from stockml import cluster, training
+from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew
+from stockml.finishing import OwnSettings, TrainedStock
+from stockml.home import Home
+from stockml.models import load_bundle, trained_symbols
+from stockml.pool import PoolSettings
+from stockml.prices import PriceTable
+from stockml.sample import SAMPLE_SYMBOLS
+from stockml.workers import CrewLostError, WorkerDiedError
+
+pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
+
+LIBRARIES = ("numpy", "joblib")
+SEVERAL = SAMPLE_SYMBOLS[:6]
+START_SECONDS = 60
+SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
+QUICK = training.TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
+
+
+class LocalCluster:
+    """A scheduler and its workers as processes, each of which can be killed."""
+
+    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
+        self.folder = folder
+        self.workers: list[subprocess.Popen[bytes]] = []
+        self._card = folder / "scheduler.json"
+        self.scheduler = self._start(
+            "scheduler", "--port", "0", "--scheduler-file", str(self._card), environment=settings
+        )
+        wait_for(self._card.exists)
+        self.address = json.loads(self._card.read_text())["address"]
+
+    def add_worker(self, threads: int = 1, cwd: Path = PROJECT, **environment: str) -> subprocess.Popen[bytes]:
+        """Start a worker without a supervisor, so that a killed one stays away."""
+        worker = self._start(
+            *("worker", self.address, "--nthreads", str(threads), "--no-nanny", "--memory-limit", "0"),
+            *("--local-directory", str(self.folder)),
+            cwd=cwd,
+            environment={"OMP_NUM_THREADS": "1"} | environment,
+        )
+        self.workers.append(worker)
+        return worker
+
+    def _start(
+        self, what: str, *options: str, cwd: Path = PROJECT, environment: dict[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "distributed.cli.dask_" + what, *options, "--host", "127.0.0.1"]
+        with (self.folder / f"{what}.log").open("ab") as log:
+            return subprocess.Popen(
+                [*command, "--no-dashboard"], cwd=cwd, env=BARE | (environment or {}), stdout=log, stderr=log
+            )
+
+    def stop(self) -> None:
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+def wait_for(condition: Any) -> None:
+    end = time.monotonic() + START_SECONDS
+    while not condition():
+        assert time.monotonic() < end, "the cluster did not get there in time"
+        time.sleep(0.02)
+
+
+@contextmanager
+def local_cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[LocalCluster]:
+    found = LocalCluster(folder, settings)
+    try:
+        for _ in range(workers):
+            found.add_worker()
+        yield found
+    finally:
+        found.stop()
+
+
+def wait_for_workers(found: LocalCluster, count: int) -> None:
+    from distributed import Client
+
+    with Client(found.address, set_as_default=False) as client:
+        wait_for(lambda: len(client.nthreads()) == count)
+
+
+@contextmanager
+def crew_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tuple[ClusterCrew, list[str]]]:
+    """A crew once there are that many workers, and what it was told."""
+    wait_for_workers(found, workers)
+    notices: list[str] = []
+    with ClusterCrew(found.address, LIBRARIES, notices.append, **how) as crew:
+        yield crew, notices
+
+
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    with local_cluster(tmp_path_factory.mktemp("cluster")) as found:
+        yield found
+
+
+@pytest.fixture
+def two_workers(lasting: LocalCluster) -> LocalCluster:
+    """The cluster of all tests that leave its scheduler alone, with two workers alive."""
+    lasting.workers = [worker for worker in lasting.workers if worker.poll() is None]
+    while len(lasting.workers) < 2:
+        lasting.add_worker()
+    wait_for_workers(lasting, 2)
+    return lasting
+
+
+# ---- tasks: the workers' copy of the project does not hold the tests, so these are functions anyone has ----
+
+
+def test_results_and_exceptions_come_back_with_their_numbers(two_workers: LocalCluster) -> None:
+    with crew_of(two_workers) as (crew, notices):
+        results = dict(crew.map(int, ["10", "11", "no number", "13"]))
+        assert dict(crew.map(abs, [-1])) == {0: 1}
+    assert isinstance(results.pop(2), ValueError)
+    assert results == {0: 10, 1: 11, 3: 13}
+    assert notices == []
+
+
+def test_what_is_handed_out_is_bounded_whatever_there_is_to_do(two_workers: LocalCluster) -> None:
+    taken, came, most = 0, 0, 0
+
+    def tasks() -> Iterator[int]:
+        nonlocal taken
+        for number in range(60):
+            taken += 1
+            yield number
+
+    with crew_of(two_workers) as (crew, _):
+        for _ in crew.map(abs, tasks()):
+            most = max(most, taken - came)
+            came += 1
+    assert came == 60
+    assert most <= IN_FLIGHT_A_WORKER * 2
+
+
+def test_large_tasks_bring_no_advice(two_workers: LocalCluster) -> None:
+    with crew_of(two_workers) as (crew, _):
+        assert dict(crew.map(len, [b"x" * 20_000_000])) == {0: 20_000_000}
+
+
+def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None:
+    with (
+        local_cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as found,
+        crew_of(found, patience_seconds=1) as (crew, _),
+    ):
+        assert isinstance(dict(crew.map(os._exit, [9]))[0], WorkerDiedError)
+        with pytest.raises(CrewLostError, match="has had no worker for 1 seconds"):
+            dict(crew.map(abs, [1]))
+
+
+def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Path) -> None:
+    with local_cluster(tmp_path, workers=1) as found, crew_of(found, workers=1) as (crew, _):
+
+        def tasks() -> Iterator[float]:
+            for number in range(8):
+                if number == 3:
+                    found.workers[0].kill()
+                    found.add_worker()
+                yield number / 10
+
+        assert set(dict(crew.map(time.sleep, tasks()))) == set(range(8))
+
+
+# ---- training ----
+
+
+@pytest.fixture(scope="module")
+def stocks() -> dict[str, PriceTable]:
+    return {name: made_up_prices(250, seed=seed, symbol=name) for seed, name in enumerate("ABCD")}
+
+
+@pytest.fixture(scope="module")
+def at_home(stocks: dict[str, PriceTable]) -> dict[str, TrainedStock]:
+    return {result.symbol: result for result in training.train(stocks, QUICK)}
+
+
+@pytest.mark.parametrize("stage", ["learn together", "finish"])
+def test_a_worker_killed_in_the_middle_costs_only_time(
+    two_workers: LocalCluster, stocks: dict[str, PriceTable], at_home: dict[str, TrainedStock], stage: str
+) -> None:
+    victim = two_workers.workers[0]
+
+    def on_progress(name: str, done: int, total: int) -> None:
+        if name == stage and done < total:
+            victim.kill()
+
+    with crew_of(two_workers) as (crew, _):
+        results = {result.symbol: result for result in training.train(stocks, QUICK, on_progress, crew)}
+    assert victim.wait() == -signal.SIGKILL
+    for symbol, ours in at_home.items():
+        theirs = results[symbol]
+        assert (theirs.files, theirs.metrics, theirs.validation) == (ours.files, ours.metrics, ours.validation)
+
+
+def test_the_command_writes_the_same_bytes_as_with_local_processes(
+    two_workers: LocalCluster, trained_home: Path, tmp_path: Path
+) -> None:
+    far = tmp_path / "far"
+    ran = train(*SIM, "--symbols", *TRAINED, "--home", far, "--cluster", two_workers.address)
+    assert (ran.code, ran.err) == (0, "")
+    for folder in ("models", "predictions"):
+        assert files_under(far / "ml_training_data" / folder) == files_under(trained_home / "ml_training_data" / folder)
+
+
+def test_when_the_scheduler_goes_away_finished_stocks_are_saved_and_only_the_others_trained_again(
+    two_workers: LocalCluster, tmp_path: Path
+) -> None:
+    home = tmp_path / "home"
+    saved = home / "ml_training_data/models"
+    options = (*SIM, "--symbols", *SEVERAL, "--home", home, "--json")
+    ran: list[Ran] = []
+    with local_cluster(tmp_path) as found:
+        wait_for_workers(found, 2)
+        run = threading.Thread(target=lambda: ran.append(train(*options, "--cluster", found.address)))
+        run.start()
+        wait_for(lambda: list(saved.glob("SIM-*/metrics.json")))
+        found.scheduler.kill()
+        run.join()
+    done = {model["symbol"] for model in ran[0].json["models"]}
+    assert ran[0].code == 1 and 0 < len(done) < len(SEVERAL)
+    assert f"{len(done)} of {len(SEVERAL)} stocks are trained and saved" in ran[0].err
+    assert "Traceback" not in ran[0].err and len(ran[0].err.splitlines()) == 1
+    assert {load_bundle(Home(home), symbol).symbol for symbol in trained_symbols(Home(home))} == done
+    assert {failure["symbol"] for failure in ran[0].json["failures"]} == set(SEVERAL) - done
+    before = files_under(saved)
+    again = train(*options, "--cluster", two_workers.address, "--only-stale", 1)
+    assert again.code == 0
+    assert {model["symbol"] for model in again.json["models"]} == set(SEVERAL) - done
+    assert before.items() <= files_under(saved).items()
+
+
+# ---- who may work ----
+
+
+def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_path: Path) -> None:
+    other = tmp_path / "joblib-0.1.dist-info"
+    other.mkdir()
+    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: joblib\nVersion: 0.1\n")
+    with local_cluster(tmp_path, workers=0) as found:
+        found.add_worker(PYTHONPATH=str(tmp_path))
+        found.add_worker(threads=2)
+        found.add_worker(cwd=tmp_path)
+        found.add_worker(OMP_NUM_THREADS="2")
+        wait_for_workers(found, 4)
+        ran = train(*SIM, "--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", found.address)
+        assert ran.code == 3 and not (tmp_path / "home").exists()
+        reasons = (
+            f"joblib is 0.1, not {version('joblib')}",
+            "2 threads",
+            "cannot load this program",
+            "OMP_NUM_THREADS is 2",
+        )
+        for reason in reasons:
+            assert reason in ran.err
+        assert ran.err.count("gets no work") == 4 and "Traceback" not in ran.err
+        found.add_worker()
+        with crew_of(found, workers=5) as (crew, notices):
+            assert len(notices) == 4 and all("tcp://127.0.0.1:" in notice for notice in notices)
+            assert dict(crew.map(abs, [-1, -2])) == {0: 1, 1: 2}
+
+
+def test_one_that_joins_later_is_looked_at_too(two_workers: LocalCluster) -> None:
+    with crew_of(two_workers) as (crew, notices):
+        two_workers.add_worker(threads=2)
+        wait_for_workers(two_workers, 3)
+        assert set(dict(crew.map(time.sleep, [cluster.LOOK_SECONDS, 0.5, 0.5, 0.5, 0.5]))) == set(range(5))
+    two_workers.workers[-1].kill()
+    two_workers.workers[-1].wait()
+    assert len(notices) == 1 and "it has 2 threads" in notices[0]
+
+
+@pytest.mark.parametrize(
+    ("address", "told"),
+    [("tcp://127.0.0.1:1", "does not answer"), ("nonsense://x", "nonsense"), ("tcp://127.0.0.1", "127.0.0.1")],
+)
+def test_an_address_without_a_scheduler_is_told_plainly(address: str, told: str, tmp_path: Path) -> None:
+    ran = train(*SIM, "--symbols", *TRAINED, "--home", tmp_path, "--cluster", address)
+    assert ran.code == 3 and told in ran.err and len(ran.err.splitlines()) == 1
