@@ -187,7 +187,7 @@ class Feedback(Generic[L]):
             "accuracy": {symbol: asdict(accuracy) for symbol, accuracy in sorted(learned.accuracy.items())},
             "learner": learned.learner.to_state(),
         }
-        write_whole(self._state, json.dumps(state, allow_nan=False, indent=1, sort_keys=True) + "\n")
+        write_whole(self._state, json.dumps(state, allow_nan=False, sort_keys=True) + "\n")
         write_for_tail(self._scores, json.dumps(scores, allow_nan=False, indent=2))
 
     def _digest(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,8 @@ from typing import Any
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+
+_GREATEST = sys.float_info.max
 
 PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
@@ -133,31 +136,32 @@ class Prediction:
         try:
             evidence = record["evidence"]
             prediction = cls(
-                symbol=_text(record, "symbol"),
-                prediction_date=_time(record, "prediction_date"),
-                current_price=_price(record, "current_price"),
-                predicted_price=_price(record, "predicted_price"),
-                predicted_change_pct=_number(record, "predicted_change_pct"),
-                confidence=_number(record, "confidence"),
-                prediction_horizon_days=_positive_int(record, "prediction_horizon_days"),
-                target_date=_date(record, "target_date"),
-                market_regime=_text(record, "market_regime"),
+                symbol=_text("symbol", record["symbol"]),
+                prediction_date=_time("prediction_date", record["prediction_date"]),
+                current_price=_price("current_price", record["current_price"]),
+                predicted_price=_price("predicted_price", record["predicted_price"]),
+                predicted_change_pct=_number("predicted_change_pct", record["predicted_change_pct"]),
+                confidence=_number("confidence", record["confidence"]),
+                prediction_horizon_days=_positive_int("prediction_horizon_days", record["prediction_horizon_days"]),
+                target_date=_date("target_date", record["target_date"]),
+                market_regime=_text("market_regime", record["market_regime"]),
                 signals=tuple(
-                    Signal(_text({"signals": name}, "signals"), _number({"signals": weight}, "signals"))
-                    for name, weight in record["signals"]
+                    Signal(_text("signals", name), _number("signals", weight)) for name, weight in record["signals"]
                 ),
-                data_through=_date(record, "data_through"),
-                magnitude=_number(record, "magnitude"),
-                low=_number(record, "low"),
-                high=_number(record, "high"),
-                path=tuple(_number({"path": price}, "path") for price in record["path"]),
+                data_through=_date("data_through", record["data_through"]),
+                magnitude=_number("magnitude", record["magnitude"]),
+                low=_number("low", record["low"]),
+                high=_number("high", record["high"]),
+                path=tuple(_number("path", price) for price in record["path"]),
                 evidence=Evidence(
-                    {name: _number(evidence["opinions"], name) for name in evidence["opinions"]},
-                    {name: _number(evidence["confidence_inputs"], name) for name in evidence["confidence_inputs"]},
+                    {name: _number(name, value) for name, value in evidence["opinions"].items()},
+                    {name: _number(name, value) for name, value in evidence["confidence_inputs"].items()},
                 ),
-                source=_text(record, "source"),
-                currency=None if record["currency"] is None else _text(record, "currency"),
-                model_trained_at=None if record["model_trained_at"] is None else _text(record, "model_trained_at"),
+                source=_text("source", record["source"]),
+                currency=None if record["currency"] is None else _text("currency", record["currency"]),
+                model_trained_at=None
+                if record["model_trained_at"] is None
+                else _text("model_trained_at", record["model_trained_at"]),
                 outcome=_outcome(record),
             )
         except KeyError as error:
@@ -202,39 +206,42 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
     if status == PENDING:
         return None
     if status == VERIFIED:
-        factor = _number(record, "units_factor") if "units_factor" in record else None
+        factor = _number("units_factor", record["units_factor"]) if "units_factor" in record else None
         if not isinstance(record["was_accurate"], bool):
             raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
         return Outcome(
             status=VERIFIED,
-            settled_at=_time(record, "verified_at"),
-            actual_price=_price(record, "actual_price"),
-            error_pct=_number(record, "error_pct"),
+            settled_at=_time("verified_at", record["verified_at"]),
+            actual_price=_price("actual_price", record["actual_price"]),
+            error_pct=_number("error_pct", record["error_pct"]),
             was_accurate=record["was_accurate"],
-            naive_error_pct=_number(record, "naive_error_pct"),
+            naive_error_pct=_number("naive_error_pct", record["naive_error_pct"]),
             units_factor=factor,
         )
     if status == EXPIRED:
-        return Outcome(status=EXPIRED, settled_at=_time(record, "expired_at"), reason=_text(record, "reason"))
+        return Outcome(
+            status=EXPIRED,
+            settled_at=_time("expired_at", record["expired_at"]),
+            reason=_text("reason", record["reason"]),
+        )
     raise ValueError(f"status is {status!r}, not pending, verified or expired")
 
 
-def _text(record: Mapping[str, Any], key: str) -> str:
-    value = record[key]
+def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{key} is {value!r}, not a text")
     return value
 
 
-def _time(record: Mapping[str, Any], key: str) -> str:
-    value = _text(record, key)
+def _time(key: str, value: Any) -> str:
+    _text(key, value)
     if len(value) != 19 or value[10] != "T" or value[16] != ":" or not _is_iso(value):
         raise ValueError(f"{key} is {value!r}, not a time like 2026-02-01T12:30:00")
     return value
 
 
-def _date(record: Mapping[str, Any], key: str) -> str:
-    value = _text(record, key)
+def _date(key: str, value: Any) -> str:
+    _text(key, value)
     if len(value) != 10 or not _is_iso(value):
         raise ValueError(f"{key} is {value!r}, not a date like 2026-02-01")
     return value
@@ -248,22 +255,22 @@ def _is_iso(text: str) -> bool:
     return text[4] == text[7] == "-"
 
 
-def _number(record: Mapping[str, Any], key: str) -> float:
-    value = record[key]
+def _number(key: str, value: Any) -> float:
+    if type(value) is float and -_GREATEST <= value <= _GREATEST:  # nearly all of them, and there are many
+        return value
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"{key} is {value!r}, not a finite number")
     return float(value)
 
 
-def _price(record: Mapping[str, Any], key: str) -> float:
-    value = _number(record, key)
+def _price(key: str, value: Any) -> float:
+    value = _number(key, value)
     if value <= 0:
         raise ValueError(f"{key} is {value!r}, a price is above 0")
     return value
 
 
-def _positive_int(record: Mapping[str, Any], key: str) -> int:
-    value = record[key]
+def _positive_int(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{key} is {value!r}, not a whole number above 0")
     return value

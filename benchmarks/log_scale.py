@@ -1,0 +1,186 @@
+"""What a log of a million lines costs a run that settles 500 due predictions or adds 500, beside 10,000 lines.
+
+python benchmarks/log_scale.py [--lines 10000 1000000] [--stocks 500]      some minutes, and 3 KB of disk a line
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from pathlib import Path
+from statistics import median
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from timing import PROJECT, PYTHON, verdict
+
+from stockml.home import Home
+from stockml.log_lines import new_line
+from stockml.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+
+FIRST_DAY = date(2000, 1, 3)
+HORIZON = 5  # weekdays: the symbols' suffix is on no exchange's list
+ROUNDS = 5
+SLOWER = 1.5
+MEGABYTES = 300
+NAMES = ("overbought", "macd_positive", "golden_cross", "death_cross", "regime_bullish", "lstm", "xgb", "pattern_1")
+
+
+def weekday(number: int) -> date:
+    """The weekdays from FIRST_DAY on, counted from 0."""
+    return FIRST_DAY + timedelta(days=number // 5 * 7 + number % 5)
+
+
+def symbols(stocks: int) -> list[str]:
+    return [f"N{number:03d}.ZZ" for number in range(stocks)]
+
+
+def close(symbol: str, day: int) -> float:
+    """A made-up price of a weekday."""
+    return round(100 + int(symbol[1:4]) + 10 * ((day * 37 + int(symbol[1:4]) * 11) % 101) / 101, 2)
+
+
+def made(symbol: str, day: int) -> Prediction:
+    """The prediction made on a weekday."""
+    price = close(symbol, day)
+    change = round((day * 13 % 21 - 10) * 0.1, 2)
+    predicted = round(price * (1 + change / 100), 2)
+    opinions = {name: round((day * 7 + number * 3) % 19 * 0.1 - 0.9, 4) for number, name in enumerate(NAMES)}
+    return Prediction(
+        symbol, f"{weekday(day)}T16:00:00", price, predicted, change, 0.75, HORIZON, str(weekday(day + HORIZON)),
+        "sideways", (Signal("macd_positive", 0.2), Signal("lstm", round(change / 5 - 0.2, 4))), str(weekday(day)), 1.0,
+        round(predicted * 0.97, 2), round(predicted * 1.03, 2), (predicted,) * HORIZON,
+        Evidence(opinions, {"daily_volatility_pct": 1.5, "horizon_volatility_pct": 3.35, "ticks": 250.0}),
+        "csv", None, None,
+    )  # fmt: skip
+
+
+def came_true(line: Prediction) -> Outcome:
+    """What the made-up prices say of it."""
+    day = next(day for day in range(10**6) if str(weekday(day)) == line.target_date)
+    actual = close(line.symbol, day)
+    error, naive = (
+        round(abs(actual - guess) / actual * 100, 2) for guess in (line.predicted_price, line.current_price)
+    )
+    return Outcome(VERIFIED, f"{line.target_date}T16:00:00", actual, error, error < 5, naive)
+
+
+def lines(stocks: int, days: int) -> Iterator[bytes]:
+    """A log in which all is settled: every stock's prediction of each day, written from one pattern."""
+    for day in range(days):
+        pattern = made("N000.ZZ", day)
+        width = len(new_line(pattern))
+        for symbol in symbols(stocks):
+            line = replace(made(symbol, day), outcome=None)
+            actual = close(symbol, day + HORIZON)
+            error = round(abs(actual - line.predicted_price) / actual * 100, 2)
+            naive = round(abs(actual - line.current_price) / actual * 100, 2)
+            outcome = Outcome(VERIFIED, f"{weekday(day + HORIZON)}T16:00:00", actual, error, error < 5, naive)
+            yield replace(line, outcome=outcome).to_json().encode().ljust(width - 1) + b"\n"
+
+
+def build(home: Home, stocks: int, count: int) -> int:
+    """Write the log; returns the first weekday that is not in it."""
+    days = count // stocks
+    home.log.parent.mkdir(parents=True)
+    with home.log.open("wb") as file:
+        for line in lines(stocks, days):
+            file.write(line)
+    return days
+
+
+def work(home: Home, what: str, day: int, stocks: int) -> None:
+    """One run of the part of the predictor that has to do with the log."""
+    from stockml.feedback import Feedback
+    from stockml.learning import Learner
+    from stockml.prediction_log import PredictionLog, Settled
+
+    log = PredictionLog(home.log)
+    assert log.kinds() == {"csv"}
+    log.pending()
+    with log.locked():
+        view = log.read()
+        done = Settled()
+        if what == "settle":
+            done = log.settle({line.id: came_true(line) for line in view.pending})
+            assert len(done.done) == stocks
+        Feedback(home.feedback, Learner).update(log, view, done)
+        if what == "append":
+            assert len(log.append(made(symbol, day) for symbol in symbols(stocks))) == stocks
+
+
+def measured(command: Sequence[object]) -> tuple[float, float]:
+    """Seconds and megabytes of a process."""
+    started = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    seconds = time.perf_counter() - started
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, f"{command}: {process.returncode}"
+    return seconds, usage.ru_maxrss / 1024
+
+
+def prices(folder: Path, stocks: int, first: int, last: int) -> None:
+    """A CSV file a stock for a span of weekdays."""
+    folder.mkdir()
+    for symbol in symbols(stocks):
+        rows = ["Date,Open,High,Low,Close,Volume"]
+        for day in range(first, last):
+            price = close(symbol, day)
+            rows.append(f"{weekday(day)},{price},{price + 1},{price - 1},{price},{1000 + day}")
+        (folder / f"{symbol}.csv").write_text("\n".join(rows) + "\n")
+
+
+def runs(root: Path, stocks: int, count: int) -> dict[str, tuple[float, float]]:
+    """Median seconds and greatest megabytes of each kind of run on a log of so many lines."""
+    home = Home(root / f"{count}")
+    day = build(home, stocks, count)
+    me = [PYTHON, __file__, "--home", home.root, "--stocks", stocks]
+    taken = {"first reading": [measured([*me, "--work", "read", "--day", day])]}
+    for _ in range(ROUNDS):
+        for what in ("append", "settle"):
+            taken.setdefault(what, []).append(measured([*me, "--work", what, "--day", day]))
+        day += 1
+    day += HORIZON  # after all that is in the log: an earlier day would have to be learned for by itself
+    folder = root / f"prices{count}"
+    prices(folder, stocks, day - 320, day + HORIZON + 1)
+    predictor = [PROJECT / "realtime_predictor.py", "--source", f"csv:{folder}", "--home", home.root, "--quiet"]
+    named = root / "symbols.txt"
+    named.write_text("\n".join(symbols(stocks)))
+    day_of_prices = ["--symbols-file", named, "--as-of", weekday(day)]
+    taken["daily run, whole command"] = [measured([*predictor, *day_of_prices])]
+    verify = ["--verify-only", "--as-of", weekday(day + HORIZON)]
+    taken["verify, whole command"] = [measured([*predictor, *verify])]
+    return {what: (median(s for s, _ in each), max(m for _, m in each)) for what, each in taken.items()}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--lines", type=int, nargs=2, default=[10_000, 1_000_000])
+    parser.add_argument("--stocks", type=int, default=500)
+    parser.add_argument("--work", choices=["read", "append", "settle"], help=argparse.SUPPRESS)
+    parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.work:
+        return work(Home(args.home), args.work, args.day, args.stocks)
+    with tempfile.TemporaryDirectory(prefix="log_scale") as root:
+        few, many = (runs(Path(root), args.stocks, count) for count in args.lines)
+    print(json.dumps({str(count): run for count, run in zip(args.lines, (few, many), strict=True)}, indent=1))
+    for what in few:
+        if what != "first reading":
+            times = many[what][0] / few[what][0]
+            print(verdict(f"{what}: {args.lines[1]:,} lines beside {args.lines[0]:,}", times, SLOWER, "times"))
+            print(verdict(f"{what}: memory at {args.lines[1]:,} lines", many[what][1], MEGABYTES, "MB"))
+    return None
+
+
+if __name__ == "__main__":
+    main()
