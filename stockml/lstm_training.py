@@ -87,7 +87,7 @@ class Learner:
         size = sum(math.prod(shape) for shape in self._shapes)
         self._flat, self._gradient, self._first, self._second, self._spare = np.zeros((5, size), dtype=np.float32)
         self._weights, self._gradients = self._views(self._flat), self._views(self._gradient)
-        self._layers = [LayerPass(settings.batch) for _ in range(LAYERS)]
+        self._layers = [LayerPass(settings.batch, is_last=number == LAYERS - 1) for number in range(LAYERS)]
         self._slope = np.zeros((WINDOW_SESSIONS, settings.batch, UNITS), dtype=np.float32)
         self._steps = 0
 
@@ -130,7 +130,7 @@ class Learner:
     def _backward(self, slope: Float32) -> None:
         np.matmul(self._layers[-1].dropped[-1].T, slope, out=self._gradients[-2])
         slope.sum(axis=0, out=self._gradients[-1])
-        self._slope[:-1] = 0.0  # of the last layer only the last day's output counts
+        self._slope[:-1] = 0.0
         np.matmul(slope, self._weights[-2].T, out=self._slope[-1])
         for number in reversed(range(LAYERS)):
             part = slice(3 * number, 3 * number + 3)
@@ -191,7 +191,7 @@ class LayerPass:
     _tilt = _by_gate(1.0, 0.0)
     _base = _by_gate(0.0, 1.0)
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, *, is_last: bool) -> None:
         def buffer(size: int, days: int = WINDOW_SESSIONS) -> Float32:
             return np.zeros((days, batch, size), dtype=np.float32)
 
@@ -201,8 +201,8 @@ class LayerPass:
         self._cells = buffer(UNITS, WINDOW_SESSIONS + 1)  # 0 before the first day
         self._squashed = buffer(UNITS)  # tanh of the cells
         self._outputs = buffer(UNITS, WINDOW_SESSIONS + 1)
-        self._mask = buffer(UNITS)
-        self.dropped = buffer(UNITS)  # what the next layer sees
+        self._mask = buffer(UNITS, 1 if is_last else WINDOW_SESSIONS)  # of the last layer, only the last day counts
+        self.dropped = np.zeros_like(self._mask)  # what the next layer sees
         self._wide = np.zeros((batch, 4 * UNITS), dtype=np.float32)
         self._one, self._other, self._cell_slope = np.zeros((3, batch, UNITS), dtype=np.float32)
 
@@ -229,13 +229,13 @@ class LayerPass:
         if rng is None:
             self._mask[...] = 1.0
         else:
-            draws = np.frombuffer(rng.bytes(2 * self._mask.size), dtype=np.uint16).reshape(self._mask.shape)
+            draws = rng.bit_generator.random_raw(self._mask.size // 4).view(np.uint16).reshape(self._mask.shape)
             np.multiply(draws >= round(DROPOUT * 2**16), np.float32(1 / (1 - DROPOUT)), out=self._mask)
-        np.multiply(self._outputs[1:], self._mask, out=self.dropped)
+        np.multiply(self._outputs[-len(self._mask) :], self._mask, out=self.dropped)
 
     def backward(self, slope: Float32, weights: list[Float32], gradients: list[Float32]) -> None:
         """From the loss's slope by `dropped`, which is overwritten, to its gradients by the weights."""
-        slope *= self._mask
+        slope[-len(self._mask) :] *= self._mask
         self._cell_slope[...] = 0.0
         back = np.ascontiguousarray(weights[1].T)
         for day in reversed(range(WINDOW_SESSIONS)):

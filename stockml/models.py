@@ -139,7 +139,8 @@ class ModelBundle:
         return Forecasts(days, path, change, reading.number, reading.unusual, reading.outcome_pct)
 
     def _check_features(self, features: pd.DataFrame) -> None:
-        if feature_names(features) != self.metrics["features"]:
+        known = (self.metrics["features"], self.metrics["inputs"], self.metrics["window_sessions"])
+        if known != (feature_names(features), list(lstm.INPUTS), lstm.WINDOW_SESSIONS):
             text = f"{self.symbol}: its models were made for other features than today's; {_RETRAIN} {self.symbol}"
             raise ModelError(WRONG_FEATURES, text)
 
@@ -309,7 +310,8 @@ def _metrics(folder: int, symbol: str) -> dict[str, Any]:
     try:
         metrics = json.loads(content)
         whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
-        date.fromisoformat(metrics["data_through"]), str(metrics["trained_at"]), list(metrics["features"])
+        whole = whole and {"trained_at", "features", "inputs", "window_sessions"} <= set(metrics)
+        date.fromisoformat(metrics["data_through"])
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:

@@ -174,7 +174,7 @@ def test_gradients_with_dropout_follow_the_loss_with_the_same_units_silenced() -
 
 
 def test_dropout_silences_a_fifth_of_each_layer_and_keeps_its_mean() -> None:
-    layer = LayerPass(batch=64)
+    layer = LayerPass(batch=64, is_last=False)
     weights = random_network().weights[:3]
     layer.forward(random_windows(64).transpose(1, 0, 2).copy(), *weights)
     layer.drop_out(None)

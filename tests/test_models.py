@@ -65,6 +65,8 @@ def made_up_metrics(table: PriceTable) -> dict[str, object]:
         "trained_at": "2026-06-30T15:30:00",
         "data_through": table.data_through.isoformat(),
         "features": models.feature_names(feature_table(table)),
+        "inputs": list(lstm.INPUTS),
+        "window_sessions": lstm.WINDOW_SESSIONS,
     }
 
 
@@ -194,9 +196,10 @@ def test_a_derived_copy_of_something_else_is_unreadable(
     assert refused.value.kind == models.UNREADABLE
 
 
-def test_other_features_are_refused(home: Home, table: PriceTable) -> None:
+@pytest.mark.parametrize("other", [{"features": ["rsi"]}, {"inputs": ["rsi"]}, {"window_sessions": 60}])
+def test_other_features_are_refused(home: Home, table: PriceTable, other: dict[str, object]) -> None:
     bundle = models.load_bundle(home, table.symbol)
-    older = replace(bundle, metrics={**bundle.metrics, "features": ["rsi"]})
+    older = replace(bundle, metrics={**bundle.metrics, **other})
     with pytest.raises(ModelError, match="other features") as refused:
         older.forecast(table)
     assert refused.value.kind == models.WRONG_FEATURES
