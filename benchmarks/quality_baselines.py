@@ -1,0 +1,73 @@
+"""What the full system is measured against: SPEC's fixed rule, a pooled drift, a logit of range volatility.
+
+The last two are fitted on all days of the same stocks whose outcome was known before the first day that is tested.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from stockml.past import PastStock
+from stockml.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
+from stockml.signals import RULE_WEIGHTS
+
+HORIZON = 5
+WINDOWS, MARKET_WINDOWS = (1, 5, 20, 60, 250), (5, 20)
+FIRST_DAY = date(2010, 1, 11)  # from here on the Indian tables are free of phantoms
+LEAST = 5e-4  # a daily volatility below this is a flat bar's
+
+
+def fixed_rule(lines: Iterable[Prediction]) -> np.ndarray:
+    """What SPEC's rule with its starting weights forecasts on the verified lines, by (made_on, symbol), in %."""
+    verified = sorted((line for line in lines if line.status == VERIFIED), key=lambda x: (x.data_through, x.symbol))
+    return np.array([sum(line.evidence.opinions.get(name, 0.0) for name in RULE_WEIGHTS) for line in verified])
+
+
+def past_table(stocks: Sequence[PastStock]) -> pd.DataFrame:
+    """Each stock's days with log volatilities and what came after: made_on, symbol, known_on, actual (in %), v*, m*."""
+    table = pd.concat([_days(stock) for stock in stocks], ignore_index=True)
+    for window in MARKET_WINDOWS:
+        volatility = np.exp(table[f"v{window}"])
+        table[f"m{window}"] = np.log(volatility.groupby(table["made_on"]).transform("mean"))
+    return table
+
+
+def _days(stock: PastStock) -> pd.DataFrame:
+    bars = stock.evenings.bars
+    bars = bars[bars.index >= pd.Timestamp(FIRST_DAY)]
+    opened, high, low, close = (np.log(bars[name]) for name in ("open", "high", "low", "close"))
+    gap = (opened - close.shift()).where(lambda gap: gap.abs() < 0.3, 0.0)  # a demerger is no volatility
+    # Garman and Klass (1980), with the gap before the session
+    daily = gap**2 + (0.5 * (high - low) ** 2 - (2 * np.log(2) - 1) * (close - opened) ** 2).clip(lower=0)
+    table = pd.DataFrame({"made_on": bars.index.strftime("%Y-%m-%d"), "symbol": stock.symbol})
+    known_on = np.append(table["made_on"].to_numpy()[HORIZON:], [""] * min(HORIZON, len(table)))
+    table["known_on"] = known_on
+    table["actual"] = ((bars["close"].shift(-HORIZON) / bars["close"] - 1) * 100).to_numpy()
+    for window in WINDOWS:
+        table[f"v{window}"] = np.log(np.sqrt(daily.rolling(window).mean()).clip(lower=LEAST)).to_numpy()
+    return table
+
+
+def known_before(past: pd.DataFrame, day: str) -> pd.DataFrame:
+    """The rows whose outcome was known before a day."""
+    return past[(past["known_on"] < day) & past["actual"].notna() & (past["known_on"] != "")]
+
+
+def pooled_drift(past: pd.DataFrame) -> float:
+    """The median change over the horizon, in %."""
+    return float(past["actual"].median())
+
+
+def logit(past: pd.DataFrame, now: pd.DataFrame) -> np.ndarray:
+    """The chance that "no change" is accurate, from a logistic model of log volatilities, shape (n_now,)."""
+    from sklearn.linear_model import LogisticRegression
+
+    names = [f"v{window}" for window in WINDOWS] + [f"m{window}" for window in MARKET_WINDOWS]
+    fitted_on = past.dropna(subset=names)
+    accurate = (np.abs(fitted_on["actual"]) / (1 + fitted_on["actual"] / 100)) < ACCURATE_BELOW_PCT
+    model = LogisticRegression(C=1e6, max_iter=1000).fit(fitted_on[names], accurate)
+    return model.predict_proba(now[names].ffill(axis=1))[:, 1]

@@ -1,0 +1,247 @@
+"""Markets, and lives in them: the replay's own steps, with a log in memory and learners that lack a part.
+
+What is seen on each evening is worked out once and lived through by every variant.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import pandas as pd
+
+from stockml.evenings import Evenings
+from stockml.feed import Raw
+from stockml.home import Home
+from stockml.learning import Learner, Priors, Weighing
+from stockml.past import Evening, PastStock
+from stockml.records import VERIFIED, Outcome, Prediction
+from stockml.replay import Book, ReplaySettings, Troubles, live_through, look
+from stockml.replay_models import Cast, stretches
+from stockml.sessions import Clock
+from stockml.training import TrainingSettings
+
+PROJECT = Path(__file__).resolve().parents[1]
+DATA = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared") / "market-data"
+BUILD = PROJECT / "build"
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+FIRST_TEST_DAY = date(2023, 1, 1)
+SESSIONS_BEFORE = 500  # that a stock must have before the test begins: what its models learn from
+
+
+@dataclass(frozen=True)
+class Market:
+    """Stocks, and the days on which they are forecast."""
+
+    name: str
+    stocks: Sequence[PastStock]
+    settings: ReplaySettings
+
+    @property
+    def days(self) -> list[date]:
+        return self.settings.sessions()
+
+
+REAL = {"NSE": ("nse-nifty50", date(2026, 8, 7)), "US": ("us-sp500-10y", date(2026, 3, 11))}
+
+
+def real_market(name: str, *, most_stocks: int | None = None, last: date | None = None) -> Market:
+    """The shared price tables with two years before 2023, from 2023 to their end."""
+    folder, end = REAL[name]
+    stocks = []
+    for path in sorted((DATA / folder).glob("*.csv")):
+        raw = pd.read_csv(path)
+        if (raw["Date"] < FIRST_TEST_DAY.isoformat()).sum() >= SESSIONS_BEFORE:
+            stocks.append(PastStock(Evenings(path.stem, Raw(raw, None), "csv"), None, "csv"))
+    stocks = stocks[:most_stocks]
+    symbols = tuple(stock.symbol for stock in stocks)
+    return Market(name, stocks, ReplaySettings(FIRST_TEST_DAY, last or end, symbols, "csv"))
+
+
+# ---- a log in memory -------------------------------------------------------------------------------------------------
+
+
+class MemoryBook:
+    """What a replay's log and feedback do, without a disk; `lines` are the predictions in the order they were made."""
+
+    def __init__(self, learner: Learner) -> None:
+        self.learner = learner
+        self.pending: dict[str, Prediction] = {}
+        self.lines: dict[str, Prediction] = {}
+        self._position: dict[str, int] = {}
+
+    def settle(self, outcomes: Mapping[str, Outcome]) -> None:
+        for id_ in sorted(outcomes, key=lambda id_: (outcomes[id_].settled_at, self._position[id_])):
+            self.lines[id_] = replace(self.pending.pop(id_), outcome=outcomes[id_])
+            if self.lines[id_].status == VERIFIED:
+                self.learner.learn(self.lines[id_])
+
+    def append(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
+        new = [line for line in predictions if line.id not in self.lines]
+        self._position |= {line.id: len(self.lines) + number for number, line in enumerate(new)}
+        self.lines |= {line.id: line for line in new}
+        self.pending |= {line.id: line for line in new}
+        return new
+
+
+# ---- learners that lack a part ---------------------------------------------------------------------------------------
+
+
+class Partial(Learner):
+    """A learner that never hears some signals."""
+
+    def __init__(self, is_heard: Callable[[str], bool]) -> None:
+        super().__init__()
+        self._is_heard = is_heard
+
+    def learn(self, prediction: Prediction) -> None:
+        evidence = replace(prediction.evidence, opinions=self._heard(prediction.evidence.opinions))
+        super().learn(replace(prediction, evidence=evidence))
+
+    def weigh(
+        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors | None = None
+    ) -> Weighing:
+        return super().weigh(symbol, horizon, regime, self._heard(opinions), priors or Priors())
+
+    def _heard(self, opinions: Mapping[str, float]) -> dict[str, float]:
+        return {name: value for name, value in opinions.items() if self._is_heard(name)}
+
+
+class Unlearning(Learner):
+    """A learner that learns nothing: what training found before serves for ever."""
+
+    def learn(self, prediction: Prediction) -> None:
+        return
+
+
+class Alone(Learner):
+    """A learner a stock: nothing is pooled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._own: dict[str, Learner] = {}
+
+    def learn(self, prediction: Prediction) -> None:
+        self._of(prediction.symbol).learn(prediction)
+
+    def weigh(
+        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors | None = None
+    ) -> Weighing:
+        return self._of(symbol).weigh(symbol, horizon, regime, opinions, priors or Priors())
+
+    def confidence(self, symbol, horizon, inputs, change_pct):  # type: ignore[no-untyped-def]
+        return self._of(symbol).confidence(symbol, horizon, inputs, change_pct)
+
+    def _of(self, symbol: str) -> Learner:
+        return self._own.setdefault(symbol, Learner())
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A way to live through a market: with its models' forecasts or without, and with which learner."""
+
+    learner: Callable[[], Learner]
+    with_models: bool = True
+
+
+def without(*beginnings: str) -> Variant:
+    return Variant(lambda: Partial(lambda name: not name.startswith(beginnings)))
+
+
+FULL, COLD = "full system", "signals, learning from a cold start"
+VARIANTS = {
+    FULL: Variant(Learner),
+    COLD: Variant(Learner, with_models=False),
+}
+ABLATIONS = {
+    "without patterns": without("pattern_"),
+    "without LSTM": without("lstm"),
+    "without XGBoost": without("xgb"),
+    "without learning": Variant(Unlearning),
+    "without pooling": Variant(Alone),
+    "without regimes": without("regime_"),
+}
+
+
+# ---- living ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Seen:
+    """A market's evenings, and how its models did on their own validation days."""
+
+    market: Market
+    evenings: dict[date, Evening] = field(default_factory=dict)
+    validation: list[dict[str, float]] = field(default_factory=list)
+
+    def part(self, first: int, last: int) -> Seen:
+        days = list(self.evenings)[first:last]
+        return Seen(self.market, {day: self.evenings[day] for day in days})
+
+
+def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print) -> Seen:
+    """Every evening of a market, with the forecasts of models trained as of each of those days."""
+    seen, cast = Seen(market), Cast([Home(Path("/nonexistent"))], jobs)
+    folder = BUILD / "quality-models" / f"{market.name}-{digest(market)}"
+    book: Book = MemoryBook(Learner())
+    for stretch in stretches(market.days, training_days, folder):
+        if stretch.folder is not None:
+            tell(f"{market.name}: models of {stretch.since}")
+            cast.train(stretch.folder, market.stocks, Clock(NOW, stretch.since), TrainingSettings(jobs=jobs), _silent)
+            seen.validation += _validation(Home(stretch.folder))
+        if stretch.days and training_days:
+            cast.give_opinions(market.stocks, stretch.days, _silent)
+        for day in stretch.days:
+            seen.evenings[day] = look(Clock(NOW, day), market.stocks, book, market.settings, Troubles())[0]
+    return seen
+
+
+def live(seen: Seen, variant: Variant) -> list[Prediction]:
+    """All predictions of a life, with their outcomes where they came."""
+    book = MemoryBook(variant.learner())
+    for day, evening in seen.evenings.items():
+        as_seen = evening if variant.with_models else without_models(evening)
+        live_through(Clock(NOW, day), as_seen, book, seen.market.settings)
+    return list(book.lines.values())
+
+
+def without_models(evening: Evening) -> Evening:
+    return replace(evening, analyses=[replace(analysis, model=None) for analysis in evening.analyses])
+
+
+def half_years(days: Sequence[date]) -> list[date]:
+    """The first session, and the first of each half-year after it."""
+    firsts: dict[tuple[int, bool], date] = {}
+    for day in days:
+        firsts.setdefault((day.year, day.month > 6), day)
+    return list(firsts.values())
+
+
+def digest(market: Market) -> str:
+    """What the trained models depend on: the program, the prices and the stocks."""
+    parts = [path.read_bytes() for path in sorted((PROJECT / "stockml").glob("*.py")) if path.stem in _TRAINS]
+    parts += [pd.util.hash_pandas_object(stock.evenings.bars).to_numpy().tobytes() for stock in market.stocks]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
+
+
+_TRAINS = {"training", "pool", "finishing", "material", "shrinkage", "lstm", "lstm_training", "xgb"}
+_TRAINS |= {"features", "indicators", "patterns", "models"}
+
+
+def _validation(home: Home) -> Iterable[dict[str, float]]:
+    from stockml import models
+
+    for symbol in models.trained_symbols(home):
+        metrics = models.read_metrics(home, symbol)
+        yield {name: metrics[name] / metrics["naive_mae"] for name in ("lstm_mae", "xgb_mae", "ensemble_mae")}
+
+
+def _silent(stage: str, done: int, of: int) -> None:
+    """Nobody watches a benchmark's bars."""
