@@ -50,7 +50,6 @@ EXAMPLES = """examples:
 
 Forecasts are no financial advice."""
 
-STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
 LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the page of a longer one is left to --report
 
 log = logging.getLogger("stockml")
@@ -251,6 +250,7 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
 def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     """What a stock's models say of its newest session; None, and a word to the user, where they cannot be asked."""
     from stockml import cycle, models
+    from stockml.status import MODEL_STALE_AFTER_DAYS
 
     try:
         bundle = models.load_bundle(run.home, prices.symbol)
@@ -266,7 +266,7 @@ def model_view(run: Run, prices: PriceTable) -> ModelView | None:
             f"{prices.symbol}: its model has seen {bundle.data_through}, after {prices.data_through}, and is not used."
         )
         return None
-    if age_days > STALE_AFTER_DAYS:
+    if age_days > MODEL_STALE_AFTER_DAYS:
         run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
     if run.args.horizon > bundle.horizon:
         run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
