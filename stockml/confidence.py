@@ -13,18 +13,18 @@ from typing import Any
 from stockml.records import ACCURATE_BELOW_PCT
 from stockml.volatility import LEAST_PCT, MARKET_WINDOWS, WINDOWS, market_input, stock_input
 
-ELASTICITIES = {  # of the coming change's size; they sum to 1: twice as wild in all windows, twice as far
-    stock_input(1): 0.11,
+ELASTICITIES = {  # of the coming change's size; they sum to less than 1, for what is wild calms down
+    stock_input(1): 0.10,
     stock_input(5): 0.06,
-    stock_input(20): 0.35,
-    stock_input(60): 0.14,
-    stock_input(250): 0.23,
-    market_input(5): 0.40,  # the market's last week over its last month: a storm comes, or passes
-    market_input(20): -0.29,
+    stock_input(20): 0.33,
+    stock_input(60): 0.13,
+    stock_input(250): 0.22,
+    market_input(5): 0.38,  # the market's last week over its last month: a storm comes, or passes
+    market_input(20): -0.28,
 }
 UNKNOWN_PCT = 1.5  # a large stock's usual volatility a session, where a line tells none
 GREATEST_PCT = 100.0
-SCALE = 0.92  # of Student's law, in the volatilities above; with it half of all changes stay below 0.67 of them
+SCALE = 0.96  # of Student's law, for the volatilities above over one session
 EIGHTY_PCT = 1.4759  # Student's t with 5 degrees of freedom stays within this four times in five
 MISSES = 0.2  # the share of outcomes that an 80 % interval leaves out
 SHARPEST = 0.999  # no probability is nearer to 0 or 1

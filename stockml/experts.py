@@ -36,12 +36,12 @@ class Expert:
 
 
 EXPERTS = (
-    Expert("start", trust_spread=1.0, drift_spread=0.3, mean_spread=math.inf, half_life=math.inf, share=0.03),
-    Expert("sceptic", trust_spread=0.1, drift_spread=3.0, mean_spread=0.3, half_life=math.inf, share=0.84),
-    Expert("short", trust_spread=3.0, drift_spread=3.0, mean_spread=0.1, half_life=25.0, share=0.03),
+    Expert("start", trust_spread=1.0, drift_spread=0.3, mean_spread=math.inf, half_life=math.inf, share=0.05),
+    Expert("sceptic", trust_spread=0.03, drift_spread=3.0, mean_spread=0.15, half_life=math.inf, share=0.85),
+    Expert("short", trust_spread=3.0, drift_spread=3.0, mean_spread=0.1, half_life=25.0, share=0.05),
 )
 START, SCEPTIC, SHORT = range(3)
-CHANGING = 0.02  # a session's chance that another expert becomes the best one (Herbster and Warmuth 1998)
+CHANGING = 0.01  # the chance that another expert becomes the best one (Herbster and Warmuth 1998)
 SHARES = np.array([1.0 - sum(expert.share for expert in EXPERTS), *(expert.share for expert in EXPERTS)])
 DECAYS = np.array([0.5 ** (1 / expert.half_life) for expert in EXPERTS])
 DRIFT = 0  # the number of the drift among the signals
@@ -157,14 +157,16 @@ class Council:
     def close(self, session: Session) -> None:
         """Learn from a whole session."""
         information = CURVATURE / ((1 - TOGETHER) * VARIANCE * self.horizon)  # outcomes overlap: so many are one
-        common = TOGETHER / (1 + (session.count - 1) * TOGETHER)
+        stocks = session.count / (1 + (session.count - 1) * TOGETHER)  # as if each moved alone
+        common = TOGETHER * stocks / session.count
         if session.is_evidence:
             losses = information * (session.losses - common / 2 * session.held_once**2)
             self.beliefs = self.beliefs * np.exp(losses.min() - losses)
             self.beliefs /= self.beliefs.sum()
         if session.made_on > self.latest:
             self.latest = session.made_on
-            self.beliefs = (1 - CHANGING) * self.beliefs + CHANGING * SHARES
+            changing = CHANGING * stocks  # the less a session tells, the less it unsettles
+            self.beliefs = (1 - changing) * self.beliefs + changing * SHARES
             self.products[1] *= DECAYS[SHORT]
             self.pulls *= DECAYS[:, None]
         self.sessions += 1

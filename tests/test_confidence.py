@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stockml.confidence import Calibration, scale_pct
+from stockml.confidence import ELASTICITIES, UNKNOWN_PCT, Calibration, scale_pct
 from stockml.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
 
 CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
@@ -74,8 +74,13 @@ def test_the_market_s_inputs_are_averages_of_the_stocks():
 
 
 def test_scale_grows_with_volatility_and_time():
-    assert scale_pct(WILD, 5) == pytest.approx(4 * scale_pct(CALM, 5))
+    assert scale_pct(WILD, 5) == pytest.approx(4**0.94 * scale_pct(CALM, 5))
     assert scale_pct(CALM, 20) == pytest.approx(2 * scale_pct(CALM, 5))
+
+
+def test_a_window_not_known_yet_is_stood_in_for():
+    assert scale_pct({"volatility_1": 2.0}, 5) == scale_pct(dict.fromkeys(ELASTICITIES, 2.0), 5)
+    assert scale_pct({}, 5) == scale_pct(dict.fromkeys(ELASTICITIES, UNKNOWN_PCT), 5)
 
 
 def test_confidence_falls_with_volatility_and_with_a_bolder_prediction():
@@ -83,7 +88,7 @@ def test_confidence_falls_with_volatility_and_with_a_bolder_prediction():
     calm, wild, bold = (calibration.confidence("AAA", i, c) for i, c in ((CALM, 0.0), (WILD, 0.0), (CALM, 4.0)))
     assert calm.probability > bold.probability
     assert calm.probability > wild.probability
-    assert wild.high_pct - wild.low_pct == pytest.approx(4 * (calm.high_pct - calm.low_pct))
+    assert wild.high_pct - wild.low_pct > 3 * (calm.high_pct - calm.low_pct)
     assert (bold.low_pct + bold.high_pct) / 2 == pytest.approx(4.0)
 
 
