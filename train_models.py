@@ -131,13 +131,13 @@ def workforce(run: Run, symbols: Sequence[str]) -> Iterator[Hands | None]:
     if run.args.cluster is None or not symbols:
         yield None
         return
-    from stockml.cluster import ClusterCrew, ClusterError, ClusterMissingError
+    from stockml.cluster import ClusterCrew, ClusterError, ClusterUsageError
     from stockml.finishing import LIBRARIES
 
     with ExitStack() as stack:
         try:
             crew = stack.enter_context(ClusterCrew(run.args.cluster, LIBRARIES, run.notice))
-        except ClusterMissingError as error:
+        except ClusterUsageError as error:
             raise cli.UsageError(str(error)) from None
         except ClusterError as error:
             raise cli.NotDoneError(str(error)) from None

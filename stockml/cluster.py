@@ -46,8 +46,8 @@ class ClusterError(Exception):
     """No work can begin on a cluster, in one plain sentence."""
 
 
-class ClusterMissingError(ClusterError):
-    """Dask is not installed here."""
+class ClusterUsageError(ClusterError):
+    """Dask is not installed here, or the address is none."""
 
 
 def facts(libraries: Sequence[str]) -> dict[str, str]:
@@ -123,13 +123,14 @@ class ClusterCrew:
         try:
             import distributed
         except ImportError:
-            raise ClusterMissingError(MISSING) from None
+            raise ClusterUsageError(MISSING) from None
+        _check_address(self.address)
         with ExitStack() as stack:
             try:
                 self._client = _connect(distributed, self.address, stack)
                 self._admit_first()
-            except (CrewLostError, ValueError) as error:  # a ValueError is about the address
-                raise ClusterError(f"{error} Name a running scheduler, such as tcp://10.0.0.1:8786.") from None
+            except CrewLostError as error:
+                raise ClusterError(f"{error} Start it, or name one that runs.") from None
             self._stack = stack.pop_all()
         for reason in self._refused.values():
             self._on_notice(reason)
@@ -279,6 +280,16 @@ def _misfit(threads: int, answer: Mapping[str, str] | Exception, expected: Mappi
         return f"it has {threads} threads, where one is wanted; start it with --nthreads 1"
     unlike = [f"{name} is {answer[name]}, not {wanted}" for name, wanted in expected.items() if answer[name] != wanted]
     return f"there {', '.join(unlike)}" if unlike else None
+
+
+def _check_address(address: str) -> None:
+    from distributed.comm import get_address_host_port
+
+    try:
+        get_address_host_port(address)
+    except ValueError as error:
+        text = f"--cluster {address}: no address of a scheduler ({error}); write it as tcp://10.0.0.1:8786"
+        raise ClusterUsageError(text) from None
 
 
 def _connect(distributed: Any, address: str, stack: ExitStack) -> Client:

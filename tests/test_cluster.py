@@ -21,7 +21,7 @@ from conftest import made_up_prices
 from trained import TRAINED, TRAINED_AS_OF
 
 from stockml import cluster, training
-from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew
+from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError
 from stockml.finishing import OwnSettings, TrainedStock
 from stockml.home import Home
 from stockml.models import load_bundle, trained_symbols
@@ -33,8 +33,8 @@ from stockml.workers import CrewLostError, WorkerDiedError
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 
 LIBRARIES = ("numpy", "joblib")
-SEVERAL = SAMPLE_SYMBOLS[:6]
-START_SECONDS = 60
+SEVERAL = SAMPLE_SYMBOLS[:4]
+START_SECONDS = 240  # far more than is needed, unless many share the cores
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 QUICK = training.TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
 
@@ -293,10 +293,23 @@ def test_one_that_joins_later_is_looked_at_too(two_workers: LocalCluster) -> Non
     assert len(notices) == 1 and "it has 2 threads" in notices[0]
 
 
-@pytest.mark.parametrize(
-    ("address", "told"),
-    [("tcp://127.0.0.1:1", "does not answer"), ("nonsense://x", "nonsense"), ("tcp://127.0.0.1", "127.0.0.1")],
-)
-def test_an_address_without_a_scheduler_is_told_plainly(address: str, told: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("address", ["nonsense://x", "tcp://127.0.0.1", "somewhere"])
+def test_what_is_no_address_is_wrong_usage(address: str, tmp_path: Path) -> None:
     ran = train(*SIM, "--symbols", *TRAINED, "--home", tmp_path, "--cluster", address)
-    assert ran.code == 3 and told in ran.err and len(ran.err.splitlines()) == 1
+    assert ran.code == 2 and f"--cluster {address}: no address" in ran.err and len(ran.err.splitlines()) == 1
+
+
+def test_where_nobody_answers_no_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    with (
+        pytest.raises(ClusterError, match=r"The scheduler at tcp://127\.0\.0\.1:1 does not answer .* Start it"),
+        ClusterCrew("tcp://127.0.0.1:1", LIBRARIES, print),
+    ):
+        raise AssertionError
+
+
+def test_without_dask_the_command_says_what_to_install(tmp_path: Path) -> None:
+    (tmp_path / "distributed.py").write_text("raise ImportError('as if it were not installed')\n")
+    options = ("--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", "tcp://127.0.0.1:8786")
+    ran = train(*SIM, *options, env={"PYTHONPATH": str(tmp_path)})
+    assert ran.code == 2 and "requirements-cluster.txt" in ran.err and len(ran.err.splitlines()) == 1

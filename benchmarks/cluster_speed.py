@@ -1,0 +1,168 @@
+"""Training on a cluster: two single-thread workers beside one, on this machine; and predicting for 5,000 stocks.
+
+python benchmarks/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
+python benchmarks/cluster_speed.py predict    seconds, memory and growth of the log
+python benchmarks/cluster_speed.py            both
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import astuple, dataclass
+from datetime import date
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import psutil
+from predict_speed import AS_OF, PREDICTOR, multiplied, price_files, trained
+from timing import PROJECT, verdict
+
+sys.path.insert(0, str(PROJECT))
+
+from stockml import training
+from stockml.cluster import ClusterCrew
+from stockml.finishing import LIBRARIES
+from stockml.prices import PriceTable, check_prices
+from stockml.sample import MarketSettings, sample_bars
+
+STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "3"))
+MANY, TRAINED = 5000, 5  # stocks predicted, and how many of them really differ
+SETTINGS = training.TrainingSettings()
+ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
+
+
+def stocks(count: int) -> dict[str, PriceTable]:
+    """Three years of simulated prices: two to learn from, and what their first indicators look back on."""
+    names = tuple(f"MADE{number:02d}" for number in range(count))
+    market = MarketSettings(symbols=names)
+    bars = {name: sample_bars(name, date(2023, 1, 2), date(2025, 12, 31), settings=market) for name in names}
+    return {
+        name: check_prices(name, frame, source="sample", currency=None, limit=date(2025, 12, 31))
+        for name, frame in bars.items()
+    }
+
+
+@contextmanager
+def cluster(workers: int, folder: Path) -> Iterator[tuple[ClusterCrew, list[int]]]:
+    """A scheduler and that many single-thread workers on the loopback: their crew, and the workers' processes."""
+    card = folder / "scheduler.json"
+    common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(card)]
+    worker = ["worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
+    started = []
+    with ExitStack() as stack:
+        for what, *options in (["scheduler", *common, "--port", "0"], *[worker] * workers):
+            command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
+            process = subprocess.Popen(command, cwd=PROJECT, env=ONE_THREAD, stderr=subprocess.DEVNULL)
+            started.append(process.pid)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+        yield stack.enter_context(joined(card, workers)), started[1:]
+
+
+def joined(card: Path, workers: int) -> ClusterCrew:
+    """A crew of the scheduler, once its workers are there."""
+    from distributed import Client
+
+    while not card.exists():
+        time.sleep(0.1)
+    address = json.loads(card.read_text())["address"]
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(workers)
+    return ClusterCrew(address, LIBRARIES, print)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds so far, or of a stage: by the clock, of the workers' cores, of the coordinator's."""
+
+    clock: float
+    workers: float
+    coordinator: float
+
+    @classmethod
+    def so_far(cls, workers: list[int]) -> Cost:
+        times = [psutil.Process(pid).cpu_times() for pid in workers]
+        return cls(time.perf_counter(), sum(each.user + each.system for each in times), time.process_time())
+
+    def since(self, before: Cost) -> Cost:
+        return Cost(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
+
+    def __str__(self) -> str:
+        return f"{self.clock:.1f} s (workers {self.workers:.1f} s, coordinator {self.coordinator:.1f} s of a core)"
+
+
+def cost_of_training(tables: Mapping[str, PriceTable], crew: ClusterCrew, workers: list[int]) -> dict[str, Cost]:
+    """What the whole and each stage took, first task to last, with the workers warm."""
+    list(training.train(dict(list(tables.items())[:4]), SETTINGS, hands=crew))
+    marks = {"prepare": Cost.so_far(workers)}
+
+    def on_progress(stage: str, done: int, total: int) -> None:
+        if stage == "learn together":
+            marks["finish" if done else stage] = Cost.so_far(workers)
+
+    results = list(training.train(tables, SETTINGS, on_progress, crew))
+    end = Cost.so_far(workers)
+    assert all(isinstance(result, training.TrainedStock) for result in results)
+    stages = {stage: after.since(mark) for (stage, mark), (_, after) in pairwise([*marks.items(), ("", end)])}
+    return {"all": end.since(marks["prepare"]), **stages}
+
+
+def train() -> None:
+    """Two workers beside one, in turn, so that a noisy minute hits both alike; the medians."""
+    tables = stocks(STOCKS)
+    took: dict[int, list[float]] = {1: [], 2: []}
+    for _ in range(ROUNDS):
+        for workers, times in took.items():
+            with tempfile.TemporaryDirectory() as folder, cluster(workers, Path(folder)) as (crew, pids):
+                costs = cost_of_training(tables, crew, pids)
+            times.append(costs["all"].clock)
+            print(f"{workers} workers", *(f"   {stage}: {cost}" for stage, cost in costs.items()), sep="\n", flush=True)
+    one, two = (statistics.median(times) for times in took.values())
+    print(verdict(f"two workers on {STOCKS} stocks, times one", one / two, 1.8, "times", at_most=False))
+    print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
+
+
+def predict() -> None:
+    """A predictor's day for many stocks: the trained ones under many names, in one process."""
+    with tempfile.TemporaryDirectory() as text:
+        root = Path(text)
+        (root / "made").mkdir()
+        files = dict(list(price_files(root / "made").items())[:TRAINED])
+        models = trained(root / "home", files, next(iter(files.values())).parent)
+        prices, home, _ = multiplied(root, root / "home", models, MANY)
+        command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
+        seconds, cpu_seconds, peak = measured(command)
+        log = home / "realtime_predictions/predictions.jsonl"
+        lines = sum(1 for _ in log.open("rb"))
+        assert lines == MANY, f"{lines} lines for {MANY} stocks"
+        size, models_size = log.stat().st_size, bytes_under(home / "ml_training_data/models")
+    print(f"predict {MANY} stocks: {seconds:.0f} s, {cpu_seconds:.0f} s of a core, {peak / 2**20:.0f} MiB at the most")
+    print(f"   the log grows by {size / 2**20:.1f} MiB a day, {size * 250 / 2**30:.2f} GiB in 250")
+    print(f"   the models take {models_size / 2**30:.1f} GiB")
+
+
+def bytes_under(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def measured(command: list[Any]) -> tuple[float, float, int]:
+    """Wall-clock seconds, seconds of a processor, and peak resident bytes of a process that must end well."""
+    began = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command])
+    _, status, usage = os.wait4(process.pid, 0)
+    assert status == 0
+    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
+
+
+if __name__ == "__main__":
+    for work in sys.argv[1:] or ("train", "predict"):
+        {"train": train, "predict": predict}[work]()
