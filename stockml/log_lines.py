@@ -90,13 +90,22 @@ def padding_for(raw: bytes) -> bytes:
     return b" " * (_room(read_record(raw)) - len(raw))
 
 
-def completed_line(raw: bytes, outcome: Outcome) -> bytes:
-    """The line with its outcome, as long as before, or longer where the room does not suffice."""
+def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
+    """The line with its outcome, as long as before, or longer where the room does not suffice.
+
+    Raises
+    ------
+    ValueError
+        Where the line is not this id's any more, or waits for nothing, or could not be written or read.
+    """
+    line = read_line(raw)
+    if line.id != id_ or line.outcome is not None:
+        raise ValueError(f"somebody has just put {line.id} in its place, which is {line.status}")
     if outcome.reason is not None:
         outcome = replace(outcome, reason=_cut(outcome.reason))
-    line = record_line(completed(read_record(raw), outcome)).encode()
-    read_line(line)
-    return padded(line, len(raw))
+    full = record_line(completed(read_record(raw), outcome)).encode()
+    read_line(full)
+    return padded(full, len(raw))
 
 
 def padded(line: bytes, width: int) -> bytes:

@@ -246,7 +246,7 @@ class PredictionLog:
                 span = index.pending[id_]
                 raw = read_span(file, span)
                 try:
-                    line = completed_line(raw, outcome)
+                    line = completed_line(raw, id_, outcome)
                 except ValueError as error:
                     LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, error)
                     continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import io
 import json
 import logging
 import os
@@ -15,10 +16,12 @@ import random
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Never
 
@@ -31,6 +34,7 @@ from stockml import files
 from stockml.files import StorageError
 from stockml.home import Home
 
+REAL_START = date(2026, 3, 2)  # a Monday; what it predicts is due a week later
 CHANGING = ("open", "pwrite", "fsync", "ftruncate", "replace", "rename", "unlink", "mkdir")
 KILL_BEFORE, KILL_MIDWAY, KILL_IN_APPEND, CUT_SHORT = "kill before", "kill midway", "kill in append", "cut short"
 
@@ -102,11 +106,17 @@ def _die() -> Never:
 
 
 class Victims:
-    """Processes that come to grief, each forked from one that has imported everything."""
+    """Processes that come to grief, each forked from one that has imported everything.
 
-    def __init__(self) -> None:
-        command = [sys.executable, __file__, "--serve"]
-        self.server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1)
+    They run these tests' predictor of two stocks, or the real one on the simulated market (`real`).
+    """
+
+    def __init__(self, *, real: bool = False) -> None:
+        command = [sys.executable, __file__, "--serve", *(["--real"] if real else [])]
+        alone = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # a fork keeps one thread only
+        self.server = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, env=alone
+        )
 
     def start(self, home: Home, day: int, fault: Fault | None = None) -> int:
         """Begin a day's run; returns the process's id before it looks at the log."""
@@ -134,16 +144,16 @@ class Victims:
         self.server.communicate()
 
 
-def serve() -> None:
+def serve(predictor: Callable[[Home, int], None]) -> None:
     """Fork a process for each order on stdin, {"home", "day", "fault"}; what it says and its end go to stdout."""
     for order in sys.stdin:
         pid = os.fork()
         if pid == 0:
-            os._exit(_come_to_grief(**json.loads(order)))
+            os._exit(_come_to_grief(predictor, **json.loads(order)))
         _say(code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-def _come_to_grief(home: str, day: int, fault: list[Any] | None) -> int:
+def _come_to_grief(predictor: Callable[[Home, int], None], home: str, day: int, fault: list[Any] | None) -> int:
     """A day's run with a fault; exits as the predictor would, and says how many calls it counted."""
     files.TAIL_PAUSE_SECONDS = 0.0
     counter = Counter(Fault(*fault) if fault else None)
@@ -151,13 +161,37 @@ def _come_to_grief(home: str, day: int, fault: list[Any] | None) -> int:
     _say(pid=os.getpid())
     message = ""
     try:
-        run_day(Home(Path(home)), day)
+        predictor(Home(Path(home)), day)
     except StorageError as error:
         message = str(error)
     except BaseException:
         message = traceback.format_exc()
     _say(calls=counter.calls, message=message)
     return 0 if not message else 1 if "Traceback" in message else 3
+
+
+def real_predictor() -> Callable[[Home, int], None]:
+    """A day's run of realtime_predictor.py itself, from its arguments to its exit code, all imports done beforehand."""
+    import realtime_predictor
+
+    def run(home: Home, day: int) -> None:
+        told = sys.stderr = io.StringIO()
+        as_of = str(REAL_START + timedelta(days=day))
+        options = ["--home", str(home.root), "--source", "sample", "--symbols", "SIM-ALPHA", "--as-of", as_of, "-q"]
+        code = realtime_predictor.main(options)
+        sys.stderr = sys.__stderr__
+        if code == 3:
+            raise StorageError(told.getvalue())
+        assert code == 0 and not told.getvalue(), f"exit code {code}: {told.getvalue()}"
+
+    with tempfile.TemporaryDirectory() as home:
+        for day in (0, 7):
+            run(Home(Path(home)), day)
+    return run
+
+
+def _test_predictor(home: Home, day: int) -> None:
+    run_day(home, day)
 
 
 def _say(**what: Any) -> None:
@@ -190,7 +224,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:] == ["--serve"]:
-        serve()
+    if sys.argv[1:2] == ["--serve"]:
+        serve(real_predictor() if sys.argv[2:] == ["--real"] else _test_predictor)
     else:
         sys.exit(main())

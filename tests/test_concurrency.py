@@ -152,6 +152,33 @@ def wait_for(shown: Path, lines: int) -> None:
         time.sleep(0.02)
 
 
+FULL_DISK = """
+mount -t tmpfs -o size=64k none "$1" || exit 77
+for day in $(seq 0 99); do "$2" "$3" "$1" "$day" || { echo "$day $?"; break; }; done
+mount -o remount,size=9m "$1"
+"$2" "$3" "$1" "$day" && cp -r "$1" "$4"
+"""
+
+
+def test_a_disk_that_is_really_full_costs_nothing(home: Home, tmp_path: Path) -> None:
+    disk, after = tmp_path / "disk", tmp_path / "after"
+    disk.mkdir()
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", disk, *DRIVER, after]
+    try:
+        run = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("unshare is not on this machine")
+    if "unshare" in run.stderr or run.returncode == 77:
+        pytest.skip(f"no small disk can be made here: {run.stderr.strip()}")
+    assert run.returncode == 0 and "No space left on device" in run.stderr and "free some space" in run.stderr
+    full_on, code = map(int, run.stdout.split())
+    assert code == 3 and full_on > 5
+    for day in range(full_on + 1):
+        run_day(home, day)
+    assert Home(after).log.read_bytes() == home.log.read_bytes()
+    assert feedback_bytes(Home(after)) == feedback_bytes(home)
+
+
 CHANGES = {
     "openat": "open", "pwrite64": "pwrite", "fsync": "fsync", "ftruncate": "ftruncate", "rename": "rename",
     "renameat2": "exchange", "unlink": "unlink", "mkdir": "mkdir",

@@ -14,7 +14,7 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -59,11 +59,15 @@ def first_day(home: Home) -> None:
 
 @dataclass(frozen=True)
 class Scene:
-    """A home to come to grief in, what it holds after a day that goes well, and how many calls such a day takes."""
+    """A home to come to grief in, what it holds after a day that goes well, and the calls that such a day takes."""
 
     before: Path
     after: dict[str, bytes]
-    calls: int
+    calls: list[str]
+
+    def places(self, what: str | int) -> list[int]:
+        """The calls, from 1, at which a fault makes a difference: half a write can only be done by a write."""
+        return [at for at, name in enumerate(self.calls, start=1) if what != KILL_MIDWAY or name == "pwrite"]
 
     def copy(self, to: Path) -> Home:
         """A copy of the home whose checkpoint, if it had one, holds again."""
@@ -98,16 +102,16 @@ def scene(request: pytest.FixtureRequest, victims: Victims, tmp_path_factory: py
     request.param(Home(before))
     if request.param is damaged:
         Home(before).log.with_name(CHECKPOINT).unlink()
-    scene = Scene(before, {}, 0)
+    scene = Scene(before, {}, [])
     home = scene.copy(tmp_path_factory.mktemp("after") / "home")
     said = victims.run(home, TODAY, None)
     assert said["code"] == 0
-    return Scene(before, kept(home), len(said["calls"]))
+    return Scene(before, kept(home), said["calls"])
 
 
 @pytest.mark.parametrize("what", [KILL_BEFORE, KILL_MIDWAY])
 def test_killed_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: Path, what: str) -> None:
-    for at in range(1, scene.calls + 1):  # after a call is before the next; after the last is midway through it
+    for at in scene.places(what):  # after a call is before the next; after the last there is nothing left to do
         home = scene.copy(tmp_path / str(at))
         assert victims.run(home, TODAY, Fault(what, at))["code"] == -signal.SIGKILL
         run_day(home, TODAY)
@@ -116,7 +120,7 @@ def test_killed_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: P
 
 @pytest.mark.parametrize(("what", "lasts"), [(errno.ENOSPC, True), (errno.ENOSPC, False), (errno.EIO, False)])
 def test_refused_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: Path, what: int, lasts: bool) -> None:
-    for at in range(1, scene.calls + 1):
+    for at in scene.places(what):
         home = scene.copy(tmp_path / str(at))
         said = victims.run(home, TODAY, Fault(what, at, lasts))
         assert said["code"] == 3, f"call {at}: {said}"
@@ -145,7 +149,7 @@ def test_short_writes_are_carried_on(victims: Victims, scene: Scene, tmp_path: P
 
 def test_killed_again_and_again_while_recovering(victims: Victims, scene: Scene, tmp_path: Path) -> None:
     home = scene.copy(tmp_path / "home")
-    for at in [*range(1, scene.calls + 1), *range(scene.calls, 0, -1)]:
+    for at in [*range(1, len(scene.calls)), *range(len(scene.calls), 0, -1)]:
         assert victims.run(home, TODAY, Fault(KILL_MIDWAY, at))["code"] in (-signal.SIGKILL, 0)
     run_day(home, TODAY)
     assert differing(kept(home), scene.after) == []
@@ -174,3 +178,33 @@ def length_of_a_run(victims: Victims, home: Home) -> float:
         began = time.perf_counter()
         victims.end()
     return time.perf_counter() - began
+
+
+@pytest.fixture(scope="module")
+def real_victims() -> Iterator[Victims]:
+    with closing(Victims(real=True)) as victims:
+        yield victims
+
+
+@pytest.fixture(scope="module")
+def real_scene(real_victims: Victims, tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    """A home of the real predictor's, a week after its first prediction."""
+    before = Home(tmp_path_factory.mktemp("real_before"))
+    for day in range(7):
+        assert real_victims.run(before, day, None)["code"] == 0
+    home = Home(Path(shutil.copytree(before.root, tmp_path_factory.mktemp("real_after") / "home")))
+    said = real_victims.run(home, 7, None)
+    assert said["code"] == 0 and b'"verified"' in home.log.read_bytes()
+    return Scene(before.root, kept(home), said["calls"])
+
+
+@pytest.mark.parametrize("fault", [Fault(KILL_BEFORE, 0), Fault(KILL_MIDWAY, 0), Fault(errno.ENOSPC, 0, lasts=True)])
+def test_the_real_predictor_killed_and_refused_at_each_call_in_turn(
+    real_victims: Victims, real_scene: Scene, tmp_path: Path, fault: Fault
+) -> None:
+    for at in real_scene.places(fault.what):
+        home = Home(Path(shutil.copytree(real_scene.before, tmp_path / str(at))))
+        said = real_victims.run(home, 7, replace(fault, at=at))
+        assert said["code"] == (3 if fault.lasts else -signal.SIGKILL), f"call {at}: {said}"
+        assert real_victims.run(home, 7, None)["code"] == 0
+        assert differing(kept(home), real_scene.after) == [], f"call {at}"

@@ -132,6 +132,27 @@ def test_keys_that_somebody_added_by_hand_stay(log: PredictionLog) -> None:
     assert records(log.path)[0]["note"] == "looks odd" and records(log.path)[0]["status"] == "verified"
 
 
+def test_a_line_that_could_not_be_written_again_stays_pending_and_is_named(
+    log: PredictionLog, caplog: pytest.LogCaptureFixture
+) -> None:
+    append(log, prediction(day=1), prediction(day=2))
+    log.path.write_bytes(log.path.read_bytes().replace(b'"magnitude"', b'"note": 1e999, "magnitude"', 1))
+    settle(log, prediction(day=1), prediction(day=2))
+    assert f"{prediction(day=1).id}: its line cannot be completed" in caplog.text
+    assert log.pending() == [prediction(day=1)] and b'"note": 1e999' in log.path.read_bytes()
+
+
+def test_a_line_edited_while_a_run_works_is_left_alone(log: PredictionLog, caplog: pytest.LogCaptureFixture) -> None:
+    append(log, prediction(day=1), prediction(day=2))
+    with log.locked():
+        log.read()
+        edited = log.path.read_bytes().replace(b'"id": "TCS.NS:2026-01-06', b'"id": "TCS.NS:2026-01-07', 1)
+        log.path.write_bytes(edited.replace(b'"data_through": "2026-01-06', b'"data_through": "2026-01-07', 1))
+        settled = log.settle({line.id: outcome(line) for line in (prediction(day=1), prediction(day=2))})
+    assert [line.id for line in settled.done] == [prediction(day=2).id]
+    assert "somebody has just put TCS.NS:2026-01-07:5 in its place" in caplog.text
+
+
 def test_a_second_look_needs_no_second_reading(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     append(log, prediction(day=1))
     append(log, prediction(day=2))
