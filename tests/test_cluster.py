@@ -231,7 +231,7 @@ def test_when_the_scheduler_goes_away_finished_stocks_are_saved_and_only_the_oth
 ) -> None:
     home = tmp_path / "home"
     saved = home / "ml_training_data/models"
-    options = (*SIM, "--symbols", *SEVERAL, "--home", home, "--json")
+    options = (*SIM, "--symbols", *SEVERAL, "--years", 1, "--home", home, "--json")
     ran: list[Ran] = []
     with local_cluster(tmp_path) as found:
         wait_for_workers(found, 2)
