@@ -53,8 +53,10 @@ class Evenings:
     def table(self, span: Span) -> PriceTable:
         """The table of the evening of `span.limit`; FetchError where there was none to be used."""
         rows = self.rows(span)
-        if rows is None:
-            return checked(self.symbol, self._raw, self._kind, span)
+        return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
+
+    def cut(self, rows: slice) -> PriceTable:
+        """The table of those `rows`."""
         return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
 
     def rows(self, span: Span) -> slice | None:

@@ -64,7 +64,8 @@ class PastStock:
 
     def analyze(self, span: Span) -> tuple[PriceTable, Analysis]:
         """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
-        rows, table = self.evenings.rows(span), self.evenings.table(span)
+        rows = self.evenings.rows(span)
+        table = self.evenings.table(span) if rows is None else self.evenings.cut(rows)
         if rows is None or rows.stop - rows.start < ROWS_NEEDED:
             return table, cycle.analyze(table, self._ask(table))
         newest = rows.stop - 1
