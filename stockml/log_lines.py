@@ -14,7 +14,7 @@ BLANKS = b" \t\r\n"  # what JSON takes for white space
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK_TEXT = BLANKS.decode()
 REASON_BYTES = 200  # room for the reason of an expired line; a longer one is cut
-REASON_SHOWN = 160  # characters of a reason for refusing a line, which may quote a hand-edited value of any length
+REASON_SHOWN = 160  # characters; a reason may quote a hand-edited value of any length, and loses its middle then
 
 _SOME_TIME = "0000-00-00T00:00:00"
 _WIDEST = sys.float_info.max  # 23 characters; the only wider floats are negative, which none of these can be
@@ -55,7 +55,7 @@ def read_line(raw: bytes) -> Prediction:
         check_symbol(prediction.symbol)
     except ValueError as error:
         text = str(error)
-        raise ValueError(text if len(text) <= REASON_SHOWN else text[:REASON_SHOWN] + "...") from None
+        raise ValueError(text if len(text) <= REASON_SHOWN else f"{text[:80]}...{text[-60:]}") from None
     return prediction
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from stockml.files import StorageError, storage
 from stockml.journal import Change
 from stockml.log_lines import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line
 from stockml.records import EXPIRED, Prediction
@@ -183,10 +184,14 @@ def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
     """The predictions of settled lines, by their keys and in their order."""
     if not keys:
         return
-    with path.open("rb") as file:
+    with storage(path, "read the log"), path.open("rb") as file:
         for key in keys:
             file.seek(place(key))
-            yield read_line(file.readline())
+            try:
+                line = read_line(file.readline())
+            except ValueError:
+                raise StorageError(f"{path}: somebody edited it while it was read; run again") from None
+            yield line
 
 
 def read_span(file: BinaryIO, span: Span) -> bytes:

@@ -51,13 +51,13 @@ class PredictionLog:
         self._index: Index | None = None
         self._later: dict[str, Prediction] = {}  # pending in the last view, but settled on a later day
         self._unfolded: list[int] = []  # keys of outcomes that feedback has not taken in yet
-        self._is_locked = self._is_unsaved = False
+        self._is_locked = self._is_unsaved = self._is_edited = False
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
-    def pending(self) -> list[Prediction]:
+    def pending(self, as_of: date | None = None) -> list[Prediction]:
         """What waits for its outcome, at a glance: for knowing what to fetch before the lock is taken."""
-        return list(self.read().pending)
+        return list(self.read(as_of).pending)
 
     def kinds(self) -> set[str]:
         """The kinds of source that the log's predictions were made from."""
@@ -89,6 +89,7 @@ class PredictionLog:
         """The log read from end to end, once."""
         index = self._known()
         if index.scan is None:
+            index.is_racy = True  # the stamp is older than this reading
             with storage(self.path, "read the log"):
                 index.scan = scan(self.path)
         return index.scan
@@ -102,7 +103,7 @@ class PredictionLog:
         What an interrupted run began is finished first; damaged lines are repaired or set aside.
         """
         with exclusive(self.path.with_name(".predictions.lock"), timeout=timeout):
-            self._is_locked = True
+            self._is_locked, self._is_edited = True, False
             try:
                 self._journal.replay()
                 self._reread()
@@ -114,7 +115,7 @@ class PredictionLog:
     def settle(self, outcomes: Mapping[str, Outcome]) -> Settled:
         """Complete pending lines in place; ids that wait for nothing in the log are left alone."""
         index = self._writable()
-        due = sorted(id_ for id_ in outcomes if id_ in index.pending)
+        due = sorted((id_ for id_ in outcomes if id_ in index.pending), key=index.pending.__getitem__)
         done: list[Prediction] = []
         for ids in batches(due):
             done += self._complete(index, {id_: outcomes[id_] for id_ in ids})
@@ -154,8 +155,7 @@ class PredictionLog:
 
     def lines_at(self, keys: Sequence[int]) -> Iterator[Prediction]:
         """The predictions of settled lines by their keys."""
-        with storage(self.path, "read the log"):
-            yield from lines_at(self.path, keys)
+        return lines_at(self.path, keys)
 
     def note_folded(self, folded: Folded) -> None:
         """Feedback has taken in every outcome there is."""
@@ -201,7 +201,8 @@ class PredictionLog:
     def _redo(self, left: list[Change]) -> None:
         """What an interrupted run meant to write, where somebody edited the files before it could be finished."""
         rejected = rejected_path(self.path)
-        self._commit([grown(rejected, change.new) for change in left if change.file == rejected.name])
+        entries = b"".join(change.new for change in left if change.file == rejected.name)
+        self._commit([grown(rejected, entries)] if entries else [])
         for line in lost_lines(self.path, left):
             self.append([replace(line, outcome=None)])
             if line.outcome is not None:
@@ -266,16 +267,19 @@ class PredictionLog:
     def _commit(self, changes: Sequence[Change]) -> None:
         if not changes:
             return
+        index = self._writable()
+        self._is_edited |= Stamp.of(self.path) != index.stamp
         with storage(self._checkpoint, "delete the file"):  # before the log changes: it must never outlive its truth
             self._checkpoint.unlink(missing_ok=True)
         self._is_unsaved = True
         self._journal.commit(changes)
+        index.stamp = Stamp.of(self.path)
 
     def _save(self) -> None:
-        """Leave the checkpoint that spares the next run a full reading."""
+        """Leave the checkpoint that spares the next run a full reading, unless somebody edited the log meanwhile."""
         index = self._writable()
-        index.stamp = Stamp.of(self.path)
         if self._unfolded:
             index.folded = None
-        if self._is_unsaved and index.stamp.inode:
+        is_as_we_left_it = not self._is_edited and Stamp.of(self.path) == index.stamp
+        if self._is_unsaved and is_as_we_left_it and index.stamp.inode:
             index.save(self._checkpoint)

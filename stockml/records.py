@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,7 +15,8 @@ from typing import Any
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
 
-_GREATEST = sys.float_info.max
+GREATEST = 1e15  # far beyond any price; below it no sum and no square of ours overflows
+SMALLEST_PRICE = 1e-15
 
 PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
@@ -168,8 +168,6 @@ class Prediction:
             raise ValueError(f"the key {error.args[0]!r} is missing") from None
         except (TypeError, AttributeError) as error:
             raise ValueError(f"a value has the wrong form ({error})") from None
-        except OverflowError:
-            raise ValueError("a number is too large") from None
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
         return prediction
@@ -256,16 +254,18 @@ def _is_iso(text: str) -> bool:
 
 
 def _number(key: str, value: Any) -> float:
-    if type(value) is float and -_GREATEST <= value <= _GREATEST:  # nearly all of them, and there are many
+    if type(value) is float and -GREATEST <= value <= GREATEST:  # nearly all of them, and there are many
         return value
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{key} is {value!r}, not a finite number")
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}, not a number")
+    if not -GREATEST <= value <= GREATEST:
+        raise ValueError(f"{key} is {value!r}, not a number within {GREATEST:g}")
     return float(value)
 
 
 def _price(key: str, value: Any) -> float:
     value = _number(key, value)
-    if value <= 0:
+    if value < SMALLEST_PRICE:
         raise ValueError(f"{key} is {value!r}, a price is above 0")
     return value
 

@@ -82,11 +82,11 @@ def test_the_longest_outcomes_fit_in_the_room_that_was_kept(log: PredictionLog) 
     widest = Outcome(
         "verified",
         "2026-01-10T16:00:00",
-        1.2345678901234567e-301,
-        1.2345678901234567e301,
+        1.2345678901234567e-11,
+        123456789012345.67,
         False,
-        1.2345678901234567e301,
-        1.2345678901234567e-301,
+        123456789012345.67,
+        1.2345678901234567e-11,
     )
     gone = Outcome(EXPIRED, "2026-01-10T16:00:00", reason='no bar for "TCS.NS" \\ in भारत\n' * 40)
     append(log, prediction(day=1), prediction(day=2))
@@ -143,14 +143,16 @@ def test_a_line_that_could_not_be_written_again_stays_pending_and_is_named(
 
 
 def test_a_line_edited_while_a_run_works_is_left_alone(log: PredictionLog, caplog: pytest.LogCaptureFixture) -> None:
-    append(log, prediction(day=1), prediction(day=2))
+    append(log, prediction(day=1), prediction(day=3))
     with log.locked():
         log.read()
         edited = log.path.read_bytes().replace(b'"id": "TCS.NS:2026-01-06', b'"id": "TCS.NS:2026-01-07', 1)
         log.path.write_bytes(edited.replace(b'"data_through": "2026-01-06', b'"data_through": "2026-01-07', 1))
-        settled = log.settle({line.id: outcome(line) for line in (prediction(day=1), prediction(day=2))})
-    assert [line.id for line in settled.done] == [prediction(day=2).id]
+        settled = log.settle({line.id: outcome(line) for line in (prediction(day=1), prediction(day=3))})
+    assert [line.id for line in settled.done] == [prediction(day=3).id]
     assert "somebody has just put TCS.NS:2026-01-07:5 in its place" in caplog.text
+    assert not log.path.with_name(CHECKPOINT).exists()  # the next run reads the log anew
+    assert [line.id for line in log.pending()] == ["TCS.NS:2026-01-07:5"]
 
 
 def test_a_second_look_needs_no_second_reading(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
