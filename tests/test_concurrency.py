@@ -189,6 +189,29 @@ ALSO = (
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
+@pytest.mark.parametrize("call", ["fsync", "rename"])
+def test_killed_from_outside_at_each_call_in_turn(home: Home, tmp_path: Path, call: str) -> None:
+    for day in range(6):
+        run_day(home, day)
+    calm = Home(Path(shutil.copytree(home.root, tmp_path / "calm")))
+    run_day(calm, 6)
+    killed = 0
+    while True:
+        victim = Home(Path(shutil.copytree(home.root, tmp_path / f"{killed}")))
+        inject = f"inject={call}:signal=KILL:when={killed + 1}"
+        command = ["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e", inject, *DRIVER, str(victim.root)]
+        code = subprocess.run([*command, "6"], check=False).returncode
+        if code == 0:
+            break
+        assert code == -signal.SIGKILL
+        killed += 1
+        run_day(victim, 6)
+        assert victim.log.read_bytes() == calm.log.read_bytes(), f"{call} {killed}"
+        assert feedback_bytes(victim) == feedback_bytes(calm), f"{call} {killed}"
+    assert killed > 3
+
+
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
 def test_the_calls_that_the_crash_tests_count_are_those_that_the_system_sees(
     home: Home, tmp_path: Path, victims: Victims
 ) -> None:
