@@ -46,6 +46,13 @@ lock: install-dev
 quality: install-dev
 	$(RUN) benchmarks/quality.py $(QUALITY)
 
+# speed, each target printed as met or missed; about twenty minutes on two idle cores
+bench: install-dev
+	$(RUN) benchmarks/predict_speed.py
+	$(RUN) benchmarks/log_scale.py
+	$(RUN) benchmarks/train_speed.py
+	$(RUN) benchmarks/cluster_speed.py
+
 # renews the output shown in README.md: make readme PRICES=DIR
 readme: install
 	$(RUN) examples/refresh_readme.py $(PRICES)
