@@ -28,23 +28,33 @@ def show(title: str, rows: dict[str, dict[str, str]]) -> None:
 # --- the three parts -------------------------------------------------------------------------------------------------
 
 
+YEARS_BEFORE = 2
+
+
 def real(first: str, last: str) -> None:
     for name in MARKETS:
         panel = real_panel(name)
-        table = walk(panel.part(first, last)).table
+        cold_start = walk(panel.part(first, last)).table
+        earlier = f"{int(first[:4]) - YEARS_BEFORE}{first[4:]}"
+        in_use = walk(panel.part(earlier, last)).table
+        in_use = in_use[in_use["made_on"] >= first].reset_index(drop=True)
         before = panel.part("", first)
         past = np.array([stock.actual_pct for day in before.stocks[:-HORIZON] for stock in day])
-        zero, change = np.zeros(len(table)), table["change"].to_numpy()
+        learned = {"learning from a cold start": cold_start, f"learning for {YEARS_BEFORE} years before": in_use}
+        zero = np.zeros(len(cold_start))
         rows = {
-            "no change": figures(table, zero),
-            "SPEC's fixed rule": figures(table, table["spec"].to_numpy()),
-            "pooled drift": figures(table, np.full(len(table), np.median(past))) if len(past) else {},
-            "learning from a cold start": figures(table, change),
+            "no change": figures(cold_start, zero),
+            "SPEC's fixed rule": figures(cold_start, cold_start["spec"].to_numpy()),
+            "pooled drift": figures(cold_start, np.full(len(zero), np.median(past))) if len(past) else {},
         }
+        rows |= {title: figures(table, table["change"].to_numpy()) for title, table in learned.items()}
         show(f"{name}, {first} to {last}: predictions", rows)
-        logit = {"volatility logit": confidence_figures(table, logit_chances(name, panel, first, table), zero)}
-        mine = confidence_figures(table, table["probability"].to_numpy(), change) | interval_figures(table)
-        show(f"{name}: confidence", (logit if len(past) else {}) | {"learning from a cold start": mine})
+        logit = logit_chances(name, panel, first, cold_start)
+        rows = {"volatility logit": confidence_figures(cold_start, logit, zero)} if len(past) else {}
+        for title, table in learned.items():
+            change, chances = table["change"].to_numpy(), table["probability"].to_numpy()
+            rows[title] = confidence_figures(table, chances, change) | interval_figures(table)
+        show(f"{name}: confidence", rows)
 
 
 def logit_chances(name: str, panel: Panel, first: str, table: pd.DataFrame) -> np.ndarray:

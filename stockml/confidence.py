@@ -6,7 +6,7 @@ Volatility says how far prices move; outcomes correct that belief, for all stock
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -28,7 +28,8 @@ SCALE = 0.96  # of Student's law, for the volatilities above over one session
 EIGHTY_PCT = 1.4759  # Student's t with 5 degrees of freedom stays within this four times in five
 MISSES = 0.2  # the share of outcomes that an 80 % interval leaves out
 SHARPEST = 0.999  # no probability is nearer to 0 or 1
-OWN_OUTCOMES = 1000.0  # after so many of its own (they overlap) a stock is believed half, all stocks half
+OWN_OUTCOMES = 500.0  # after so many of its own (they overlap) a stock is believed half, all stocks half
+PATIENCE = 4.0  # widths learn so many times more slowly: narrowed after calm weeks, they would meet the next storm
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,17 @@ class Confidence:
     high_pct: float
 
 
+@dataclass(frozen=True, slots=True)
+class Habit:
+    """What training saw of a stock: the log odds that its outcomes add to what volatility says, and their number."""
+
+    shift: float = 0.0
+    outcomes: float = 0.0
+
+
+NO_HABIT = Habit()
+
+
 @dataclass(slots=True)
 class _Track:
     """One learner of both figures: what outcomes add to the log odds, and to the log width of the interval."""
@@ -48,12 +60,12 @@ class _Track:
     shift: float = 0.0
     widening: float = 0.0
 
-    def learn(self, odds: float, accurate: bool, reach: float, *, rate: float) -> None:
+    def learn(self, odds: float, accurate: bool, reach: float, *, rate: float, width_rate: float) -> None:
         self.count += 1
         # At a rate below 4, of two shifts the higher stays higher after any outcome, and an accurate outcome raises
         # it: so it never lowers a later confidence. The rate must not depend on outcomes, nor one track on another.
         self.shift += rate * (accurate - logistic(odds + self.shift))
-        self.widening += rate * ((reach > self.widening) - MISSES)
+        self.widening += width_rate * ((reach > self.widening) - MISSES)
 
 
 @dataclass(slots=True)
@@ -72,17 +84,18 @@ class Calibration:
         odds = _log_odds(_chance(scale, change_pct))
         reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale * EIGHTY_PCT))
         stock = self.stocks.setdefault(symbol, _Track())
-        # Newton's step is 1 / (n p (1 - p)) for n independent outcomes; of these, many are one.
-        self.pool.learn(odds, accurate, reach, rate=max(0.0003, 1 / (25 + self.pool.count / 38)))
-        stock.learn(odds, accurate, reach, rate=1 / (10 + stock.count / 10))
+        together, own = _pool_rate(self.pool.count), _own_rate(stock.count)
+        self.pool.learn(odds, accurate, reach, rate=together, width_rate=together / PATIENCE)
+        stock.learn(odds, accurate, reach, rate=own, width_rate=own)
 
-    def confidence(self, symbol: str, inputs: Mapping[str, float], change_pct: float) -> Confidence:
+    def confidence(
+        self, symbol: str, inputs: Mapping[str, float], change_pct: float, habit: Habit = NO_HABIT
+    ) -> Confidence:
         """The confidence in a predicted change of a stock."""
         scale = scale_pct(inputs, self.horizon)
         stock = self.stocks.get(symbol, _Track())
-        own = stock.count / (stock.count + OWN_OUTCOMES)
-        shift = own * stock.shift + (1 - own) * self.pool.shift
-        widening = own * stock.widening + (1 - own) * self.pool.widening
+        shift = _blend((self.pool.shift, OWN_OUTCOMES), (stock.shift, stock.count), (habit.shift, habit.outcomes))
+        widening = _blend((self.pool.widening, OWN_OUTCOMES * PATIENCE), (stock.widening, stock.count))
         probability = logistic(_log_odds(_chance(scale, change_pct)) + shift)
         width = scale * EIGHTY_PCT * math.exp(widening)
         return Confidence(
@@ -103,6 +116,24 @@ class Calibration:
         return cls(horizon, _Track(*state["pool"]), stocks)
 
 
+def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> Habit:
+    """What a stock's past days teach before any prediction of it was made.
+
+    Parameters
+    ----------
+    inputs : of mappings
+        Each day's confidence inputs, oldest first.
+    actual_pct : of float
+        The change after each in %; a prediction of no change is judged by it.
+    """
+    track = _Track()
+    for day, actual in zip(inputs, actual_pct, strict=True):
+        odds = _log_odds(_chance(scale_pct(day, horizon), 0.0))
+        accurate = abs(actual) / (1 + actual / 100) < ACCURATE_BELOW_PCT
+        track.learn(odds, accurate, 0.0, rate=_own_rate(track.count), width_rate=0.0)
+    return Habit(track.shift, float(track.count))
+
+
 def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:
     """The scale of the change over so many sessions in %, from volatilities in % a session.
 
@@ -118,6 +149,22 @@ def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:
     return SCALE * math.sqrt(horizon) * math.exp(total)
 
 
+# Newton's step is 1 / (n p (1 - p)) for n independent outcomes; of these, which come together or overlap, many are one.
+
+
+def _pool_rate(count: int) -> float:
+    return max(0.0003, 1 / (400 + count / 38))
+
+
+def _own_rate(count: int) -> float:
+    return 1 / (10 + count / 10)
+
+
+def _blend(*parts: tuple[float, float]) -> float:
+    """The mean of values, each with its weight."""
+    return math.fsum(value * weight for value, weight in parts) / math.fsum(weight for _, weight in parts)
+
+
 def _log_of(inputs: Mapping[str, float], name: str, otherwise: float) -> float:
     return math.log(min(max(inputs[name], LEAST_PCT), GREATEST_PCT)) if name in inputs else otherwise
 
@@ -131,10 +178,10 @@ def _chance(scale: float, change_pct: float) -> float:
     predicted = 100 + max(change_pct, -100.0)
     lowest = predicted / (1 + ACCURATE_BELOW_PCT / 100) - 100
     highest = predicted / (1 - ACCURATE_BELOW_PCT / 100) - 100
-    return _student_cdf(highest / scale) - _student_cdf(lowest / scale)
+    return student_cdf(highest / scale) - student_cdf(lowest / scale)
 
 
-def _student_cdf(value: float) -> float:
+def student_cdf(value: float) -> float:
     """Student's t with 5 degrees of freedom, in closed form (Abramowitz and Stegun 26.7.3)."""
     angle = math.atan(value / math.sqrt(5))
     cosine = math.cos(angle)

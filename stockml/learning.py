@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stockml.confidence import Calibration, Confidence, scale_pct
+from stockml.confidence import NO_HABIT, Calibration, Confidence, Habit, scale_pct
 from stockml.experts import CURVATURE, DRIFT, EXPERTS, SCEPTIC, START, VARIANCE, Council, Session, Verdict
 from stockml.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.signals import DRIFT as DRIFT_SIGNAL
@@ -32,20 +32,26 @@ SMALLEST_MAGNITUDE = 0.01  # below this a prior magnitude would leave nothing to
 
 @dataclass(frozen=True, slots=True)
 class Priors:
-    """What training found before any outcome: trusts by signal, and the magnitude (None: SPEC's start)."""
+    """What training found before any outcome: trusts by signal, the magnitude (None: SPEC's start), the habit."""
 
     trusts: Mapping[str, float] = field(default_factory=dict)
     magnitude: float | None = None
+    habit: Habit = NO_HABIT
 
     def to_dict(self) -> dict[str, Any]:
-        return {"trusts": dict(self.trusts), "magnitude": self.magnitude}
+        return {"trusts": dict(self.trusts), "magnitude": self.magnitude, "habit": asdict(self.habit)}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Priors:
         """The priors a JSON object stands for; ValueError where a number is none."""
         trusts = {str(name): _finite(name, value) for name, value in values["trusts"].items()}
         magnitude = values["magnitude"]
-        return cls(trusts, None if magnitude is None else _finite("magnitude", magnitude))
+        habit = values.get("habit", {})  # not every training tells one
+        return cls(
+            trusts,
+            None if magnitude is None else _finite("magnitude", magnitude),
+            Habit(**{name: _finite(name, value) for name, value in habit.items()}),
+        )
 
     def trust(self, name: str) -> float:
         """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""
@@ -263,9 +269,16 @@ class Learner:
         """
         return self._at(horizon).weigh(symbol, opinions, priors)
 
-    def confidence(self, symbol: str, horizon: int, inputs: Mapping[str, float], change_pct: float) -> Confidence:
+    def confidence(
+        self,
+        symbol: str,
+        horizon: int,
+        inputs: Mapping[str, float],
+        change_pct: float,
+        priors: Priors = NO_PRIORS,
+    ) -> Confidence:
         """How likely a predicted change is to be accurate, and its 80 % interval."""
-        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct)
+        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.habit)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""

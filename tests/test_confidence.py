@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stockml.confidence import ELASTICITIES, UNKNOWN_PCT, Calibration, scale_pct
+from stockml.confidence import ELASTICITIES, NO_HABIT, UNKNOWN_PCT, Calibration, habit_of, scale_pct, student_cdf
 from stockml.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
 
 CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
@@ -92,15 +92,39 @@ def test_confidence_falls_with_volatility_and_with_a_bolder_prediction():
     assert (bold.low_pct + bold.high_pct) / 2 == pytest.approx(4.0)
 
 
-@pytest.mark.parametrize("spread", [0.5, 1.0, 2.0])
+@pytest.mark.parametrize("spread", [0.7, 1.0, 1.5])
 def test_probability_and_interval_come_true_whatever_the_market(spread):
     rng = np.random.default_rng(1)
     calibration, chances, hits, covered = Calibration(5), [], [], []
-    for change in rng.normal(0, spread * math.sqrt(5) * 2.0, 6000):
-        found = calibration.confidence("AAA", {"volatility_20": 2.0}, 0.0)
+    scale = scale_pct({"volatility_20": 2.0}, 5)
+    for number, change in enumerate(spread * scale * rng.standard_t(5, 12000)):
+        stock = f"S{number % 12}"
+        found = calibration.confidence(stock, {"volatility_20": 2.0}, 0.0)
         chances.append(found.probability)
         hits.append(abs(change) < 5)
         covered.append(found.low_pct <= change <= found.high_pct)
-        calibration.learn("AAA", {"volatility_20": 2.0}, 0.0, change, hits[-1])
-    assert np.mean(chances[1000:]) == pytest.approx(np.mean(hits[1000:]), abs=0.03)
-    assert np.mean(covered[1000:]) == pytest.approx(0.8, abs=0.03)
+        calibration.learn(stock, {"volatility_20": 2.0}, 0.0, change, hits[-1])
+    assert np.mean(chances[6000:]) == pytest.approx(np.mean(hits[6000:]), abs=0.02)
+    assert np.mean(covered[6000:]) == pytest.approx(0.8, abs=0.03)
+
+
+def test_student_s_law_agrees_with_scipy():
+    stats = pytest.importorskip("scipy.stats")
+    values = np.linspace(-9, 9, 181)
+    assert [student_cdf(value) for value in values] == pytest.approx(list(stats.t.cdf(values, 5)), abs=1e-12)
+
+
+def test_the_chance_is_that_of_prices_within_5_pct_of_the_actual_one():
+    scale = scale_pct(CALM, 5)
+    expected = student_cdf((102 / 0.95 - 100) / scale) - student_cdf((102 / 1.05 - 100) / scale)
+    assert Calibration(5).confidence("AAA", CALM, 2.0).probability == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_stock_s_habit_is_believed_the_more_outcomes_it_rests_on():
+    rng = np.random.default_rng(2)
+    quiet = 0.6 * scale_pct(CALM, 5) * rng.standard_t(5, 500)
+    habit = habit_of([WILD] * 500, quiet, 5)  # far calmer than its volatility says
+    assert habit.outcomes == 500
+    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_HABIT, habit)]
+    assert chances[1] > chances[0] + 0.05
+    assert habit_of([], [], 5) == NO_HABIT

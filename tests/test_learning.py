@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stockml.confidence import Habit
 from stockml.learning import Learner, Priors
 from stockml.records import Evidence, Outcome, Prediction, Signal
 
@@ -95,8 +96,9 @@ def test_priors_give_forecasters_a_voice_and_shrink():
 
 
 def test_priors_survive_their_file():
-    priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None)
+    priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, Habit(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
+    assert Priors.from_dict({"trusts": {}, "magnitude": 0.5}) == Priors({}, 0.5)
     with pytest.raises(ValueError, match="lstm is nan"):
         Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None})
 
