@@ -133,14 +133,21 @@ def test_folding_in_chunks_equals_folding_at_once(lines, cut):
 @settings(max_examples=60, deadline=None)
 @given(histories, st.integers(0, 24), st.sampled_from(SYMBOLS), st.floats(-8, 8))
 def test_an_accurate_outcome_never_lowers_a_later_confidence(lines, flipped, symbol, change):
-    def later(accurate):
+    def later(accurate, price_factor):
         history = [
-            replace(line, outcome=replace(line.outcome, was_accurate=accurate)) if number == flipped else line
+            replace(line, outcome=ended(line, accurate, price_factor)) if number == flipped else line
             for number, line in enumerate(lines)
         ]
         return folded(history).confidence(symbol, 5, INPUTS, change).probability
 
-    assert later(True) >= later(False)
+    assert later(True, 1.0) >= later(False, 1.3)
+
+
+def ended(line, accurate, price_factor):
+    """The line's outcome, had the actual price been so far from the predicted one."""
+    actual = line.predicted_price * price_factor
+    error = abs(actual - line.predicted_price) / actual * 100
+    return replace(line.outcome, actual_price=actual, error_pct=error, was_accurate=accurate)
 
 
 @settings(max_examples=60, deadline=None)
@@ -164,6 +171,40 @@ def test_wild_lines_leave_finite_beliefs(lines, opinions, change):
     confidence = learner.confidence("AAA", 5, {"volatility_1": 1e300}, change)
     assert 0 <= confidence.probability <= 1
     assert confidence.low_pct <= confidence.high_pct
+
+
+def test_each_stock_learns_its_own_beside_all_stocks():
+    lines = []
+    for day in range(1, 26):
+        lines += [verified({"golden_cross": 2.0}, 4.0, symbol="AAA", day=day)]
+        lines += [verified({"golden_cross": 2.0}, -4.0, symbol="BBB", day=day)]
+        lines += [verified({"golden_cross": 2.0}, 0.0, symbol="CCC", day=day)]
+    learner = folded(lines)
+    right, wrong, neither = (
+        learner.weigh(symbol, 5, "bullish", RULES, Priors()).weights["golden_cross"] for symbol in ("AAA", "BBB", "CCC")
+    )
+    assert wrong < neither < right
+
+
+def test_a_pattern_s_number_does_not_matter_for_its_trust():
+    learner = folded([verified({"pattern_3": 1.0}, 3.0, day=1 + day) for day in range(20)])
+    heard = {
+        name: learner.weigh("NEW", 5, "bullish", {name: 1.0}, Priors()).weights for name in ("pattern_3", "pattern_7")
+    }
+    assert heard["pattern_3"]["pattern_3"] == heard["pattern_7"]["pattern_7"] > 0
+
+
+def test_priors_fade_as_outcomes_speak_against_them():
+    priors = Priors({"lstm": 1.0, **dict.fromkeys(RULES, 0.0)}, 1.0)
+    lines = [
+        verified({"lstm": 2.0 if day % 2 else -2.0}, -4.0 if day % 2 else 4.0, symbol=symbol, day=1 + day)
+        for day in range(25)
+        for symbol in SYMBOLS
+    ]
+    before = Learner().weigh("AAA", 5, "bullish", {"lstm": 2.0}, priors).weights
+    after = folded(lines).weigh("AAA", 5, "bullish", {"lstm": 2.0}, priors).weights
+    assert before == {"lstm": 0.4}
+    assert after["lstm"] < 0.2
 
 
 def test_horizons_learn_apart():
