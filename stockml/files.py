@@ -131,8 +131,8 @@ def write_for_tail(path: Path, text: str) -> None:
 
     `tail -f` follows the file it opened, not its name, so a rename alone shows nothing; a file overwritten under its
     name is met torn by about one reader in 10^5. Hence two files that swap the name: the spare one is rewritten and
-    takes the name, whole; then the other is rewritten for those who follow it, after a pause in which readers that had
-    already opened it finish. Writing the same text again changes nothing and shows nothing.
+    takes the name; then, after a pause in which readers that had already opened it finish, the other is rewritten for
+    those who follow it. Writing the same text again changes nothing and shows nothing.
     """
     data = text.encode()
     data += b" " * (-(len(data) + 1) % TAIL_BLOCK) + b"\n"
@@ -143,36 +143,28 @@ def write_for_tail(path: Path, text: str) -> None:
         if not spare.exists():
             write_whole(spare, path.read_bytes())
         if path.read_bytes() != data:
-            _show(spare, data)
-            if not _exchange(spare, path):
-                _show_in_place(path, data)
+            with _shown(spare, data):
+                is_exchanged = _exchange(spare, path)
+            if not is_exchanged:
+                with _shown(path, data):
+                    pass
             sync_folder(path.parent)
         if spare.read_bytes() != data:
-            time.sleep(TAIL_PAUSE_SECONDS)
-            _show(spare, data)
+            with _shown(spare, data):
+                pass
 
 
-def _show(spare: Path, data: bytes) -> None:
-    """Rewrite a file that nobody opens by this name; followers see it emptied, then filled."""
-    descriptor = os.open(spare, os.O_RDWR)
-    try:
-        os.ftruncate(descriptor, 0)
-        time.sleep(TAIL_PAUSE_SECONDS)
-        write_fully(descriptor, data, 0)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _show_in_place(path: Path, data: bytes) -> None:
-    """The same where the disk cannot exchange names: never empty, cut by the last byte for followers to notice."""
+@contextmanager
+def _shown(path: Path, data: bytes) -> Iterator[None]:
+    """Rewrite a file at once; it lacks its last line feed until the end, so that followers see that it got shorter."""
     descriptor = os.open(path, os.O_RDWR)
     try:
         write_fully(descriptor, data, 0)
         os.ftruncate(descriptor, len(data) - 1)
+        os.fsync(descriptor)
+        yield
         time.sleep(TAIL_PAUSE_SECONDS)
         write_fully(descriptor, data[-1:], len(data) - 1)
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
