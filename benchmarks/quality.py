@@ -82,22 +82,29 @@ def main() -> None:
     if not args.quick:
         size = replace(size, markets=tuple(args.markets), seeds=args.seeds)
     begin, found = time.perf_counter(), {"real": {}, "cold": {}, "planted": {}}
-    parts = args.parts or ["real", "cold", "planted"]
-    for name in size.markets if set(parts) & {"real", "cold"} else ():
+    for part, name, figures in measured(size, set(args.parts or ("real", "cold", "planted"))):
+        found[part] |= {name: figures}
+        found |= {"targets": report.targets(found), "seconds": round(time.perf_counter() - begin)}
+        args.output.parent.mkdir(exist_ok=True)
+        args.output.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")  # what is known if it is cut short
+    print(report.markdown(found))
+
+
+def measured(size: Size, parts: set[str]) -> Iterator[tuple[str, str, Any]]:
+    """Each part's figures as they are known, with the part's name and its market's."""
+    for name in size.markets if parts & {"real", "cold"} else ():
         tell(f"{name}: reading prices")
         market = real_market(name, most_stocks=size.stocks, last=size.last)
         seen = see(market, half_years(market.days) if "real" in parts else [], size.jobs, tell)
         if "real" in parts:
-            found["real"][name] = real(seen, size)
+            tell(f"{name}: living through {len(seen.evenings)} sessions, {len(VARIANTS) + len(ABLATIONS)} times")
+            yield "real", name, real(seen, size)
         if "cold" in parts:
-            found["cold"][name] = cold(seen, size)
+            tell(f"{name}: cold starts")
+            yield "cold", name, cold(seen, size)
     if "planted" in parts:
-        found["planted"] = planted(size)
-    found["targets"] = report.targets(found)
-    found["seconds"] = round(time.perf_counter() - begin)
-    BUILD.mkdir(exist_ok=True)
-    args.output.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
-    print(report.markdown(found))
+        for name, figures in planted(size):
+            yield "planted", name, figures
 
 
 def parse_args() -> argparse.Namespace:
@@ -209,27 +216,25 @@ def cold(seen: Seen, size: Size) -> dict[str, Any]:
 # ---- planted truths --------------------------------------------------------------------------------------------------
 
 
-def planted(size: Size) -> dict[str, Any]:
+def planted(size: Size) -> Iterator[tuple[str, Any]]:
     """What is found where the truth is known, over some seeds."""
     names = simulated.SYMBOLS[: size.companies]
-    found: dict[str, Any] = {}
     for title in simulated.TRUTHS:
         tell(f"planted {title}")
         trainings = size.trainings if title in size.trained_on else 0
         first = simulated.planted(title, 1, size.sessions, trainings=trainings, symbols=names)
         others = [_planting(title, seed, size.sessions, names) for seed in range(2, size.seeds + 1)]
-        found[title] = [first, *spread(size.jobs, None, others)]
-    tell("flips and random walks")
+        yield title, [first, *spread(size.jobs, None, others)]
+    tell("flips")
     before = min(500, size.sessions)
-    flips = [lambda _, seed=seed: simulated.flip(seed, names, before) for seed in range(1, size.seeds + 1)]
-    walks = [
-        lambda _, seed=seed: simulated.random_walk(seed, size.sessions, names)
-        for seed in range(101, 101 + 4 * size.seeds)
-    ]
-    done = spread(size.jobs, None, [*flips, *walks])
-    found["flip"], found["walks"] = done[: len(flips)], done[len(flips) :]
-    found["walk_weights"] = simulated.weight_intervals(found["walks"])
-    return found
+    seeds = range(1, size.seeds + 1)
+    yield "flip", spread(size.jobs, None, [lambda _, seed=seed: simulated.flip(seed, names, before) for seed in seeds])
+    tell("random walks")
+    seeds = range(101, 101 + 4 * size.seeds)
+    tasks = [lambda _, seed=seed: simulated.random_walk(seed, size.sessions, names) for seed in seeds]
+    walks = spread(size.jobs, None, tasks)
+    yield "walks", walks
+    yield "walk_weights", simulated.weight_intervals(walks)
 
 
 def _planting(title: str, seed: int, sessions: int, names: Sequence[str]) -> Callable[[Any], dict[str, Any]]:

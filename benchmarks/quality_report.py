@@ -26,8 +26,10 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, market in found["real"].items():
         checks += _full(name, market) + _confidence(name, market) + _validation(name, market) + _leaks(name, market)
     checks += [_cold(name, market) for name, market in found["cold"].items() if market["curve"]]
-    if found["planted"]:
-        checks += [*_planted(found["planted"]), *_flips(found["planted"]), *_walks(found["planted"])]
+    known = found["planted"]
+    checks += [*_planted(known)]
+    checks += [*_flips(known)] if "flip" in known else []
+    checks += [*_walks(known)] if "walk_weights" in known else []
     return [{"target": text, "found": figure, "met": bool(met)} for text, figure, met in checks]
 
 
@@ -95,7 +97,7 @@ def _cold(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:
 
 def _planted(found: Mapping[str, Any]) -> Iterator[tuple[str, object, bool]]:
     for title in ("momentum", "reversal"):
-        lives = found[title]
+        lives = found.get(title, [])
         for name in (COLD, FULL):
             ratios = [life[name]["ratio"] for life in lives if name in life]
             if not ratios:
@@ -103,7 +105,7 @@ def _planted(found: Mapping[str, Any]) -> Iterator[tuple[str, object, bool]]:
             largest = all(life[name]["largest_is_planted"] for life in lives if name in life)
             yield (f"planted {title}, {name}: ratio <= 0.97", round(float(np.mean(ratios)), 4), np.mean(ratios) <= 0.97)
             yield (f"planted {title}, {name}: its weight is the largest among the rules", largest, largest)
-        for model, ratio in lives[0]["alone"].items():
+        for model, ratio in lives[0]["alone"].items() if lives else ():
             yield (f"planted {title}: {model} alone <= 0.97", round(ratio, 4), ratio <= 0.97)
 
 
