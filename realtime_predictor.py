@@ -151,7 +151,7 @@ def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
     explained = [run.args.explain] if run.args.explain else []
     wanted = list(dict.fromkeys([*explained, *to_predict(run)]))
-    due = due_now(run, run.log.pending())
+    due = due_now(run, run.log.pending(run.args.as_of))
     if not wanted and not due:
         return Market({}, [])
     from stockml import cycle
