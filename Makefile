@@ -42,7 +42,7 @@ lock: install-dev
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt --output-file requirements.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
 
-# the whole system over real and simulated markets, beside baselines; takes about an hour, QUALITY=--quick a minute
+# the whole system over real and simulated markets, beside baselines; a quarter of an hour on two cores, QUALITY=--quick half a minute
 quality: install-dev
 	$(RUN) benchmarks/quality.py $(QUALITY)
 
