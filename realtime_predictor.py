@@ -249,17 +249,24 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
 
 def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     """What a stock's models say of its newest session; None, and a word to the user, where they cannot be asked."""
-    from stockml import cycle, models
-    from stockml.status import MODEL_STALE_AFTER_DAYS
+    from stockml import models
 
     try:
-        bundle = models.load_bundle(run.home, prices.symbol)
+        return ask_models(run, prices)
     except models.ModelError as error:
         if error.kind == models.MISSING and run.symbols:
             run.notice(f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it.")
         elif error.kind != models.MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         return None
+
+
+def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
+    """What the stock's models say, or None where they have seen a later day; ModelError where they cannot be used."""
+    from stockml import cycle, models
+    from stockml.status import MODEL_STALE_AFTER_DAYS
+
+    bundle = models.load_bundle(run.home, prices.symbol)
     age_days = (prices.data_through - bundle.data_through).days
     if age_days < 0:
         run.notice(

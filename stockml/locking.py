@@ -14,7 +14,7 @@ from stockml.files import StorageError, make_folder, storage
 
 LOG = logging.getLogger(__name__)
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 
 
 class LockTimeout(StorageError):  # noqa: N818 - it is no error of anybody's
@@ -25,38 +25,55 @@ class LockTimeout(StorageError):  # noqa: N818 - it is no error of anybody's
 def exclusive(path: Path, *, timeout: float) -> Iterator[None]:
     """Hold the lock file at `path`, waiting up to `timeout` seconds and saying so once; LockTimeout after that.
 
-    The lock is the kernel's (flock) and ends with the process that holds it, however that ends; the file itself is
-    never deleted, or two runs could hold two files of one name.
+    The lock is the kernel's (flock) and ends with the process that holds it, however that ends; its files are never
+    deleted, or two runs could hold two files of one name. Who waits is alone at the head of a queue, a second lock: the
+    run that has just ended cannot take its place, and a crowd of runs that begin again and again starves nobody.
     """
     make_folder(path.parent)
+    patience = Patience(path, timeout)
+    with _opened(path) as lock:
+        with _opened(path.with_name(f"{path.name}.queue")) as queue:
+            patience.take(queue)
+            patience.take(lock)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
     with storage(path, "open the lock file"):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        _wait(descriptor, path, timeout)
-        yield
+        yield descriptor
     finally:
         os.close(descriptor)
 
 
-def _wait(descriptor: int, path: Path, timeout: float) -> None:
-    gives_up_at = time.monotonic() + timeout
-    said = False
-    while not _taken(descriptor, path):
-        if time.monotonic() >= gives_up_at:
-            raise LockTimeout(
-                f"{path}: another run still holds the lock after {timeout:g} s, nothing was changed; "
-                "run again when it has ended or allow a longer --lock-timeout"
-            )
-        if not said:
-            LOG.warning("another run is writing the prediction log; waiting up to %g s for it to end", timeout)
-            said = True
-        time.sleep(POLL_SECONDS)
+class Patience:
+    """Waits for one lock after another, in all no longer than `timeout` seconds, and says so once."""
 
+    def __init__(self, path: Path, timeout: float) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.gives_up_at = time.monotonic() + timeout
+        self.said = False
 
-def _taken(descriptor: int, path: Path) -> bool:
-    with storage(path, "lock the file"):
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
+    def take(self, descriptor: int) -> None:
+        """Lock the open file, as soon as nobody else does."""
+        while not self._taken(descriptor):
+            if time.monotonic() >= self.gives_up_at:
+                raise LockTimeout(
+                    f"{self.path}: another run still holds the lock after {self.timeout:g} s, nothing was changed; "
+                    "run again when it has ended or allow a longer --lock-timeout"
+                )
+            if not self.said:
+                LOG.warning("another run is writing the prediction log; waiting up to %g s for it to end", self.timeout)
+                self.said = True
+            time.sleep(POLL_SECONDS)
+
+    def _taken(self, descriptor: int) -> bool:
+        with storage(self.path, "lock the file"):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True

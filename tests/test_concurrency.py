@@ -29,6 +29,13 @@ HOLDER = (
     "with PredictionLog(Path(sys.argv[1])).locked(): print('held', flush=True); time.sleep(60)"
 )
 
+HOG = """
+import sys, time; from pathlib import Path; from stockml.prediction_log import PredictionLog
+while True:
+    with PredictionLog(Path(sys.argv[1])).locked(60): print(end='.', flush=True); time.sleep(0.2)
+"""
+ROOT = Path(log_driver.__file__).parents[1]
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
@@ -45,7 +52,7 @@ def victims() -> Iterator[Victims]:
 def hold(home: Home) -> subprocess.Popen[str]:
     """Another process that holds the lock."""
     command = [sys.executable, "-c", HOLDER, str(home.log)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(log_driver.__file__).parents[1])
+    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     return holder
 
@@ -101,6 +108,24 @@ def test_a_run_that_gives_up_exits_3_and_has_changed_nothing(home: Home) -> None
     holder.communicate()
     assert run.returncode == 3 and "waiting up to 0.2 s" in run.stderr and "nothing was changed" in run.stderr
     assert after == before
+
+
+def test_runs_that_begin_again_at_once_starve_nobody(home: Home) -> None:
+    """A run that ends and begins again before others have looked must let those through that waited longer."""
+    log = PredictionLog(home.log)
+    hogs = [
+        subprocess.Popen([sys.executable, "-c", HOG, str(home.log)], cwd=ROOT, stdout=subprocess.PIPE) for _ in range(3)
+    ]
+    try:
+        for hog in hogs:
+            assert hog.stdout is not None and hog.stdout.read(1) == b"."
+        for _ in range(3):
+            with log.locked(5):  # 25 turns of the others
+                pass
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.communicate()
 
 
 def test_a_lock_left_by_a_killed_process_holds_nobody_up(home: Home) -> None:

@@ -207,3 +207,12 @@ def test_without_an_environment_the_scripts_say_what_to_do(tmp_path: Path) -> No
     command = [str(bare / "bin/python"), str(copy / "train_models.py"), "--version"]
     done = subprocess.run(command, capture_output=True, text=True, env=BARE, check=False)
     assert done.returncode == 3 and "run `make install`" in done.stderr
+
+
+def test_models_made_for_other_features_are_named_and_signals_serve_alone(trained_home: Path) -> None:
+    path = trained_home / "ml_training_data/models/SIM-BETA/metrics.json"
+    metrics = json.loads(path.read_text())
+    path.write_text(json.dumps(metrics | {"features": metrics["features"][1:]}))
+    ran = predict(*SIM, "--symbols", *TRAINED, "--home", trained_home, "--as-of", TRAINED_AS_OF)
+    assert ran.code == 1 and "made for other features" in ran.err and "Traceback" not in ran.err
+    assert [line["model_trained_at"] is None for line in log_of(trained_home)] == [False, True, False]
