@@ -15,7 +15,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 from figures import confidence_figures, errors, figures, interval_figures, ratio
-from panels import DATA, HORIZON, MARKETS, TRUTHS, WARM_UP, Panel, Truth, momentum, real_panel, simulated, walk
+from panels import DATA, HORIZON, MARKETS, WARM_UP, Panel, real_panel, simulated, walk
+from truths import TRUTHS, Truth, momentum
 
 from stockml.signals import RULE_WEIGHTS
 

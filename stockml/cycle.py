@@ -89,6 +89,13 @@ def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
     newest = prices.last(HISTORY_SESSIONS + 1)  # no figure of the newest day reaches back farther
     row = indicator_table(newest).iloc[-1]
     day = {str(name): float(value) for name, value in row.items()}
+    return analysis_of(prices, day, confidence_inputs(newest, prices.data_through), model)
+
+
+def analysis_of(
+    prices: PriceTable, day: Mapping[str, float], volatilities: Mapping[str, float], model: ModelView | None
+) -> Analysis:
+    """The analysis of a table's newest session, from its row of indicators and its volatilities."""
     return Analysis(
         symbol=prices.symbol,
         data_through=prices.data_through,
@@ -97,7 +104,7 @@ def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
         source=prices.source,
         indicators=day,
         regime=signals.regime(day["change_20"], day["volatility_20"]),
-        volatilities=confidence_inputs(newest, prices.data_through),
+        volatilities=volatilities,
         model=model,
     )
 

@@ -14,7 +14,7 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from stockml import cycle, signals
+from stockml import cycle
 from stockml.cycle import Analysis, ModelView
 from stockml.evenings import Evenings
 from stockml.failures import FetchError
@@ -22,7 +22,6 @@ from stockml.features import HISTORY_SESSIONS, indicator_table
 from stockml.feed import Span
 from stockml.models import SESSIONS_NEEDED, Forecasts, ModelBundle
 from stockml.prices import PriceTable
-from stockml.records import round_price
 from stockml.volatility import confidence_table
 
 ROWS_NEEDED = HISTORY_SESSIONS + 1  # what an analysis of one day looks at
@@ -84,17 +83,8 @@ class PastStock:
         names, input_names = self._names
         day = dict(zip(names, self._indicators[row].tolist(), strict=True))
         inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
-        return Analysis(
-            symbol=self.symbol,
-            data_through=table.data_through,
-            current_price=round_price(float(table.frame["close"].iloc[-1])),
-            currency=table.currency,
-            source=table.source,
-            indicators=day,
-            regime=signals.regime(day["change_20"], day["volatility_20"]),
-            volatilities={name: value for name, value in inputs if math.isfinite(value)},
-            model=model,
-        )
+        volatilities = {name: value for name, value in inputs if math.isfinite(value)}
+        return cycle.analysis_of(table, day, volatilities, model)
 
     def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
         """A bundle's opinions on all evenings from `first` to `last` on which it may be asked."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from stockml.cli import NO_ADVICE, Run
 from stockml.records import Prediction
+from stockml.report_words import money
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -199,11 +200,6 @@ def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
         f"{score['mean_naive_error_pct']:.2f} %",
         f"{score['direction_hits'] / score['total_predictions']:.0%}",
     )
-
-
-def money(price: float) -> str:
-    """A price with two decimals; a small one with five significant digits."""
-    return f"{price:,.2f}" if abs(price) >= 10 else f"{price:.5g}"
 
 
 def explanation(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 from browser import browser, made_page, visit  # noqa: F401 - fixtures of a real browser
 
+from stockml import files
 from stockml.prices import PriceTable
 
 SHARED = Path(os.environ.get("STOCKML_SHARED") or Path(__file__).resolve().parents[2] / "shared")
@@ -61,3 +63,12 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Pa
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     return trained.trained_home(shared, tmp_path / "home")
+
+
+@pytest.fixture(scope="module")
+def in_haste() -> Iterator[None]:
+    """A module's own runs, thousands of them, wait neither for readers nor for the disk."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
+        patch.setattr(os, "fsync", lambda descriptor: None)
+        yield

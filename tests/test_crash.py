@@ -21,19 +21,11 @@ import pytest
 from log_driver import CUT_SHORT, KILL_BEFORE, KILL_MIDWAY, Fault, Victims
 from log_helpers import CHECKPOINT, feedback_bytes, run_day
 
-from stockml import files
 from stockml.home import Home
 
+pytestmark = pytest.mark.usefixtures("in_haste")
+
 TODAY = 10
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_haste() -> Iterator[None]:
-    """The test's own runs wait neither for readers nor for the disk; the processes that come to grief do."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
 
 
 def days_before(home: Home) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -18,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 
-from stockml import files
 from stockml.feedback import Feedback
 from stockml.home import Home
 from stockml.journal import Change, _to_bytes
@@ -27,16 +25,9 @@ from stockml.log_lines import read_line
 from stockml.prediction_log import PredictionLog, View
 from stockml.records import Prediction
 
+pytestmark = pytest.mark.usefixtures("in_haste")
+
 TODAY = 9
-
-
-@pytest.fixture(autouse=True, scope="module")
-def in_haste() -> Iterator[None]:
-    """Thousands of runs that need not survive a power cut."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
-        patch.setattr(os, "fsync", lambda descriptor: None)
-        yield
 
 
 class Text:
