@@ -59,9 +59,8 @@ class Index:
 
     @classmethod
     def of_scan(cls, stamp: Stamp, found: Scan, *, is_racy: bool) -> Index:
-        latest = {key: max(days) for key, days in found.days.items()}
         settled = max((settled_day(keys[-1]) for keys in (found.verified, found.expired) if keys), default="")
-        return cls(stamp, dict(found.pending), latest, set(found.kinds), settled, None, found, is_racy)
+        return cls(stamp, dict(found.pending), found.ids.latest(), set(found.kinds), settled, None, found, is_racy)
 
     def reaches_beyond(self, day: str) -> bool:
         """Whether something in the log was not yet there, or not yet known, at the end of `day`."""
@@ -74,7 +73,7 @@ class Index:
         self.latest[key] = max(self.latest.get(key, ""), prediction.data_through)
         self.kinds.add(prediction.source)
         if self.scan is not None:
-            self.scan.days.setdefault(key, set()).add(prediction.data_through)
+            self.scan.ids.add(prediction)
 
     def note_settled(self, prediction: Prediction, key: int) -> None:
         """A pending line was completed; its key says when and where."""

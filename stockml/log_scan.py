@@ -6,7 +6,8 @@ Memory stays small for a log of any length: of a settled line only its time and 
 from __future__ import annotations
 
 import json
-import sys
+from array import array
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,44 @@ class Problem(NamedTuple):
         return f"the prediction log, line {self.line}: {self.text}"
 
 
+class Days:
+    """The ids of a log, kept small: for each symbol and horizon its days, ascending, as numbers like 20260201."""
+
+    def __init__(self) -> None:
+        self._days: dict[tuple[str, int], array[int]] = {}
+
+    def add(self, prediction: Prediction) -> bool:
+        """Take an id in; False where it was there already."""
+        key = (prediction.symbol, prediction.prediction_horizon_days)
+        days, day = self._days.setdefault(key, array("i")), _day_number(prediction.data_through)
+        if days and day <= days[-1]:
+            place = bisect_left(days, day)
+            if days[place] == day:
+                return False
+            days.insert(place, day)
+        else:
+            days.append(day)  # nearly always: a log is written day by day
+        return True
+
+    def has(self, symbol: str, horizon: int, day: str) -> bool:
+        days, number = self._days.get((symbol, horizon), array("i")), _day_number(day)
+        place = bisect_left(days, number)
+        return place < len(days) and days[place] == number
+
+    def latest(self) -> dict[tuple[str, int], str]:
+        """The newest day by symbol and horizon."""
+        return {key: _day_text(days[-1]) for key, days in self._days.items()}
+
+
+def _day_number(day: str) -> int:
+    return int(day[:4] + day[5:7] + day[8:10])
+
+
+def _day_text(number: int) -> str:
+    digits = f"{number:08d}"
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
 @dataclass(slots=True)
 class Scan:
     """What a full reading found."""
@@ -46,7 +85,7 @@ class Scan:
     pending: dict[str, Span] = field(default_factory=dict)
     verified: list[int] = field(default_factory=list)  # keys, ascending once read
     expired: list[int] = field(default_factory=list)
-    days: dict[tuple[str, int], set[str]] = field(default_factory=dict)  # ids: data_through by symbol and horizon
+    ids: Days = field(default_factory=Days)
     kinds: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     unnamed: int = 0  # problems beyond those named
@@ -65,8 +104,8 @@ class Scan:
 
 def settled_key(settled_at: str, at: int) -> int:
     """A number that sorts as (time, place in the file) does, and holds both."""
-    digits = settled_at[:4] + settled_at[5:7] + settled_at[8:10] + settled_at[11:13] + settled_at[14:16]
-    return int(digits + settled_at[17:19]) << PLACE_BITS | at
+    time = int(settled_at[11:13] + settled_at[14:16] + settled_at[17:19])
+    return (_day_number(settled_at) * 1_000_000 + time) << PLACE_BITS | at
 
 
 def place(key: int) -> int:
@@ -75,8 +114,7 @@ def place(key: int) -> int:
 
 def settled_day(key: int) -> str:
     """The date part of a key's time."""
-    digits = f"{(key >> PLACE_BITS) // 1_000_000:08d}"
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+    return _day_text((key >> PLACE_BITS) // 1_000_000)
 
 
 def scan(path: Path) -> Scan:
@@ -155,16 +193,14 @@ def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
 
 def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
     """Note where a good line is, once for each id."""
-    days = found.days.setdefault((prediction.symbol, prediction.prediction_horizon_days), set())
-    earlier = found.pending.get(prediction.id)
-    if prediction.data_through in days:
+    if not found.ids.add(prediction):
+        earlier = found.pending.get(prediction.id)
         if earlier is None or prediction.outcome is None:
             problem = Problem(number, f"is a second line of {prediction.id}; the first counts")
             return _set_aside(found, problem, span)
         problem = Problem(number, f"has the outcome of {prediction.id}; an earlier line without it")
         _set_aside(found, problem, earlier)
         del found.pending[prediction.id]
-    days.add(sys.intern(prediction.data_through))
     found.kinds.add(prediction.source)
     if prediction.outcome is None:
         found.pending[prediction.id] = span

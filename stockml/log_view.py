@@ -36,7 +36,7 @@ class Ids(Container[str]):
         latest = self.index.latest.get(key, "")
         if day >= latest:
             return day == latest
-        return day in self.full_scan().days.get(key, ())
+        return self.full_scan().ids.has(symbol, int(horizon), day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -187,6 +187,7 @@ class PredictionLog:
         if index is None or index.scan is None or index.is_racy or index.stamp != stamp:
             index = None if left else load(self._checkpoint, stamp)
         self._is_unsaved = index is None or index.scan is not None
+        self._index = None  # what was known of a large log takes room
         self._index = index or self._scanned()
         self._put_right(self._index)
         if left:

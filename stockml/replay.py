@@ -207,11 +207,11 @@ def replay(  # noqa: PLR0913 - most of it is what a live run has as well
         For a home that is not this replay's.
     """
     with log.locked(lock_timeout):
-        view, made = log.read(), log.full_scan().days
-        claim(home, settings, has_predictions=bool(made))
+        view, latest = log.read(), log.full_scan().ids.latest()
+        claim(home, settings, has_predictions=bool(latest))
         for problem in view.problems:
             LOG.warning("%s", problem)
-        days = days_left(settings, made.values())
+        days = days_left(settings, max(latest.values(), default=""))
         book, cast, troubles = LogBook(log, Feedback(home.feedback, Learner)), Cast([home], jobs), Troubles()
         logged, done = 0, 0
         for stretch in stretches(days, _training_days(settings), folder(home)):
@@ -230,13 +230,12 @@ def replay(  # noqa: PLR0913 - most of it is what a live run has as well
     return Replayed(len(days), logged, troubles, cast)
 
 
-def days_left(settings: ReplaySettings, made_from: Iterable[Collection[str]]) -> list[date]:
-    """The sessions still to be lived through, given the days that the lines of the log were made from.
+def days_left(settings: ReplaySettings, latest: str) -> list[date]:
+    """The sessions still to be lived through, given the newest day that a line of the log was made from ("": none).
 
     The lines of a day are written down all at once and last, so a day that has one is over; one that brought none is
     lived through again, which changes nothing.
     """
-    latest = max((max(days) for days in made_from), default="")
     return [day for day in settings.sessions() if day.isoformat() > latest]
 
 

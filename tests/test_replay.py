@@ -188,8 +188,8 @@ def test_a_stock_that_has_no_prices_stops_no_other(tmp_path: Path) -> None:
 
 def test_only_days_after_the_last_that_was_logged_are_left() -> None:
     settings = ReplaySettings(date(2026, 3, 2), date(2026, 3, 6), ("SIM-ALPHA",), "sample")
-    assert days_left(settings, []) == settings.sessions()
-    assert days_left(settings, [{"2026-03-02", "2026-03-03"}, {"2026-03-04"}]) == settings.sessions()[3:]
+    assert days_left(settings, "") == settings.sessions()
+    assert days_left(settings, "2026-03-04") == settings.sessions()[3:]
 
 
 def test_the_days_of_several_exchanges_are_walked_together() -> None:
