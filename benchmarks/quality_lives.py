@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
 
+from stockml.confidence import Confidence
 from stockml.evenings import Evenings
 from stockml.feed import Raw
 from stockml.home import Home
@@ -136,8 +138,8 @@ class Alone(Learner):
     ) -> Weighing:
         return self._of(symbol).weigh(symbol, horizon, regime, opinions, priors or Priors())
 
-    def confidence(self, symbol, horizon, inputs, change_pct):  # type: ignore[no-untyped-def]
-        return self._of(symbol).confidence(symbol, horizon, inputs, change_pct)
+    def confidence(self, symbol: str, *question: Any, **more: Any) -> Confidence:
+        return self._of(symbol).confidence(symbol, *question, **more)
 
     def _of(self, symbol: str) -> Learner:
         return self._own.setdefault(symbol, Learner())

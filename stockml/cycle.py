@@ -45,6 +45,11 @@ class Analysis:
     volatilities: Mapping[str, float]  # the confidence's inputs, in % a session
     model: ModelView | None
 
+    @property
+    def priors(self) -> Priors:
+        """What training found out, where there was any."""
+        return self.model.priors if self.model else Priors()
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -127,9 +132,8 @@ def with_market(analyses: Iterable[Analysis]) -> list[Analysis]:
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
     """PLAN for one stock: hear every signal, weigh it by what was learned, form a hypothesis."""
     forecast = analysis.model.forecast if analysis.model else None
-    priors = analysis.model.priors if analysis.model else Priors()
     heard = signals.opinions(analysis.indicators, forecast, horizon)
-    weighing = learner.weigh(analysis.symbol, horizon, analysis.regime, heard, priors)
+    weighing = learner.weigh(analysis.symbol, horizon, analysis.regime, heard, analysis.priors)
     return Plan(
         analysis=analysis,
         horizon=horizon,
@@ -142,7 +146,9 @@ def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
 def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     """PREDICT for one stock: the price, its path and interval, how likely it is to be accurate, and the target date."""
     analysis = plan.analysis
-    confidence = learner.confidence(analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct)
+    confidence = learner.confidence(
+        analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
+    )
     target = calendar_for(analysis.symbol).sessions_after(analysis.data_through, plan.horizon)[-1]
     price = analysis.current_price
     return Prediction(

@@ -8,7 +8,7 @@ import platform
 import time
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -16,11 +16,13 @@ import numpy as np
 import pandas as pd
 
 from stockml import lstm, models, xgb
+from stockml.confidence import Habit, habit_of
 from stockml.lstm import Network
 from stockml.lstm_training import LearningSettings
 from stockml.material import Material
 from stockml.pool import Pool, learner_for
 from stockml.shrinkage import Array, Belief
+from stockml.signals import RULE_WEIGHTS
 from stockml.xgb import Forest
 
 FORECASTERS = ("lstm", "xgb")
@@ -171,12 +173,30 @@ def _span(material: Material, part: str) -> dict[str, Any]:
 
 
 def _priors(pool: Pool, material: Material) -> dict[str, Any]:
-    """Starting trusts of the models' opinions; they are forecasts already shrunk, so together they count once."""
+    """Where trusts and confidence begin.
+
+    The models' forecasts are already shrunk, so together they count once. Of what the rules seemed to earn in two years
+    nothing held in the next: beside models they begin at 0, and outcomes speak for them.
+    """
     patterns = range(material.patterns.config.patterns)
-    trusts = {name: 1.0 / len(FORECASTERS) for name in FORECASTERS}
+    trusts = dict.fromkeys(RULE_WEIGHTS, 0.0) | dict.fromkeys(FORECASTERS, 1.0 / len(FORECASTERS))
     trusts |= {f"pattern_{number}": round(pool.pattern_slope.value, 4) for number in patterns}
     beliefs = ("drift", "lstm_slope", "xgb_slope", "pattern_slope")
-    return {"trusts": trusts, "magnitude": None, **{name: _belief(getattr(pool, name)) for name in beliefs}}
+    return {
+        "trusts": trusts,
+        "magnitude": None,
+        "habit": asdict(_habit(material)),
+        **{name: _belief(getattr(pool, name)) for name in beliefs},
+    }
+
+
+def _habit(material: Material) -> Habit:
+    """How often the stock stayed within the bounds before its validation, beside what volatility said."""
+    rows = np.concatenate([material.split.fit, material.split.select])
+    days = material.volatilities.iloc[rows].to_dict("records")
+    inputs = [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
+    habit = habit_of(inputs, material.paths_pct[rows, -1].tolist(), material.horizon)
+    return replace(habit, shift=round(habit.shift, 6))
 
 
 def _belief(belief: Belief) -> dict[str, float | None]:

@@ -23,6 +23,9 @@ STATE_VERSION = 2
 FARTHEST_OPINION_PCT = 10.0  # a forecaster that sees more than two strong signals is not taken at its word
 CALMEST_PCT = 0.5  # nothing is learned from moves as if they were smaller than this, in five sessions
 FARTHEST = 1000.0  # scales
+# An error is a share of the price that came, so what misses least is not the median m of the change but its (-1)-median
+# (Gneiting 2011): m - E|y| / (2 f(m)) to first order, for Student's t with 5 degrees of freedom m - 1.25 scale^2.
+BELOW_MEDIAN = 1.25
 OWN_SPREAD = 0.02  # standard deviation of a stock's own trusts about all stocks'
 HALF = 0.5  # below this accuracy predictions are made smaller
 BENEFIT_OF_DOUBT = 2.0  # accurate outcomes that each accuracy begins with
@@ -46,11 +49,10 @@ class Priors:
         """The priors a JSON object stands for; ValueError where a number is none."""
         trusts = {str(name): _finite(name, value) for name, value in values["trusts"].items()}
         magnitude = values["magnitude"]
-        habit = values.get("habit", {})  # not every training tells one
         return cls(
             trusts,
             None if magnitude is None else _finite("magnitude", magnitude),
-            Habit(**{name: _finite(name, value) for name, value in habit.items()}),
+            Habit(**{name: _finite(name, value) for name, value in values["habit"].items()}),
         )
 
     def trust(self, name: str) -> float:
@@ -152,7 +154,8 @@ class _Horizon:
         scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
         heard = {name: _believable(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
         session = self._session(prediction, heard)
-        actual = min(max(actual_pct / scale, -FARTHEST), FARTHEST)
+        aim_pct = actual_pct - BELOW_MEDIAN * scale**2 / 100
+        actual = min(max(aim_pct / scale, -FARTHEST), FARTHEST)
         errors = session.add(self._by_family(heard), scale, actual)
         error = float(self.council.beliefs @ errors)
         stock.learn({name: opinion / scale for name, opinion in heard.items()}, error, horizon)

@@ -5,10 +5,12 @@ Whatever is fitted here is fitted on the fit days alone.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from stockml import lstm
@@ -18,6 +20,8 @@ from stockml.lstm_training import Samples
 from stockml.models import feature_names
 from stockml.patterns import PatternConfig, PatternModel, normalised_windows
 from stockml.prices import PriceTable
+from stockml.sessions import calendar_for
+from stockml.volatility import confidence_table, market_table
 
 SESSIONS_A_YEAR = 252
 LEAST_DAYS, LEAST_HORIZONS = 75, 5  # days to learn from: some 50 to fit on, 15 each to select and validate, and gaps
@@ -46,6 +50,7 @@ class Material:
     scaler: Scaler
     patterns: PatternModel
     pattern_pct: NDArray[np.float64]  # (n_days,) what followed each day's pattern
+    volatilities: pd.DataFrame  # (n_days, 5) what each day's confidence would be computed from; (n_days, 7) with_market
 
     @property
     def horizon(self) -> int:
@@ -106,8 +111,21 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Mater
             scaler=scaler,
             patterns=patterns,
             pattern_pct=reading.outcome_pct,
+            volatilities=confidence_table(prices),
         )
     )
+
+
+def with_market(materials: Mapping[str, Material]) -> dict[str, Material]:
+    """The same with each day's average volatility of their market's stocks beside their own, by calendar."""
+    markets: dict[str, list[Material]] = {}
+    for symbol, material in materials.items():
+        markets.setdefault(calendar_for(symbol).name, []).append(material)
+    averages = {name: market_table([member.volatilities for member in members]) for name, members in markets.items()}
+    return {
+        symbol: replace(material, volatilities=material.volatilities.join(averages[calendar_for(symbol).name]))
+        for symbol, material in materials.items()
+    }
 
 
 def _newest(usable: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
@@ -130,5 +148,5 @@ def _trimmed(material: Material) -> Material:
     """Without the days before the first window: they need not travel between processes."""
     start = int(material.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
     split = Split(*(getattr(material.split, part) - start for part in ("fit", "select", "validation")))
-    columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct")
+    columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "volatilities")
     return replace(material, split=split, **{name: getattr(material, name)[start:] for name in columns})

@@ -89,6 +89,7 @@ class _Lessons:
     judged_pattern: Array  # what followed each day's pattern
     judged_days: NDArray[np.int64]
     known_answers: Array  # of all the days before any validation
+    known_grown: Array  # the price after each of them over the price before
     known_days: NDArray[np.int64]
 
 
@@ -116,7 +117,7 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     assert forest is not None
     model, forest_says = forest
     lstm_says = np.concatenate(_in_order(run, [(_forecasts, (network, *each)) for each in lessons.judged]))
-    drift = shrinkage.believed_drift(lessons.known_answers, lessons.known_days, horizon)
+    drift = shrinkage.believed_drift(lessons.known_answers, lessons.known_grown, lessons.known_days, horizon)
     answers = lessons.judged_answers - drift.value
 
     def slope(forecasts: Array) -> Belief:
@@ -146,6 +147,7 @@ def _gather(days: PoolDays, stocks: Sequence[Material]) -> _Lessons:
         judged_pattern=_joined(lambda stock, rows: stock.pattern_pct[rows] / stock.spreads_pct[-1], stocks, judged),
         judged_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, judged),
         known_answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, known),
+        known_grown=_joined(lambda stock, rows: 1 + stock.paths_pct[rows, -1] / 100, stocks, known),
         known_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, known),
     )
 

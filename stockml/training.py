@@ -16,7 +16,7 @@ from typing import Any
 
 from stockml.finishing import OwnSettings, TrainedStock, finish, stock_seed, summary
 from stockml.home import Home
-from stockml.material import Material, TooShortError, prepare
+from stockml.material import Material, TooShortError, prepare, with_market
 from stockml.models import save_bundle
 from stockml.pool import PoolDays, PoolSettings, divide, learn_together
 from stockml.prices import PriceTable
@@ -116,7 +116,7 @@ def _prepare_all(
         else:
             found[symbol], seconds[symbol] = result
         on_progress("prepare", done, len(symbols))
-    return {symbol: found[symbol] for symbol in symbols if symbol in found}, seconds, failures
+    return with_market({symbol: found[symbol] for symbol in symbols if symbol in found}), seconds, failures
 
 
 def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[Material, float]:

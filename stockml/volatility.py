@@ -71,6 +71,13 @@ def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
     return averages
 
 
+def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The same of many days at once: the average of `confidence_table`s by day, shape (n_days, 2)."""
+    names = {stock_input(window): market_input(window) for window in MARKET_WINDOWS}
+    together = pd.concat([table[list(names)] for table in tables])
+    return together.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
+
+
 def _volatilities(frame: pd.DataFrame, breaks: Collection[date]) -> pd.DataFrame:
     ranges = true_ranges(frame, breaks)
     return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=frame.index)

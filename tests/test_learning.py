@@ -4,12 +4,14 @@ import json
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 
 from stockml.confidence import Habit
-from stockml.learning import Learner, Priors
+from stockml.learning import BELOW_MEDIAN, Learner, Priors
 from stockml.records import Evidence, Outcome, Prediction, Signal
 
 RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
@@ -98,9 +100,18 @@ def test_priors_give_forecasters_a_voice_and_shrink():
 def test_priors_survive_their_file():
     priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, Habit(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
-    assert Priors.from_dict({"trusts": {}, "magnitude": 0.5}) == Priors({}, 0.5)
+    assert Priors.from_dict({"trusts": {}, "magnitude": 0.5, "habit": {}}) == Priors({}, 0.5)
     with pytest.raises(ValueError, match="lstm is nan"):
         Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None})
+
+
+def test_what_is_aimed_at_misses_least_where_errors_are_shares_of_the_price_that_came():
+    scale = 3.0
+    share = (np.arange(200_000) + 0.5) / 200_000
+    actual = stats.t.ppf(share, 5) * scale  # changes in % whose median is 0
+    guesses = np.linspace(-0.3, 0.1, 81)
+    errors = [np.mean(np.abs(actual - guess)[actual > -90] / (1 + actual[actual > -90] / 100)) for guess in guesses]
+    assert guesses[int(np.argmin(errors))] == pytest.approx(-BELOW_MEDIAN * scale**2 / 100, abs=0.01)
 
 
 def test_a_signal_that_was_wrong_loses_weight_and_one_that_was_right_gains():

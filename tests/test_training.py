@@ -19,11 +19,16 @@ from conftest import made_up_prices
 from stockml import lstm, models
 from stockml.finishing import OwnSettings
 from stockml.home import Home
-from stockml.material import TooShortError, prepare
+from stockml.learning import Priors
+from stockml.material import TooShortError, prepare, with_market
 from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
 from stockml.pool import PoolSettings, divide
 from stockml.prices import PriceTable
+from stockml.sessions import calendar_for
+from stockml.shrinkage import believed_drift, weighted_median
+from stockml.signals import RULE_WEIGHTS
 from stockml.training import TrainedStock, TrainingFailure, TrainingSettings, save, train
+from stockml.volatility import market_inputs
 from stockml.workers import Crew, WorkerDiedError
 
 # One quick round each: what is tested here does not depend on how long is learned.
@@ -138,6 +143,46 @@ def test_no_stock_learns_from_days_another_is_validated_on(stocks: dict[str, Pri
     beside = by_symbol(train({**stocks, "YOUNG.NS": with_other_days_from(young, date(2026, 5, 1))}, QUICK))
     assert beside["AAA.NS"].files == alone["AAA.NS"].files
     assert set(beside) == {*alone, "YOUNG.NS"}
+
+
+def test_what_priors_say_is_known_before_validation(trained: dict[str, TrainedStock]) -> None:
+    for stock in trained.values():
+        priors, days = Priors.from_dict(stock.metrics["priors"]), stock.metrics["days"]
+        assert {priors.trusts[name] for name in RULE_WEIGHTS} == {0.0}
+        assert priors.habit.outcomes == days["fit"]["samples"] + days["select"]["samples"]
+        assert abs(priors.habit.shift) < 2
+
+
+def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, PriceTable]) -> None:
+    materials = {symbol: prepare(prices, horizon=5, years=2, seed=1) for symbol, prices in stocks.items()}
+    assert len({calendar_for(symbol).name for symbol in stocks}) == 1
+    day = max(material.dates[-1] for material in materials.values())
+    there = [
+        materials[symbol].volatilities.loc[day].to_dict() for symbol in materials if materials[symbol].dates[-1] == day
+    ]
+    assert len(there) > 1
+    for material in with_market(materials).values():
+        if material.dates[-1] == day:
+            found = material.volatilities.loc[day]
+            assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"), [([1, 1, 1, 1, 1], 3.0), ([9, 1, 1, 1, 1], 1.0), ([1, 1, 1, 1, 9], 5.0)]
+)
+def test_the_weighted_median_has_half_of_the_weight_on_either_side(weights: list[float], expected: float) -> None:
+    values = np.array([3.0, 1.0, 2.0, 5.0, 4.0])
+    assert weighted_median(values, np.array(weights, float)[values.astype(int) - 1]) == expected
+
+
+def test_a_drift_is_what_misses_least_where_errors_are_shares_of_the_price_that_came() -> None:
+    rng = np.random.default_rng(3)
+    grown = np.exp(rng.standard_t(5, 40_000) * 0.06)
+    days = np.repeat(np.arange(4000), 10)
+    found = believed_drift((grown - 1) / 0.07, grown, days, 5).estimate * 0.07
+    guesses = np.linspace(-0.02, 0.02, 401)
+    errors = [np.mean(np.abs(grown - 1 - guess) / grown) for guess in guesses]
+    assert found == pytest.approx(guesses[int(np.argmin(errors))], abs=3e-4)
 
 
 def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTable]) -> None:
