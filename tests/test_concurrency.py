@@ -120,7 +120,7 @@ def test_runs_that_begin_again_at_once_starve_nobody(home: Home) -> None:
         for hog in hogs:
             assert hog.stdout is not None and hog.stdout.read(1) == b"."
         for _ in range(3):
-            with log.locked(5):  # 25 turns of the others
+            with log.locked(20):  # a hundred turns of the others
                 pass
     finally:
         for hog in hogs:
