@@ -71,7 +71,15 @@ def sessions_back(today: date, due: Iterable[Prediction]) -> int:
 
 
 def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
-    """What the models say of one of the days forecast; None where its history is too short for them."""
+    """What the models say of one of the days forecast; None where its history is too short for them.
+
+    Raises
+    ------
+    ModelError
+        For priors nobody can read.
+    """
+    from stockml.models import UNREADABLE, ModelError
+
     path = tuple(float(change) for change in forecasts.lstm_path_pct[row])
     if not all(math.isfinite(change) for change in path):
         return None
@@ -83,7 +91,11 @@ def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> Model
         pattern_unusual=float(forecasts.pattern_unusual[row]),
         pattern_pct=float(forecasts.pattern_pct[row]),
     )
-    return ModelView(bundle.trained_at, forecast, Priors.from_dict(bundle.metrics["priors"]))
+    try:
+        priors = Priors.from_dict(bundle.metrics["priors"])
+    except ValueError as error:
+        raise ModelError(UNREADABLE, f"{bundle.symbol}: {error}") from None
+    return ModelView(bundle.trained_at, forecast, priors)
 
 
 def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:

@@ -46,14 +46,16 @@ class Priors:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Priors:
-        """The priors a JSON object stands for; ValueError where a number is none."""
-        trusts = {str(name): _finite(name, value) for name, value in values["trusts"].items()}
-        magnitude = values["magnitude"]
-        return cls(
-            trusts,
-            None if magnitude is None else _finite("magnitude", magnitude),
-            Habit(**{name: _finite(name, value) for name, value in values["habit"].items()}),
-        )
+        """The priors a JSON object stands for; ValueError where it stands for none."""
+        try:
+            trusts, magnitude, habit = (values[name] for name in ("trusts", "magnitude", "habit"))
+            return cls(
+                {str(name): _finite(name, value) for name, value in trusts.items()},
+                None if magnitude is None else _finite("magnitude", magnitude),
+                Habit(**{name: _finite(name, value) for name, value in habit.items()}),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
 
     def trust(self, name: str) -> float:
         """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""

@@ -310,7 +310,7 @@ def _metrics(folder: int, symbol: str) -> dict[str, Any]:
     try:
         metrics = json.loads(content)
         whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
-        whole = whole and {"trained_at", "features", "inputs", "window_sessions"} <= set(metrics)
+        whole = whole and {"trained_at", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
         date.fromisoformat(metrics["data_through"])
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False

@@ -126,6 +126,7 @@ def write_metrics(home: Home, symbol: str, *, data_through: str = "2026-02-27", 
         "features": [],
         "inputs": [],
         "window_sessions": 20,
+        "priors": {},
         "sha256": {"lstm_model.h5": "", "xgb_model.pkl": "", "fast.npz": ""},
     }
     folder = home.models / symbol.replace(".", "_")

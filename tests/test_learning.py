@@ -102,7 +102,7 @@ def test_priors_survive_their_file():
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
     assert Priors.from_dict({"trusts": {}, "magnitude": 0.5, "habit": {}}) == Priors({}, 0.5)
     with pytest.raises(ValueError, match="lstm is nan"):
-        Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None})
+        Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None, "habit": {}})
 
 
 def test_what_is_aimed_at_misses_least_where_errors_are_shares_of_the_price_that_came():

@@ -67,6 +67,7 @@ def made_up_metrics(table: PriceTable) -> dict[str, object]:
         "features": models.feature_names(feature_table(table)),
         "inputs": list(lstm.INPUTS),
         "window_sessions": lstm.WINDOW_SESSIONS,
+        "priors": {},
     }
 
 

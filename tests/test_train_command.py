@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import files_under, log_of, predict, train
@@ -209,10 +211,20 @@ def test_without_an_environment_the_scripts_say_what_to_do(tmp_path: Path) -> No
     assert done.returncode == 3 and "run `make install`" in done.stderr
 
 
-def test_models_made_for_other_features_are_named_and_signals_serve_alone(trained_home: Path) -> None:
+@pytest.mark.parametrize(
+    ("damage", "word"),
+    [
+        (lambda metrics: metrics | {"features": metrics["features"][1:]}, "made for other features"),
+        (lambda metrics: metrics | {"priors": {"trusts": {}}}, "priors: KeyError"),
+        (lambda metrics: metrics | {"data_through": "June"}, "metrics.json is damaged"),
+    ],
+    ids=["features", "priors", "day"],
+)
+def test_models_that_cannot_be_asked_are_named_and_signals_serve_alone(
+    trained_home: Path, damage: Callable[[dict[str, Any]], dict[str, Any]], word: str
+) -> None:
     path = trained_home / "ml_training_data/models/SIM-BETA/metrics.json"
-    metrics = json.loads(path.read_text())
-    path.write_text(json.dumps(metrics | {"features": metrics["features"][1:]}))
+    path.write_text(json.dumps(damage(json.loads(path.read_text()))))
     ran = predict(*SIM, "--symbols", *TRAINED, "--home", trained_home, "--as-of", TRAINED_AS_OF)
-    assert ran.code == 1 and "made for other features" in ran.err and "Traceback" not in ran.err
+    assert ran.code == 1 and word in ran.err and "Traceback" not in ran.err
     assert [line["model_trained_at"] is None for line in log_of(trained_home)] == [False, True, False]
