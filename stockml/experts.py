@@ -37,8 +37,8 @@ class Expert:
 
 EXPERTS = (
     Expert("start", trust_spread=1.0, drift_spread=0.3, mean_spread=math.inf, half_life=math.inf, share=0.05),
-    Expert("sceptic", trust_spread=0.03, drift_spread=3.0, mean_spread=0.15, half_life=math.inf, share=0.85),
-    Expert("short", trust_spread=3.0, drift_spread=3.0, mean_spread=0.1, half_life=25.0, share=0.05),
+    Expert("sceptic", trust_spread=0.03, drift_spread=3.0, mean_spread=0.05, half_life=math.inf, share=0.85),
+    Expert("short", trust_spread=3.0, drift_spread=3.0, mean_spread=0.05, half_life=25.0, share=0.05),
 )
 START, SCEPTIC, SHORT = range(3)
 CHANGING = 0.01  # the chance that another expert becomes the best one (Herbster and Warmuth 1998)
@@ -46,6 +46,8 @@ SHARES = np.array([1.0 - sum(expert.share for expert in EXPERTS), *(expert.share
 DECAYS = np.array([0.5 ** (1 / expert.half_life) for expert in EXPERTS])
 DRIFT = 0  # the number of the drift among the signals
 LEAST_BELIEF = 1e-9  # what is left to believe in after any evidence
+SHARPNESS = 3.0  # power of beliefs: an expert believed little, because times may change, has no say until they do
+TRAINED_ODDS = 10.0  # by which the sceptic, who stays with what training found, is believed more where it found it
 REMEMBERED = 20  # sessions at least, of what experts believed
 
 
@@ -207,10 +209,12 @@ class Verdict:
         """The belief in "no change"."""
         return float(self.beliefs[0])
 
-    @property
-    def shares(self) -> Array:
-        """The belief in each expert where "no change" is left out, shape (experts,)."""
-        return self.beliefs[1:] / max(1 - self.doubt, LEAST_BELIEF)
+    def shares(self, *, is_trained: bool = False) -> Array:
+        """How much each expert says where "no change" is left out, shape (experts,); trained: beside priors."""
+        odds = np.ones(len(EXPERTS))
+        odds[SCEPTIC] = TRAINED_ODDS if is_trained else 1.0
+        sharpened = (odds * np.maximum(self.beliefs[1:], LEAST_BELIEF)) ** SHARPNESS
+        return np.asarray(sharpened / sharpened.sum())
 
 
 def _padded(values: Array, size: int) -> Array:

@@ -187,8 +187,9 @@ class _Horizon:
 
         heard = {_family(name): name for name in opinions}
         met = np.array([begins(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
-        learned = verdict.shares @ verdict.trusts(met)
-        unmet = {family: float(verdict.shares @ begins(name)) for family, name in heard.items()}
+        shares = verdict.shares(is_trained=bool(priors.trusts))
+        learned = shares @ verdict.trusts(met)
+        unmet = {family: float(shares @ begins(name)) for family, name in heard.items()}
         known = {family: float(learned[number]) for family, number in self.families.items()}
         return {name: (unmet | known)[_family(name)] for name in opinions}
 

@@ -105,24 +105,24 @@ def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
     taught(council, 10, stocks=48, truth=(0.0, -0.5, 0.0))
     verdict = council.verdict()
     assert verdict.beliefs.sum() == pytest.approx(1.0)
-    assert (verdict.shares @ verdict.trusts(blank()))[1] < 0.2
+    assert (verdict.shares() @ verdict.trusts(blank()))[1] < 0.2
 
 
 def test_a_true_signal_is_found_and_found_again_when_it_turns():
     council = fresh()
     taught(council, 150, truth=(0.0, 0.0, 2.0), stocks=20)
     verdict = council.verdict()
-    assert verdict.shares @ verdict.trusts(blank())[:, 2] > 1.0
+    assert verdict.shares() @ verdict.trusts(blank())[:, 2] > 1.0
     taught(council, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
     verdict = council.verdict()
-    assert verdict.shares @ verdict.trusts(blank())[:, 2] < -0.3
+    assert verdict.shares() @ verdict.trusts(blank())[:, 2] < -0.3
 
 
 def test_no_change_wins_where_nothing_can_be_known():
     council = fresh()
     taught(council, 250, stocks=48)
     verdict = council.verdict()
-    together = verdict.shares @ verdict.trusts(blank())
+    together = verdict.shares() @ verdict.trusts(blank())
     assert np.abs(together).max() * (1 - verdict.doubt) < 0.2
 
 

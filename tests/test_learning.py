@@ -97,6 +97,15 @@ def test_priors_give_forecasters_a_voice_and_shrink():
     assert weighing.magnitude == 0.4
 
 
+def test_outcomes_move_what_training_found_less_than_what_nobody_has_measured():
+    lines = [verified({"macd_positive": 1.0}, 1.0, day=day) for day in range(1, 25)]
+    heard, learner = {"macd_positive": 1.0}, folded(lines)
+    untrained = learner.weigh("AAA", 5, "sideways", heard, Priors()).weights["macd_positive"] - 0.2
+    priors = Priors({"macd_positive": 1.0})
+    trained = learner.weigh("AAA", 5, "sideways", heard, priors).weights["macd_positive"] - 0.2
+    assert abs(trained) < abs(untrained)
+
+
 def test_priors_survive_their_file():
     priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, Habit(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
