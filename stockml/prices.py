@@ -158,9 +158,22 @@ def tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
 
 def _read_days(column: pd.Series) -> pd.DatetimeIndex:
     """The days a column holds, in the exchange's own time; NaT for what is no ISO date, which could be misread."""
+    if isinstance(column.dtype, pd.StringDtype) and (plain := _plain_days(column)) is not None:
+        return plain
     if not pd.api.types.is_datetime64_any_dtype(column):
         column = pd.to_datetime(column.astype(str).str[:10], errors="coerce", format="%Y-%m-%d")
     return pd.DatetimeIndex(column).tz_localize(None).normalize().as_unit("us").rename("Date")
+
+
+def _plain_days(column: pd.Series) -> pd.DatetimeIndex | None:
+    """The days of a column of YYYY-MM-DD, read at once; None where one is written otherwise."""
+    import pyarrow as pa
+
+    try:
+        read = pa.array(column, from_pandas=True).cast(pa.date32())
+    except pa.ArrowInvalid:
+        return None
+    return pd.DatetimeIndex(read.to_numpy(zero_copy_only=False).astype("datetime64[us]"), name="Date")
 
 
 def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[checks.Array, checks.Mask]:
