@@ -119,8 +119,9 @@ class ModelBundle:
         ValueError
             For a day without a bar.
         """
-        wanted = pd.DatetimeIndex(prices.frame.index[-1:] if days is None else list(days))
-        rows = prices.frame.index.get_indexer(wanted)
+        index = prices.frame.index
+        wanted = pd.DatetimeIndex(index[-1:] if days is None else list(days))
+        rows = np.array([len(index) - 1]) if days is None else index.get_indexer(wanted)
         if (rows < 0).any():
             raise ValueError(f"{prices.symbol}: no bar on {wanted[rows < 0][0].date()}; ask for a session of the table")
         first = max(0, int(rows.min(initial=len(prices.frame))) + 1 - SESSIONS_NEEDED)

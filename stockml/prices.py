@@ -212,8 +212,8 @@ def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) 
     frame, findings = checks.sort_dates(frame)
     steps = [checks.drop_not_positive, checks.drop_inverted, checks.drop_untraded]
     if start is not None:
-        # a copy: the bars before would be held as long as the others
-        frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :].copy()
+        frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :]
+        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # or the bars before were held with the others
     if limit is not None:
         frame, found = checks.drop_later(frame, limit)
         findings += found
