@@ -1,5 +1,7 @@
 """Training on a cluster: two single-thread workers beside one, on this machine; and predicting for 5,000 stocks.
 
+Both print the rows of README's tables, each in some five minutes of an idle machine.
+
 python benchmarks/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
 python benchmarks/cluster_speed.py predict    seconds, memory and growth of the log
 python benchmarks/cluster_speed.py            both
@@ -35,7 +37,8 @@ from stockml.prices import PriceTable, check_prices
 from stockml.sample import MarketSettings, sample_bars
 
 STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "3"))
-MANY, TRAINED = 5000, 5  # stocks predicted, and how many of them really differ
+WORLD = 50_000  # stocks listed anywhere
+PREDICTED, TRAINED = (1, 500, 5000), 5  # stocks predicted, and how many of them really differ
 SETTINGS = training.TrainingSettings()
 ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
@@ -117,37 +120,67 @@ def cost_of_training(tables: Mapping[str, PriceTable], crew: ClusterCrew, worker
 
 
 def train() -> None:
-    """Two workers beside one, in turn, so that a noisy minute hits both alike; the medians."""
+    """Two workers beside one, in turn, so that a noisy minute hits both alike; the medians, and README's tables."""
     tables = stocks(STOCKS)
-    took: dict[int, list[float]] = {1: [], 2: []}
+    found: dict[int, list[dict[str, Cost]]] = {1: [], 2: []}
     for _ in range(ROUNDS):
-        for workers, times in took.items():
+        for workers, costs in found.items():
             with tempfile.TemporaryDirectory() as folder, cluster(workers, Path(folder)) as (crew, pids):
-                costs = cost_of_training(tables, crew, pids)
-            times.append(costs["all"].clock)
-            print(f"{workers} workers", *(f"   {stage}: {cost}" for stage, cost in costs.items()), sep="\n", flush=True)
-    one, two = (statistics.median(times) for times in took.values())
+                costs.append(cost_of_training(tables, crew, pids))
+            print(
+                f"{workers} workers",
+                *(f"   {stage}: {cost}" for stage, cost in costs[-1].items()),
+                sep="\n",
+                flush=True,
+            )
+    one, two = (statistics.median(cost["all"].clock for cost in costs) for costs in found.values())
     print(verdict(f"two workers on {STOCKS} stocks, times one", one / two, 1.8, "times", at_most=False))
+    print(f"   {one:.1f} s with one, {two:.1f} s with two, workers warm, first task to last, medians of {ROUNDS}")
     print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
+    every = [cost for costs in found.values() for cost in costs]
+    seconds = {stage: statistics.median(cost[stage].workers for cost in every) / STOCKS for stage in every[0]}
+    asking = statistics.median(cost["all"].coordinator for cost in every) / STOCKS
+    print(*rows_of_training(seconds["prepare"] + seconds["finish"], seconds["learn together"], asking), sep="\n")
+
+
+def rows_of_training(alone: float, together: float, asking: float) -> list[str]:
+    """README's tables, from the seconds of a core that a stock takes."""
+    teachers, shards = SETTINGS.pool.most_teachers, SETTINGS.pool.shards
+    least = WORLD * asking  # what the workers' results take where they come together
+    seconds = {n: max(WORLD * alone / n + teachers * together / min(n, shards), least) for n in (4, 8, 32)}
+    return [
+        "| seconds of a core, a stock | on workers, for itself | on workers, teaching | where it is asked for |",
+        "|---|---|---|---|",
+        f"| train {STOCKS} stocks | {alone:.2f} | {together:.2f} | {asking:.2f} |",
+        "",
+        f"| workers | {WORLD:,} x {alone:.2f} s / N + {teachers:,} x {together:.2f} s / min(N, {shards}) |",
+        "|---|---|",
+        *(f"| {n} | {took / 3600:.1f} h |" for n, took in seconds.items()),
+        f"No number of workers makes it less than {WORLD:,} x {asking:.2f} s = {least / 3600:.1f} h.",
+    ]
 
 
 def predict() -> None:
-    """A predictor's day for many stocks: the trained ones under many names, in one process."""
+    """A predictor's day for many stocks: the trained ones under many names, in one process; README's table."""
+    print("| stocks | seconds | seconds of a core | memory at the most, MB | growth of the log, bytes |")
+    print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as text:
         root = Path(text)
         (root / "made").mkdir()
         files = dict(list(price_files(root / "made").items())[:TRAINED])
         models = trained(root / "home", files, next(iter(files.values())).parent)
-        prices, home, _ = multiplied(root, root / "home", models, MANY)
-        command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
-        seconds, cpu_seconds, peak = measured(command)
-        log = home / "realtime_predictions/predictions.jsonl"
-        lines = sum(1 for _ in log.open("rb"))
-        assert lines == MANY, f"{lines} lines for {MANY} stocks"
-        size, models_size = log.stat().st_size, bytes_under(home / "ml_training_data/models")
-    print(f"predict {MANY} stocks: {seconds:.0f} s, {cpu_seconds:.0f} s of a core, {peak / 2**20:.0f} MiB at the most")
-    print(f"   the log grows by {size / 2**20:.1f} MiB a day, {size * 250 / 2**30:.2f} GiB in 250")
-    print(f"   the models take {models_size / 2**30:.1f} GiB")
+        for count in PREDICTED:
+            prices, home, _ = multiplied(root, root / "home", models, count)
+            command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
+            seconds, cpu_seconds, peak = measured(command)
+            log = home / "realtime_predictions/predictions.jsonl"
+            lines = sum(1 for _ in log.open("rb"))
+            assert lines == count, f"{lines} lines for {count} stocks"
+            size = log.stat().st_size
+            print(f"| {count:,} | {seconds:.1f} | {cpu_seconds:.1f} | {peak / 1e6:,.0f} | {size:,} |", flush=True)
+        models_size = bytes_under(home / "ml_training_data/models")
+    print(f"   the models of {count:,} take {models_size / 1e9:.1f} GB, here links to those of {len(models)} stocks")
+    print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
 
 
 def bytes_under(folder: Path) -> int:

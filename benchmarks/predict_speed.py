@@ -6,6 +6,7 @@ python benchmarks/predict_speed.py      on the price tables beside the project, 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import statistics
 import sys
@@ -45,17 +46,18 @@ def trained(home: Path, files: dict[str, Path], source: Path) -> dict[str, Path]
 
 
 def multiplied(root: Path, home: Path, files: dict[str, Path], count: int) -> tuple[Path, Path, list[str]]:
-    """A folder of prices and a home for `count` stocks: the trained ones, copied under new names."""
+    """A folder of prices and a home for `count` stocks: the trained ones under new names, their files linked."""
     prices, into = root / f"prices{count}", root / f"home{count}"
     prices.mkdir()
     names = []
     for number in range(count):
         symbol, path = list(files.items())[number % len(files)]
         name = f"N{number:03d}.NS"
-        shutil.copy(path, prices / f"{name}.csv")
+        (prices / f"{name}.csv").symlink_to(path.resolve())
         target = into / "ml_training_data/models" / f"N{number:03d}_NS"
-        shutil.copytree(home / "ml_training_data/models" / symbol.replace(".", "_"), target)
+        shutil.copytree(home / "ml_training_data/models" / symbol.replace(".", "_"), target, copy_function=os.link)
         metrics = json.loads((target / "metrics.json").read_text())
+        (target / "metrics.json").unlink()  # the link: the trained one stays as it is
         (target / "metrics.json").write_text(json.dumps(metrics | {"symbol": name}))
         names.append(name)
     return prices, into, names

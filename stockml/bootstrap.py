@@ -1,4 +1,4 @@
-"""Finds the environment beside the scripts, so that they run from anywhere, with nothing activated.
+"""Finds the environment beside the scripts, so that they run from anywhere, with nothing activated; and how they run.
 
 Standard library only, and readable by old Pythons, since those are what it has to send away.
 """
@@ -9,10 +9,15 @@ from importlib.util import find_spec
 
 NOT_DONE = 3
 NEEDED = ("numpy", "pandas", "exchange_calendars")
+# One thread, unless somebody wants it otherwise: the matrix products of a forecast are too small to share, and two
+# threads that wait for each other take three times as much of the processor. Read when NumPy is loaded.
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def use_project_environment(script):  # type: ignore[no-untyped-def]
     """Run the script again in `.venv` where this Python lacks the libraries; ends the process where there is none."""
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
     if sys.version_info >= (3, 11) and all(find_spec(name) is not None for name in NEEDED):
         return
     folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120 - as old as the Pythons that come here

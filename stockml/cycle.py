@@ -100,12 +100,11 @@ def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> Model
 
 def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
     """ANALYZE one stock: the indicators and the regime of its newest session."""
-    from stockml.features import HISTORY_SESSIONS, indicator_table
+    from stockml.features import HISTORY_SESSIONS, indicator_columns
     from stockml.volatility import confidence_inputs
 
     newest = prices.last(HISTORY_SESSIONS + 1)  # no figure of the newest day reaches back farther
-    row = indicator_table(newest).iloc[-1]
-    day = {str(name): float(value) for name, value in row.items()}
+    day = {name: float(column[-1]) for name, column in indicator_columns(newest).items()}
     return analysis_of(prices, day, confidence_inputs(newest, prices.data_through), model)
 
 

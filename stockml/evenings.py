@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from stockml import price_checks as checks
 from stockml.feed import Raw, Span
+from stockml.price_faults import SPLITS, find_faults
 from stockml.prices import MIN_SESSIONS, PriceError, PriceTable, tidy
 from stockml.sources import checked
 
@@ -48,7 +49,9 @@ class Evenings:
         odd = ~sound
         odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
         self._odd_before = np.concatenate([[0], np.cumsum(odd)])
-        self._steps = np.flatnonzero(np.abs(checks.log_changes(self.bars["close"])) > np.log(checks.SPLITS[0]) / 2)
+        self._steps = np.flatnonzero(
+            np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
+        )
 
     def table(self, span: Span) -> PriceTable:
         """The table of the evening of `span.limit`; FetchError where there was none to be used."""
@@ -76,7 +79,7 @@ class Evenings:
     def _may_start_with_a_split(self, begin: int, stop: int) -> bool:
         """Whether a step among the first bars would be judged otherwise with less before it."""
         near = (self._steps > begin) & (self._steps < min(begin + LOOKED_BACK, stop))
-        return bool(near.any()) and bool(checks.find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
+        return bool(near.any()) and bool(find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
 
 
 def _is_bad_alone(rows: pd.DataFrame) -> Mask:
@@ -101,10 +104,10 @@ def _is_odd_beside_others(bars: pd.DataFrame) -> Mask:
     """Bars that some check might object to for what stands before or after them, shape (n_bars,)."""
     if bars.empty:
         return np.zeros(0, dtype=bool)
-    close, adjusted = checks.log_changes(bars["close"]), checks.log_changes(bars["adj_close"])
+    close, adjusted = (checks.log_changes(bars[name].to_numpy()) for name in ("close", "adj_close"))
     far = np.log(checks.LEVEL)
     odd = (np.abs(close) > far) | (np.abs(adjusted) > far)
     ratio = pd.Series((adjusted - close).cumsum()).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
     odd |= (ratio.max() - ratio.min()).to_numpy() > far
-    odd[[fault.row for fault in checks.find_faults(bars)]] = True
+    odd[[fault.row for fault in find_faults(bars)]] = True
     return np.asarray(odd)

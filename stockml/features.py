@@ -37,9 +37,14 @@ def indicator_table(prices: PriceTable) -> pd.DataFrame:
         close, rsi, macd, macd_signal, sma20, sma50, sma200 (prices in the last day's units); change_20 and
         volatility_20 (fractions, the latter annualised); NaN where the history is too short.
     """
+    return pd.DataFrame(indicator_columns(prices), index=prices.frame.index)
+
+
+def indicator_columns(prices: PriceTable) -> dict[str, Array]:
+    """The columns of `indicator_table`, shape (n_days,) each, for who needs no table."""
     close = _adjusted(prices, "close")
     macd, macd_signal = indicators.macd(close, memory=HISTORY_SESSIONS)
-    columns = {
+    return {
         "close": close,
         "rsi": indicators.rsi(close, memory=HISTORY_SESSIONS),
         "macd": macd,
@@ -50,33 +55,30 @@ def indicator_table(prices: PriceTable) -> pd.DataFrame:
         "change_20": indicators.change(close, REGIME_SESSIONS),
         "volatility_20": indicators.annualised_volatility(close, REGIME_SESSIONS),
     }
-    return pd.DataFrame(columns, index=prices.frame.index)
 
 
-def feature_table(prices: PriceTable, table: pd.DataFrame | None = None) -> pd.DataFrame:
+def feature_table(prices: PriceTable) -> pd.DataFrame:
     """What the models see of each day, free of scale.
 
     Parameters
     ----------
     prices : PriceTable
-    table : DataFrame, optional
-        `indicator_table(prices)`, where the caller has it already.
 
     Returns
     -------
     DataFrame, shape (n_days, n_features)
         Distances and changes in %, RSI and range positions about 0; NaN where the history is too short.
     """
-    table = indicator_table(prices) if table is None else table
-    close = table["close"].to_numpy()
+    known = indicator_columns(prices)
+    close = known["close"]
     high, low = _adjusted(prices, "high"), _adjusted(prices, "low")
     returns = np.concatenate([[np.nan], np.diff(np.log(close))]) * 100
     span = np.log(high / low) * 100
     columns = {
-        "rsi": (table["rsi"].to_numpy() - 50) / 50,
-        "macd_pct": table["macd"].to_numpy() / close * 100,
-        "macd_histogram_pct": (table["macd"] - table["macd_signal"]).to_numpy() / close * 100,
-        **{f"over_sma{days}_pct": (close / table[f"sma{days}"].to_numpy() - 1) * 100 for days in (20, 50, 200)},
+        "rsi": (known["rsi"] - 50) / 50,
+        "macd_pct": known["macd"] / close * 100,
+        "macd_histogram_pct": (known["macd"] - known["macd_signal"]) / close * 100,
+        **{f"over_sma{days}_pct": (close / known[f"sma{days}"] - 1) * 100 for days in (20, 50, 200)},
         **{f"change_{days}_pct": indicators.change(close, days) * 100 for days in (1, 5, 20, 60)},
         **{f"volatility_{days}_pct": _volatility(returns, days) for days in (5, 20, 60)},
         "range_pct": span,

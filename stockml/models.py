@@ -1,22 +1,22 @@
 """A stock's models as one bundle: files of ml_training_data/models in, forecasts of any day out; and back.
 
-A bundle forecasts from `fast.npz`, a derived copy of the LSTM, the trees and the patterns that loads in milliseconds
+A bundle forecasts from `fast.bin`, a derived copy of the LSTM, the trees and the patterns that loads in milliseconds
 and needs no machine-learning library. How models come to be is left to `training`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
+import math
 import os
 import shutil
 import stat
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import date
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,14 @@ from stockml.patterns import PatternConfig, PatternModel, normalised_windows
 from stockml.prices import PriceTable
 from stockml.xgb import Forest
 
-LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.npz", "metrics.json"
+LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
 MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
 
 # What the newest day's forecast looks at: each day of the LSTM's window, and what that day's features look at.
 SESSIONS_NEEDED = HISTORY_SESSIONS + lstm.WINDOW_SESSIONS - 1
 
 PATTERN_FEATURES = ("pattern_outcome_pct", "pattern_unusual")
+ALIGNED = 16  # bytes, as memory is given out
 READABLE_BY_ALL = 0o644  # and writable by the owner alone, whatever the umask: others' files are not trusted
 
 MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
@@ -118,8 +119,9 @@ class ModelBundle:
         ValueError
             For a day without a bar.
         """
-        wanted = pd.DatetimeIndex(prices.frame.index[-1:] if days is None else list(days))
-        rows = prices.frame.index.get_indexer(wanted)
+        index = prices.frame.index
+        wanted = pd.DatetimeIndex(index[-1:] if days is None else list(days))
+        rows = np.array([len(index) - 1]) if days is None else index.get_indexer(wanted)
         if (rows < 0).any():
             raise ValueError(f"{prices.symbol}: no bar on {wanted[rows < 0][0].date()}; ask for a session of the table")
         first = max(0, int(rows.min(initial=len(prices.frame))) + 1 - SESSIONS_NEEDED)
@@ -130,7 +132,7 @@ class ModelBundle:
         features = feature_table(table)
         self._check_features(features)
         reading = self.patterns.read(normalised_windows(table, self.patterns.config)[rows])
-        inputs = self.scaler.apply(features[list(lstm.INPUTS)].to_numpy())
+        inputs = self.scaler.apply(np.column_stack([features[name].to_numpy() for name in lstm.INPUTS]))
         complete = lstm.complete_windows(inputs)[rows]
         path, change = np.full((len(rows), self.horizon), np.nan), np.full(len(rows), np.nan)
         path[complete] = self.network.predict(lstm.windows(inputs, rows[complete]))
@@ -154,32 +156,46 @@ def feature_names(features: pd.DataFrame) -> list[str]:
 
 
 def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternModel) -> bytes:
-    """All that forecasts need as one file of plain arrays, the same bytes each time."""
+    """All that forecasts need in one file, the same bytes each time: a line of JSON naming arrays, then the arrays."""
     arrays: dict[str, Any] = {f"lstm_{number}": weights for number, weights in enumerate(network.weights)}
     arrays |= {f"scaler_{name}": np.asarray(getattr(scaler, name)) for name in ("mean", "spread")}
     arrays |= {f"forest_{field.name}": np.asarray(getattr(forest, field.name)) for field in fields(Forest)}
     arrays |= {f"pattern_{name}": getattr(patterns, name) for name in ("centres", "outcome_pct", "distances")}
     arrays |= {f"config_{f.name}": np.asarray(getattr(patterns.config, f.name)) for f in fields(PatternConfig)}
-    buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
-    return buffer.getvalue()
+    head = json.dumps({name: [array.dtype.str, array.shape] for name, array in arrays.items()}).encode() + b"\n"
+    return b"".join(part.ljust(_padded(len(part))) for part in (head, *(array.tobytes() for array in arrays.values())))
 
 
 def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
     """What `to_fast` wrote; ValueError for anything else."""
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = _arrays(content)
         weights = tuple(arrays[f"lstm_{number}"] for number in range(3 * lstm.LAYERS + 2))
         forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
         config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
         scaler = Scaler(*(tuple(arrays[f"scaler_{name}"].tolist()) for name in ("mean", "spread")))
         parts = {name: arrays[f"pattern_{name}"] for name in ("centres", "outcome_pct", "distances")}
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise ValueError(f"not a derived copy of models ({error})") from None
     lstm.check_shapes(weights)
     forest["base"] = float(forest["base"])
     return Network(weights), scaler, Forest(**forest), PatternModel(config=config, **parts)
+
+
+def _arrays(content: bytes) -> dict[str, Any]:
+    """The arrays of a derived copy, where they lie: nothing is copied."""
+    at = content.index(b"\n") + 1
+    arrays = {}
+    for name, (kind, shape) in json.loads(content[:at]).items():
+        at = _padded(at)
+        arrays[name] = np.frombuffer(content, kind, math.prod(shape), at).reshape(shape)
+        at += arrays[name].nbytes
+    return arrays
+
+
+def _padded(length: int) -> int:
+    """Where the next array may begin."""
+    return -(-length // ALIGNED) * ALIGNED
 
 
 # ---- on disk ----
@@ -255,12 +271,13 @@ def load_bundle(home: Home, symbol: str) -> ModelBundle:
 
 def _load(folder: int, symbol: str) -> ModelBundle:
     metrics = _metrics(folder, symbol)
-    contents = {name: _read(folder, name, symbol) for name in MODEL_FILES}
-    for name, content in contents.items():
-        if hashlib.sha256(content).hexdigest() != metrics["sha256"].get(name):
+    fast = _read(folder, FAST_FILE, symbol)
+    digests = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
+    for name, digest in {**digests, FAST_FILE: hashlib.sha256(fast).hexdigest()}.items():
+        if digest != metrics["sha256"].get(name):
             raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {_RETRAIN} {symbol}")
     try:
-        network, scaler, forest, patterns = from_fast(contents[FAST_FILE])
+        network, scaler, forest, patterns = from_fast(fast)
     except ValueError as error:
         raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {_RETRAIN} {symbol}") from None
     return ModelBundle(metrics, network, scaler, forest, patterns)
@@ -283,11 +300,23 @@ def _opened(home: Home, symbol: str) -> Iterator[int]:
 
 
 def _read(folder: int, name: str, symbol: str) -> bytes:
+    with _file(folder, name, symbol) as file:
+        return file.read()
+
+
+def _digest(folder: int, name: str, symbol: str) -> str:
+    """The checksum of a file that no forecast reads."""
+    with _file(folder, name, symbol) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _file(folder: int, name: str, symbol: str) -> Iterator[BufferedReader]:
     try:
         descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as file:
             _refuse_untrusted(os.fstat(descriptor), f"{symbol}: {name}")
-            return file.read()
+            yield file
     except OSError as error:
         raise _unreadable(symbol, name, error) from None
 

@@ -1,14 +1,16 @@
 """What all stocks are learned from together: common days, one LSTM, one forest, and how far each is to be believed.
 
-No day that any stock is validated on is seen here, whatever the stock's own calendar.
+Of very many stocks some teach for all: what is learned from, what one message holds and how long it takes are bounded,
+however many are trained. No day that any stock is validated on is seen here, whatever the stock's own calendar.
 """
 
 from __future__ import annotations
 
 import pickle
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -31,6 +33,7 @@ class PoolSettings:
 
     rounds: tuple[float, ...] = (2e-3, 1e-3)  # the learning rate of each
     shards: int = 4  # whatever the number of processes
+    most_teachers: int = 2000  # stocks learned from, an exchange's worth; the forest's task, the largest, is 75 MB then
     learning: LearningSettings = field(default_factory=LearningSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
@@ -45,7 +48,7 @@ class PoolDays:
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """What was learned together."""
+    """What was learned together; `members` are the stocks it was learned from, and those too young to teach."""
 
     days: PoolDays
     members: tuple[str, ...]
@@ -76,15 +79,22 @@ def _first(material: Material, part: str) -> np.datetime64:
 
 
 @dataclass(frozen=True, slots=True)
+class Taught:
+    """Days that trees learn from: features as XGBoost compares them, answers at the horizon about the centre."""
+
+    features: Float32
+    answers: Array
+
+
+@dataclass(frozen=True, slots=True)
 class _Lessons:
     """The teaching stocks' days, in the same order for every forecaster; changes in standard deviations."""
 
     centre: Array  # (horizon,) the median change, which is left to `drift`
     samples: Samples  # the LSTM's, of the fit days
-    features: Array  # of the fit days
-    answers: Array  # at the horizon, about the centre
+    trees: Taught  # the forest's, of the fit days
     judged: list[tuple[Float32, NDArray[np.int64]]]  # inputs and rows of each stock's later days
-    judged_features: Array
+    judged_features: Float32
     judged_answers: Array  # as they are
     judged_pattern: Array  # what followed each day's pattern
     judged_days: NDArray[np.int64]
@@ -99,24 +109,27 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     Parameters
     ----------
     members : sequence of Material
-        In an order that does not depend on chance, for the results do depend on it.
+        In an order that does not depend on chance, for the results do depend on it. At most
+        `settings.most_teachers` of them are learned from.
     run : callable
         Maps a function over tasks, perhaps in other processes; yields each task's number and result.
     """
     horizon = members[0].horizon
+    members = teachers(members, settings.most_teachers, seed)
     lessons = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
-    fitting = (lessons, settings.trees, seed)
+    judged = Taught(lessons.judged_features, lessons.judged_answers - lessons.centre[-1])
+    fitting = (lessons.trees, judged, settings.trees, seed)
     network = fresh_network(lessons.samples.inputs.shape[1], horizon, seed)
     forest: tuple[bytes, Array] | None = None
     for number, rate in enumerate(settings.rounds):
         tasks = [(_learn_shard, task) for task in _shards(network, lessons.samples, settings, rate, (seed, number))]
         extra = [] if forest else [(_fit_forest, fitting)]  # beside the first round, so that no process idles
-        results = _in_order(run, extra + tasks)
+        results = _in_order(run, _call, extra + tasks)
         forest = forest or results.pop(0)
         network = _mean(results)
     assert forest is not None
     model, forest_says = forest
-    lstm_says = np.concatenate(_in_order(run, [(_forecasts, (network, *each)) for each in lessons.judged]))
+    lstm_says = np.concatenate(_in_order(run, partial(_forecasts, network), lessons.judged))
     drift = shrinkage.believed_drift(lessons.known_answers, lessons.known_grown, lessons.known_days, horizon)
     answers = lessons.judged_answers - drift.value
 
@@ -130,6 +143,16 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     )
 
 
+def teachers(members: Sequence[Material], most: int, seed: int) -> list[Material]:
+    """The members that are learned from, in their order: all, or so many drawn by name and seed, whatever came of them.
+
+    Another stock beside them takes the place of one of them at most.
+    """
+    drawn = sorted(members, key=lambda stock: (zlib.crc32(f"{seed}:{stock.symbol}".encode()), stock.symbol))[:most]
+    chosen = {stock.symbol for stock in drawn}
+    return [stock for stock in members if stock.symbol in chosen]
+
+
 def _gather(days: PoolDays, stocks: Sequence[Material]) -> _Lessons:
     fit = [stock.answered_before(stock.split.fit, days.select) for stock in stocks]
     judged = [_judged_rows(stock, days) for stock in stocks]
@@ -139,10 +162,12 @@ def _gather(days: PoolDays, stocks: Sequence[Material]) -> _Lessons:
     return _Lessons(
         centre=centre,
         samples=Samples.joined(parts),
-        features=_joined(lambda stock, rows: stock.features[rows], stocks, fit),
-        answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, fit) - centre[-1],
+        trees=Taught(
+            _joined(lambda stock, rows: stock.features[rows].astype(np.float32), stocks, fit),
+            _joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, fit) - centre[-1],
+        ),
         judged=[(stock.inputs, rows) for stock, rows in zip(stocks, judged, strict=True)],
-        judged_features=_joined(lambda stock, rows: stock.features[rows], stocks, judged),
+        judged_features=_joined(lambda stock, rows: stock.features[rows].astype(np.float32), stocks, judged),
         judged_answers=_joined(lambda stock, rows: stock.answers(rows)[:, -1], stocks, judged),
         judged_pattern=_joined(lambda stock, rows: stock.pattern_pct[rows] / stock.spreads_pct[-1], stocks, judged),
         judged_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, judged),
@@ -168,9 +193,9 @@ def _joined(
 # ---- what is done in other processes ----
 
 
-def _in_order(run: Map, tasks: Sequence[tuple[Callable[..., Any], Any]]) -> list[Any]:
+def _in_order(run: Map, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
     """Every task's result; the first exception among them is raised."""
-    results = dict(run(_call, tasks))
+    results = dict(run(function, tasks))
     for number in sorted(results):
         if isinstance(results[number], Exception):
             raise results[number]
@@ -217,15 +242,15 @@ def _mean(networks: Sequence[Network]) -> Network:
     return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
 
 
-def _fit_forest(lessons: _Lessons, settings: XGBSettings, seed: int) -> tuple[bytes, Array]:
+def _fit_forest(fit: Taught, judged: Taught, settings: XGBSettings, seed: int) -> tuple[bytes, Array]:
     """A model fitted on all days before any validation, and what one fitted without the judged days said of those."""
-    judged = lessons.judged_features
-    answers = np.concatenate([lessons.answers, lessons.judged_answers - lessons.centre[-1]])
-    before = xgb.fit_trees(lessons.features, lessons.answers, settings, seed)
-    model = xgb.fit_trees(np.concatenate([lessons.features, judged]), answers, settings, seed)
-    return pickle.dumps(model), Forest.of(before).predict(judged)
+    before = xgb.fit_trees(fit.features, fit.answers, settings, seed)
+    features = np.concatenate([fit.features, judged.features])
+    model = xgb.fit_trees(features, np.concatenate([fit.answers, judged.answers]), settings, seed)
+    return pickle.dumps(model), Forest.of(before).predict(judged.features)
 
 
-def _forecasts(network: Network, inputs: Float32, rows: NDArray[np.int64]) -> Array:
-    """What is forecast at the horizon, (n_rows,)."""
+def _forecasts(network: Network, judged: tuple[Float32, NDArray[np.int64]]) -> Array:
+    """What is forecast at the horizon on each of a stock's judged rows, (n_rows,)."""
+    inputs, rows = judged
     return network.predict(windows(inputs, rows))[:, -1]

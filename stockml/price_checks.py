@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,18 +24,9 @@ LEVEL = 1.35  # a day's change as a factor that asks for an explanation
 SAME_LEVEL = 1.2  # closes this near to one another are at one level
 CLEAR_OF = 1.15  # so far the bars of a wrong level lie outside their neighbours' whole ranges
 PHANTOM_RUN = 5  # sessions a price may stand at a wrong level and come back
-UNIT_JUMP = 3.0  # a factor no company's day has: splits, pence for pounds, another company
-DEMERGER = 0.63  # the smallest demerger seen keeps 61 % of the price, the worst earnings day 65 %
 STALE_RUN = 10  # sessions: longer than any row of holidays
-LONG_GAP_DAYS = 30  # a suspension, not a string of holidays
 MIXED_SHARE = 0.01  # bars that leap from level to level, where a file mixes two companies
 MIXED_BARS = 10
-SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_JUMP speaks
-SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
-# A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
-# 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
-QUIET_RANGE, QUIET_TURNOVER = 1.10, 2.0
-HALVED_RANGE, HALVED_TURNOVER = 1.25, 5.0
 
 
 class PriceError(ValueError):
@@ -72,7 +64,24 @@ class Finding:
 
 
 Mask = NDArray[np.bool_]
+Array = NDArray[np.float64]
 Checked = tuple[pd.DataFrame, list[Finding]]
+
+
+class Columns(NamedTuple):
+    """A table's columns as arrays, shape (n_days,) each: pandas takes longer to look at a Series than at its values."""
+
+    open: Array
+    high: Array
+    low: Array
+    close: Array
+    adj_close: Array
+    volume: Array
+
+
+def columns(frame: pd.DataFrame) -> Columns:
+    """The columns of a table of COLUMNS."""
+    return Columns(*frame.to_numpy().T)
 
 
 def days(index: pd.Index) -> tuple[date, ...]:
@@ -105,6 +114,8 @@ def sort_dates(frame: pd.DataFrame) -> Checked:
 
 def drop_duplicates(frame: pd.DataFrame) -> Checked:
     """One bar a day, the last given; PriceError where a day's bars are of two companies."""
+    if frame.index.is_unique:
+        return frame, []
     again = frame.index.duplicated(keep="last")
     closes = frame["close"].where(frame["close"] > 0).groupby(level=0)
     torn = (closes.max() / closes.min() > LEVEL).to_numpy()
@@ -116,36 +127,38 @@ def drop_duplicates(frame: pd.DataFrame) -> Checked:
 
 def drop_later(frame: pd.DataFrame, limit: date) -> Checked:
     """Without the bars of sessions that are not complete."""
-    return drop(frame, np.asarray(frame.index > pd.Timestamp(limit)), "open_session", "of a session still open dropped")
+    return drop(frame, frame.index.to_numpy() > np.datetime64(limit), "open_session", "of a session still open dropped")
 
 
 def drop_not_positive(frame: pd.DataFrame) -> Checked:
     """Without the bars that lack a price, or have one of zero or below."""
-    missing = frame[list(PRICES)].isna().any(axis=1).to_numpy()
+    missing = np.asarray(np.isnan(frame.to_numpy()[:, : len(PRICES)]).any(axis=1))
     frame, findings = drop(frame, missing, "missing_price", "without a price dropped")
-    if frame["volume"].isna().any():
+    if np.isnan(columns(frame).volume).any():
         frame = frame.fillna({"volume": 0.0})  # no volume given says as much as a volume of zero
-    raw = (frame[list(PRICES[:4])] <= 0).any(axis=1).to_numpy()
+    raw = np.asarray((frame.to_numpy()[:, : len(PRICES) - 1] <= 0).any(axis=1))
     frame, more = drop(frame, raw, "not_positive", "with a price of zero or below dropped")
-    adjusted = (frame["adj_close"] <= 0).to_numpy()
-    frame, most = drop(frame, adjusted, "not_positive_adjusted", "with an adjusted close of zero or below dropped")
+    frame, most = drop(
+        frame, columns(frame).adj_close <= 0, "not_positive_adjusted", "with an adjusted close of zero or below dropped"
+    )
     return frame, findings + more + most
 
 
 def drop_inverted(frame: pd.DataFrame) -> Checked:
     """Without the bars whose high is below their low, their open or their close."""
-    highest = frame[["low", "open", "close"]].max(axis=1)
-    lowest = frame[["high", "open", "close"]].min(axis=1)
-    inverted = (frame["high"] < frame["low"]) | (frame["high"] < highest * (1 - ROUNDING))
-    inverted |= frame["low"] > lowest * (1 + ROUNDING)
-    text = "whose high and low do not enclose their other prices dropped"
-    return drop(frame, inverted.to_numpy(), "high_low", text)
+    bar = columns(frame)
+    highest = np.maximum(np.maximum(bar.low, bar.open), bar.close)
+    lowest = np.minimum(np.minimum(bar.high, bar.open), bar.close)
+    inverted = (bar.high < bar.low) | (bar.high < highest * (1 - ROUNDING)) | (bar.low > lowest * (1 + ROUNDING))
+    return drop(frame, inverted, "high_low", "whose high and low do not enclose their other prices dropped")
 
 
 def drop_wild(frame: pd.DataFrame) -> Checked:
     """Without the bars whose high is three times their low."""
-    wild = (frame["high"] > frame["low"] * WILD_RANGE).to_numpy()
-    return drop(frame, wild, "wild_range", f"whose high is over {WILD_RANGE:.0f} times their low dropped")
+    _, high, low, *_ = columns(frame)
+    return drop(
+        frame, high > low * WILD_RANGE, "wild_range", f"whose high is over {WILD_RANGE:.0f} times their low dropped"
+    )
 
 
 def drop_untraded(frame: pd.DataFrame) -> Checked:
@@ -154,10 +167,9 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
     Where no bar has volume (currencies, funds) all stay, and so do those of an index's early years, which have one
     price a day and no volume but move from day to day among others alike.
     """
-    has_volume = frame["volume"] > 0
-    if not has_volume.any():
+    has_volume, still = frame["volume"] > 0, is_still(frame)
+    if not has_volume.any() or not still.any():
         return frame, []
-    still = is_still(frame)
     same = np.isclose(frame["close"], frame["close"].shift(), rtol=1e-6)
     among_traded = (has_volume.rolling(21, center=True, min_periods=1).mean() >= 0.5).to_numpy()
     traded_close = frame["close"].where(~still).ffill()
@@ -176,8 +188,11 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
 
 def is_still(frame: pd.DataFrame) -> Mask:
     """Whether nobody traded a bar: no volume, and one price all day."""
-    flat = np.isclose(frame["high"], frame["low"], rtol=1e-6) & np.isclose(frame["open"], frame["close"], rtol=1e-6)
-    return np.asarray((frame["volume"] <= 0).to_numpy() & flat)
+    bar = columns(frame)
+    still = bar.volume <= 0
+    if still.any():
+        still &= np.isclose(bar.high, bar.low, rtol=1e-6) & np.isclose(bar.open, bar.close, rtol=1e-6)
+    return still
 
 
 def _run_lengths(mask: Mask) -> NDArray[np.int64]:
@@ -188,7 +203,7 @@ def _run_lengths(mask: Mask) -> NDArray[np.int64]:
 
 def note_no_volume(frame: pd.DataFrame) -> list[Finding]:
     """The bars that moved without any volume, in a table where others have it."""
-    without = (frame["volume"] == 0).to_numpy()
+    without = columns(frame).volume == 0
     if without.all() or not without.any():
         return []
     dates = days(frame.index[without])
@@ -197,7 +212,7 @@ def note_no_volume(frame: pd.DataFrame) -> list[Finding]:
 
 def refuse_mixed(frame: pd.DataFrame) -> None:
     """PriceError for a table that leaps to and fro between two price levels: two companies in one table."""
-    leaps = (np.abs(log_changes(frame["close"])) > np.log(LEVEL)) & stands_clear(frame)
+    leaps = _leaps(frame)
     if leaps.sum() > max(MIXED_BARS, MIXED_SHARE * len(frame)):
         raise PriceError(
             "mixed_tickers",
@@ -208,8 +223,7 @@ def refuse_mixed(frame: pd.DataFrame) -> None:
 def drop_phantoms(frame: pd.DataFrame) -> Checked:
     """Without the few bars that stand clear of their neighbours' ranges at another level, and come back."""
     bad = np.zeros(len(frame), dtype=bool)
-    leaps = (np.abs(log_changes(frame["close"])) > np.log(LEVEL)) & stands_clear(frame)
-    for start in np.flatnonzero(leaps).tolist():
+    for start in np.flatnonzero(_leaps(frame)).tolist():
         if bad[start - 1] or bad[start]:
             continue
         for stop in range(start + 1, min(start + PHANTOM_RUN + 1, len(frame))):
@@ -221,7 +235,7 @@ def drop_phantoms(frame: pd.DataFrame) -> Checked:
 
 def _stands_apart(frame: pd.DataFrame, start: int, stop: int) -> bool:
     """Whether bars start..stop-1 lie at one level, clear of the bars around them, which agree."""
-    close, high, low = (frame[name].to_numpy() for name in ("close", "high", "low"))
+    _, high, low, close, *_ = columns(frame)
     run = slice(start, stop)
     if max(close[stop], close[start - 1]) > SAME_LEVEL * min(close[stop], close[start - 1]):
         return False
@@ -234,7 +248,10 @@ def _stands_apart(frame: pd.DataFrame, start: int, stop: int) -> bool:
 
 def drop_misadjusted(frame: pd.DataFrame) -> Checked:
     """Without the few bars whose adjusted close is at another ratio to the close than in the days around them."""
-    ratio = pd.Series(log_changes(frame["adj_close"]) - log_changes(frame["close"]), frame.index).cumsum()
+    *_, close, adjusted, _ = columns(frame)
+    ratio = pd.Series((log_changes(adjusted) - log_changes(close)).cumsum())
+    if ratio.max() - ratio.min() <= np.log(LEVEL):  # then nowhere farther from any median
+        return frame, []
     usual = ratio.rolling(2 * PHANTOM_RUN + 1, center=True, min_periods=1).median()  # a step to stay is its own side's
     bad = ((ratio - usual).abs() > np.log(LEVEL)).to_numpy()
     return drop(frame, bad, "misadjusted", "with an adjusted close far from their neighbours' dropped")
@@ -245,85 +262,17 @@ def stands_clear(frame: pd.DataFrame) -> Mask:
 
     A currency's wild day begins where the last one ended; another unit, a split or a demerger begins elsewhere.
     """
-    above = frame["low"] > CLEAR_OF * frame["high"].shift()
-    below = frame["high"] * CLEAR_OF < frame["low"].shift()
-    return (above | below).to_numpy()
+    _, high, low, *_ = columns(frame)
+    clear = np.zeros(len(frame), dtype=np.bool_)
+    clear[1:] = (low[1:] > CLEAR_OF * high[:-1]) | (high[1:] * CLEAR_OF < low[:-1])
+    return clear
 
 
-def log_changes(series: pd.Series) -> NDArray[np.float64]:
+def _leaps(frame: pd.DataFrame) -> Mask:
+    return (np.abs(log_changes(columns(frame).close)) > np.log(LEVEL)) & stands_clear(frame)
+
+
+def log_changes(values: Array) -> Array:
     """The log of each day's change as a factor; 0 for the first day."""
-    values = np.log(series.to_numpy(dtype=float))
-    return np.diff(values, prepend=values[:1])
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """A row across which the table is not one series, and why; nothing that is dropped could mend it."""
-
-    row: int
-    kind: str
-    text: str
-    is_wrong: bool  # False for a long silence: the prices are right, but they are not neighbours
-
-
-def find_faults(frame: pd.DataFrame) -> list[Fault]:
-    """Every jump of unit, unadjusted split, wrong adjustment and long gap, oldest first."""
-    close, change = frame["close"].to_numpy(), log_changes(frame["close"])
-    adjusted = log_changes(frame["adj_close"])
-    jumped = (np.abs(change) > np.log(UNIT_JUMP)) & stands_clear(frame)
-    silence = np.diff(frame.index.to_numpy(), prepend=frame.index.to_numpy()[:1]) / np.timedelta64(1, "D")
-    rows = np.flatnonzero(
-        (np.abs(change) > np.log(SPLITS[0]) / 2) | (np.abs(adjusted) > np.log(LEVEL)) | (silence > LONG_GAP_DAYS)
-    )
-    faults = []
-    for row in (int(row) for row in rows if row):
-        step = f"from {close[row - 1]:g} to {close[row]:g}"
-        if jumped[row]:
-            faults.append(Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True))
-        elif silence[row] > LONG_GAP_DAYS:
-            faults.append(Fault(row, "gap", f"nothing was traded for {silence[row]:.0f} days", False))
-        elif ratio := _split_ratio(frame, row):
-            text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
-            faults.append(Fault(row, "unadjusted_split", text, True))
-        elif abs(adjusted[row]) > np.log(LEVEL) > abs(change[row]):
-            text = (
-                f"the adjusted close jumps by {np.expm1(adjusted[row]):+.0%}, the close by {np.expm1(change[row]):+.0%}"
-            )
-            faults.append(Fault(row, "adjustment_jump", text, True))
-    return faults
-
-
-def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
-    """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
-    bar, before = frame.iloc[row], frame.iloc[max(0, row - 20) : row]
-    factor = float(before["close"].iloc[-1] / bar["open"])
-    size = max(factor, 1 / factor)
-    range_limit, turnover_limit = (HALVED_RANGE, HALVED_TURNOVER) if size > 1.9 else (QUIET_RANGE, QUIET_TURNOVER)
-    turnover = (before["close"] * before["volume"]).median()
-    if bar["high"] > range_limit * bar["low"] or bar["close"] * bar["volume"] > turnover_limit * turnover:
-        return None
-    for split in SPLITS:
-        if abs(size / split - 1) < SPLIT_WITHIN:
-            old = next(old for old in (1, 2, 3, 4) if abs(split * old - round(split * old)) < 1e-9)
-            new = round(split * old)
-            return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
-    return None
-
-
-def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]]:
-    """The real falls that a holder did not suffer: the company gave a part of itself away."""
-    change = log_changes(frame["close"])
-    overnight = stands_clear(frame) | (frame["high"] > WILD_RANGE * frame["low"]).to_numpy()  # a wild bar tells nothing
-    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight
-    dates = days(frame.index[fell])
-    close = frame["close"].to_numpy()
-    findings = [
-        Finding(
-            "demerger",
-            NOTED,
-            (day,),
-            f"the close fell from {close[row - 1]:g} to {close[row]:g} on {day} and stayed: kept out of training",
-        )
-        for row, day in zip(np.flatnonzero(fell), dates, strict=True)
-    ]
-    return findings, dates
+    logs = np.log(values)
+    return np.diff(logs, prepend=logs[:1])

@@ -5,6 +5,7 @@ Where the table comes from is the sources' business; everything behind this door
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -12,10 +13,12 @@ import numpy as np
 import pandas as pd
 
 from stockml import price_checks as checks
-from stockml.price_checks import COLUMNS, DROPPED, NOTED, Fault, Finding, PriceError, days
+from stockml.price_checks import COLUMNS, DROPPED, NOTED, Finding, PriceError, days
+from stockml.price_faults import Fault, find_demergers, find_faults
 
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale", "tidy"]
 
+NAMES = pd.Index(COLUMNS)
 MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
 # before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
@@ -132,17 +135,20 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
 
 def tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
     """The six columns as numbers on naive days, and what could not be read; PriceError where too little can."""
-    frame = _named_columns(raw)
-    index = _read_days(frame.pop("date"))
-    numbers = frame.apply(pd.to_numeric, errors="coerce").astype(float).set_axis(index)
+    columns = _named_columns(raw)
+    index = _read_days(columns.pop("date"))
+    values, unread = _read_numbers(columns)
+    numbers = pd.DataFrame(values.T, index, NAMES)
     undated = np.asarray(index.isna())
-    unread = undated | (numbers.isna().to_numpy() & frame.notna().to_numpy()).any(axis=1)
+    unread |= undated
     if unread.sum() > checks.UNREADABLE_SHARE * len(raw):
         raise PriceError(
             "unreadable", f"{unread.sum()} of {len(raw)} rows hold no ISO date or no number; write it anew"
         )
     text = "with a text for a number dropped"
-    numbers, findings = checks.drop(numbers[~undated], unread[~undated], "unreadable", text)
+    if undated.any():
+        numbers, unread = numbers[~undated], unread[~undated]
+    numbers, findings = checks.drop(numbers, unread, "unreadable", text)
     if numbers.empty:
         raise PriceError("empty", "the table has no rows; get prices for it")
     if undated.any():
@@ -152,26 +158,53 @@ def tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
 
 def _read_days(column: pd.Series) -> pd.DatetimeIndex:
     """The days a column holds, in the exchange's own time; NaT for what is no ISO date, which could be misread."""
+    if isinstance(column.dtype, pd.StringDtype) and (plain := _plain_days(column)) is not None:
+        return plain
     if not pd.api.types.is_datetime64_any_dtype(column):
         column = pd.to_datetime(column.astype(str).str[:10], errors="coerce", format="%Y-%m-%d")
     return pd.DatetimeIndex(column).tz_localize(None).normalize().as_unit("us").rename("Date")
 
 
-def _named_columns(raw: pd.DataFrame) -> pd.DataFrame:
-    """A copy with the columns "date" and COLUMNS; PriceError for one that is missing or given twice."""
+def _plain_days(column: pd.Series) -> pd.DatetimeIndex | None:
+    """The days of a column of YYYY-MM-DD, read at once; None where one is written otherwise."""
+    import pyarrow as pa
+
+    try:
+        read = pa.array(column, from_pandas=True).cast(pa.date32())
+    except pa.ArrowInvalid:
+        return None
+    return pd.DatetimeIndex(read.to_numpy(zero_copy_only=False).astype("datetime64[us]"), name="Date")
+
+
+def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[checks.Array, checks.Mask]:
+    """The columns as numbers, shape (6, n_rows), and the rows where something is given that is none."""
+    values = np.empty((len(COLUMNS), len(columns["close"])))
+    unread = np.zeros(values.shape[1], dtype=np.bool_)
+    for row, name in zip(values, COLUMNS, strict=True):
+        column = columns[name]
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu":
+            row[:] = column.to_numpy()
+        else:
+            row[:] = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
+            unread |= np.isnan(row) & column.notna().to_numpy()
+    return values, unread
+
+
+def _named_columns(raw: pd.DataFrame) -> dict[str, pd.Series]:
+    """The columns "date" and COLUMNS; PriceError for one that is missing or given twice."""
     frame = raw if "date" in {str(name).lower() for name in raw.columns} else raw.rename_axis("date").reset_index()
     names = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
     base = [name.partition(".")[0] for name in names]  # pandas reads a second "Open" as "Open.1"
     twice = sorted({name for name in COLUMNS if base.count(name) > 1})
     if twice:
         raise PriceError("mixed_tickers", f"the columns {', '.join(twice)} are given twice: it mixes two companies")
-    frame = frame.set_axis(names, axis=1)
-    if "adj_close" not in frame and "close" in frame:
-        frame = frame.assign(adj_close=frame["close"])
-    missing = [name for name in ("date", *COLUMNS) if name not in frame]
+    at = {name: number for number, name in enumerate(names)}
+    if "close" in at:
+        at.setdefault("adj_close", at["close"])
+    missing = [name for name in ("date", *COLUMNS) if name not in at]
     if missing:
         raise PriceError("columns", f"no column {', '.join(missing)}; needed are Date,Open,High,Low,Close,Volume")
-    return frame[["date", *COLUMNS]].copy()
+    return {name: frame.iloc[:, at[name]] for name in ("date", *COLUMNS)}
 
 
 def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) -> checks.Checked:
@@ -179,7 +212,8 @@ def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) 
     frame, findings = checks.sort_dates(frame)
     steps = [checks.drop_not_positive, checks.drop_inverted, checks.drop_untraded]
     if start is not None:
-        frame = frame.loc[pd.Timestamp(start) :]
+        frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :]
+        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # or the bars before were held with the others
     if limit is not None:
         frame, found = checks.drop_later(frame, limit)
         findings += found
@@ -197,8 +231,10 @@ def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) 
 
 def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tuple[date, ...]]:
     """The part of the table that is one series; PriceError where the newest sessions are not."""
-    frame, findings = _drop_unconfirmed(frame)
-    faults = checks.find_faults(frame)
+    faults = find_faults(frame)
+    frame, findings = _drop_unconfirmed(frame, faults)
+    if findings:
+        faults = find_faults(frame)
     old = [fault for fault in faults if len(frame) - fault.row >= SOUND_SESSIONS]
     recent = [fault for fault in faults if len(frame) - fault.row < SOUND_SESSIONS]
     for fault in recent:
@@ -213,15 +249,13 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
     if old:
         frame, found = _cut_before(frame, old[-1])
         findings += found
-    found, demergers = checks.find_demergers(frame)
+    found, demergers = find_demergers(frame)
     return frame, findings + found, tuple(sorted({*gaps, *demergers}))
 
 
-def _drop_unconfirmed(frame: pd.DataFrame) -> checks.Checked:
+def _drop_unconfirmed(frame: pd.DataFrame, faults: Sequence[Fault]) -> checks.Checked:
     """Without the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
-    rows = [
-        fault.row for fault in checks.find_faults(frame) if fault.is_wrong and len(frame) - fault.row <= UNCONFIRMED
-    ]
+    rows = [fault.row for fault in faults if fault.is_wrong and len(frame) - fault.row <= UNCONFIRMED]
     if not rows:
         return frame, []
     bad = frame.index >= frame.index[rows[0]]

@@ -113,15 +113,20 @@ def fetch_prices(  # noqa: PLR0913 - the last two have defaults that nearly ever
     """
     wanted, failed = _valid(symbols)
     spans = {symbol: span_of(symbol, sessions_back, clock) for symbol in wanted}
-    feed = fetch_bars(spans, source, clock=clock, home=home, offline=offline, settings=settings)
-    failed |= feed.failures
+    # Yahoo is asked for all at once; what lies here is read one by one, so that no raw bars are held beyond their check
+    portions = [spans] if source.kind == YAHOO and not offline else [{symbol: spans[symbol]} for symbol in wanted]
     tables: dict[str, PriceTable] = {}
-    for symbol in (symbol for symbol in wanted if symbol in feed.bars):
-        try:
-            tables[symbol] = checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
-        except FetchError as error:
-            failed[symbol] = Failure(symbol, error.kind, str(error))
-    return Fetched(tables, failed, feed.requests)
+    requests: dict[str, int] = {}
+    for portion in portions:
+        feed = fetch_bars(portion, source, clock=clock, home=home, offline=offline, settings=settings)
+        failed |= feed.failures
+        requests |= feed.requests
+        for symbol in (symbol for symbol in portion if symbol in feed.bars):
+            try:
+                tables[symbol] = checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
+            except FetchError as error:
+                failed[symbol] = Failure(symbol, error.kind, str(error))
+    return Fetched(tables, failed, requests)
 
 
 def fetch_bars(  # noqa: PLR0913 - as above

@@ -42,23 +42,27 @@ def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarra
     That close is freed of dividends; it is left out where a demerger made the gap, and on the first day.
     """
     low, high, close = (np.log(frame[name].to_numpy(float)) for name in ("low", "high", "close"))
-    adjusted = np.log(np.where(frame["adj_close"] > 0, frame["adj_close"], frame["close"]).astype(float))
+    given = frame["adj_close"].to_numpy(float)
+    adjusted = np.log(np.where(given > 0, given, frame["close"].to_numpy(float)))
     before = np.full(len(frame), np.nan)
     before[1:] = adjusted[:-1] + (close - adjusted)[1:]  # in the session's own units
-    before[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = np.nan
+    if breaks:
+        before[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = np.nan
     return (np.fmax(high, before) - np.fmin(low, before)) * 100
 
 
 def confidence_table(prices: PriceTable) -> pd.DataFrame:
     """What each day's confidence is computed from, in % a session, shape (n_days, 5); NaN before a window fits."""
-    return _volatilities(prices.frame, prices.breaks)
+    ranges = true_ranges(prices.frame, prices.breaks)
+    return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=prices.frame.index)
 
 
 def confidence_inputs(prices: PriceTable, day: date) -> dict[str, float]:
     """The row of `confidence_table` of the last session up to that day, without what is not known yet."""
     recent = prices.frame.loc[: pd.Timestamp(day)].iloc[-max(WINDOWS) - 1 :]  # one more: the oldest gap needs it
-    row = _volatilities(recent, prices.breaks).iloc[-1]
-    return {str(name): float(value) for name, value in row.items() if math.isfinite(value)}
+    ranges = true_ranges(recent, prices.breaks)
+    newest = {stock_input(w): float(_mean_volatility(ranges[-w:], w)[-1]) for w in WINDOWS}
+    return {name: value for name, value in newest.items() if math.isfinite(value)}
 
 
 def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
@@ -76,11 +80,6 @@ def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     names = {stock_input(window): market_input(window) for window in MARKET_WINDOWS}
     together = pd.concat([table[list(names)] for table in tables])
     return together.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
-
-
-def _volatilities(frame: pd.DataFrame, breaks: Collection[date]) -> pd.DataFrame:
-    ranges = true_ranges(frame, breaks)
-    return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=frame.index)
 
 
 def _mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:

@@ -34,7 +34,7 @@ class XGBSettings:
 
 
 def fit_trees(
-    features: NDArray[np.float64], targets: NDArray[np.float64], settings: XGBSettings, seed: int
+    features: NDArray[np.floating[Any]], targets: NDArray[np.float64], settings: XGBSettings, seed: int
 ) -> xgboost.XGBRegressor:
     """A fitted model of TREES trees.
 
@@ -111,7 +111,7 @@ class Forest:
             raise ValueError("the trees split by category or have several targets; train the stock again")
         return cls(**_arrays(trees), base=_base_score(content))
 
-    def predict(self, features: NDArray[np.float64]) -> NDArray[np.float64]:
+    def predict(self, features: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """The change in % after each row of features, shape (n_rows, n_features) -> (n_rows,); NaN is not known."""
         rows = np.arange(len(features))
         known = features.astype(np.float32)  # as XGBoost compares

@@ -127,7 +127,7 @@ def write_metrics(home: Home, symbol: str, *, data_through: str = "2026-02-27", 
         "inputs": [],
         "window_sessions": 20,
         "priors": {},
-        "sha256": {"lstm_model.h5": "", "xgb_model.pkl": "", "fast.npz": ""},
+        "sha256": {"lstm_model.h5": "", "xgb_model.pkl": "", "fast.bin": ""},
     }
     folder = home.models / symbol.replace(".", "_")
     folder.mkdir(parents=True, mode=0o755)

@@ -103,7 +103,7 @@ def test_with_nothing_to_do_neither_pandas_nor_numpy_is_loaded(option: list[str]
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
-def test_predicting_from_trained_models_loads_no_learning_library(trained_home) -> None:
+def test_predicting_from_trained_models_loads_no_learning_library_and_takes_one_thread(trained_home) -> None:
     code = (
         "import runpy, sys\n"
         f"sys.argv = ['realtime_predictor.py', '--source', 'sample', '--home', {str(trained_home)!r}, "
@@ -112,11 +112,13 @@ def test_predicting_from_trained_models_loads_no_learning_library(trained_home) 
         f"    runpy.run_path({str(PROJECT / 'realtime_predictor.py')!r}, run_name='__main__')\n"
         "except SystemExit as end:\n"
         "    print('ENDED', end.code)\n"
+        "from threadpoolctl import threadpool_info\n"
+        "print('THREADS', {pool['num_threads'] for pool in threadpool_info()})\n"
         "learning = ('tensorflow', 'keras', 'xgboost', 'sklearn', 'yfinance')\n"
         "print('LOADED', [name for name in learning if name in sys.modules])\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=BARE, cwd=PROJECT, check=True
     )
-    assert done.stdout.splitlines()[-2:] == ["ENDED 0", "LOADED []"]
+    assert done.stdout.splitlines()[-3:] == ["ENDED 0", "THREADS {1}", "LOADED []"]
     assert predict("--source", "sample", "--home", trained_home, "--as-of", "2026-03-02").code == 0

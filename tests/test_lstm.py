@@ -121,6 +121,31 @@ def test_a_network_of_another_shape_is_refused() -> None:
         lstm.from_h5(lstm.to_h5(Network((*random_network().weights[:-1], np.zeros(4, dtype=np.float32)))))
 
 
+def plain_forecast(network: Network, window: lstm.Float32) -> lstm.Float32:
+    """The formulas of an LSTM as they stand in the books, one window and one gate at a time."""
+
+    def sigmoid(x: lstm.Float32) -> lstm.Float32:
+        return 1 / (1 + np.exp(-x.astype(np.float64)))
+
+    sequence = window.astype(np.float64)
+    for layer in range(lstm.LAYERS):
+        kernel, recurrent, bias = network.weights[3 * layer : 3 * layer + 3]
+        hidden, cell, outputs = np.zeros(lstm.UNITS), np.zeros(lstm.UNITS), []
+        for day in sequence:
+            enter, forget, new, leave = np.split(day @ kernel + hidden @ recurrent + bias, 4)
+            cell = sigmoid(forget) * cell + sigmoid(enter) * np.tanh(new)
+            hidden = sigmoid(leave) * np.tanh(cell)
+            outputs.append(hidden)
+        sequence = np.stack(outputs)
+    return sequence[-1] @ network.weights[-2] + network.weights[-1]
+
+
+def test_a_forecast_is_that_of_the_plain_formulas() -> None:
+    network, windows = random_network(), random_windows(11)
+    plain = np.stack([plain_forecast(network, window) for window in windows])
+    np.testing.assert_allclose(network.predict(windows), plain, atol=2e-6)
+
+
 @pytest.mark.parametrize("rows", [slice(0, 1), slice(7, 8), slice(3, 36), slice(36, 37)])
 def test_a_window_forecasts_the_same_bits_among_any_others(rows: slice) -> None:
     network, windows = random_network(), random_windows(37)

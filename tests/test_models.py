@@ -192,7 +192,7 @@ def test_a_derived_copy_of_something_else_is_unreadable(
     home: Home, table: PriceTable, contents: dict[str, bytes]
 ) -> None:
     models.save_bundle(home, made_up_metrics(table), {**contents, FAST_FILE: b"no archive"}, "")
-    with pytest.raises(ModelError, match=r"fast\.npz: not a derived copy") as refused:
+    with pytest.raises(ModelError, match=r"fast\.bin: not a derived copy") as refused:
         models.load_bundle(home, "MADE.NS")
     assert refused.value.kind == models.UNREADABLE
 

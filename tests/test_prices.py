@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from stockml import prices
 from stockml.prices import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
 
 SHARED = Path(os.environ.get("STOCKML_SHARED", Path(__file__).parents[2] / "shared")) / "market-data"
@@ -400,3 +401,20 @@ def test_a_real_series_stitched_across_a_split_is_refused_until_it_is_far_back(r
     before = check_prices("TRENT.NS", raw, source="csv", limit=date(2025, 12, 31))
     assert before.data_through == date(2025, 12, 31)
     assert summed(before)["phantom_price"] == (1, "2005-07-28", "2005-07-28")
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.dates().map(str),
+            st.datetimes().map(str),
+            st.sampled_from(["2025-1-2", "20250102", "2025-02-30", " 2025-01-02", "2025-01-02 ", "", "today", None]),
+        ),
+        min_size=1,
+        max_size=4,
+    )
+)
+def test_days_read_at_once_are_those_read_one_by_one(texts):
+    at_once = prices._read_days(pd.Series(texts, dtype="str"))
+    one_by_one = prices._read_days(pd.Series(texts, dtype=object))
+    assert at_once.equals(one_by_one) and at_once.dtype == one_by_one.dtype and at_once.name == "Date"

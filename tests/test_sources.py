@@ -46,6 +46,34 @@ def prices(tmp_path):
     return folder
 
 
+def test_files_are_checked_as_they_are_read_and_only_the_bars_asked_for_are_held(prices, tmp_path, monkeypatch):
+    from stockml import sources
+
+    steps = []
+
+    def watched(name):
+        function = getattr(sources, name)
+
+        def watch(symbol, *rest):
+            steps.append((name, symbol))
+            return function(symbol, *rest)
+
+        monkeypatch.setattr(sources, name, watch)
+
+    watched("_read_csv")
+    watched("checked")
+    fetched = fetch(["TCS.NS", "NONE.NS", "^NSEI"], Source("csv", prices), tmp_path, sessions_back=40)
+    both = [(step, symbol) for symbol in ("TCS.NS", "^NSEI") for step in ("_read_csv", "checked")]
+    assert [step for step in steps if step[1] != "NONE.NS"] == both
+    assert (list(fetched.tables), list(fetched.failures)) == (["TCS.NS", "^NSEI"], ["NONE.NS"])
+    for table in fetched.tables.values():
+        assert len(table.frame) >= 40
+        for held in (table.frame.to_numpy(), table.frame.index.to_numpy()):
+            while held.base is not None:
+                held = held.base
+            assert held.nbytes < 600 * 8  # one column of all bars takes as much
+
+
 @pytest.mark.parametrize("text", ["yahoo", "sample"])
 def test_a_source_is_named_by_one_word(text):
     assert str(parse_source(text)) == text

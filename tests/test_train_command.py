@@ -114,7 +114,7 @@ def test_models_serve_shorter_horizons_and_not_longer_ones(trained_home: Path) -
     assert all("lstm" in names for names in heard[:3]) and not any("lstm" in names for names in heard[3:])
 
 
-@pytest.mark.parametrize("name", ["fast.npz", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])
+@pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])
 def test_a_damaged_model_file_is_named_and_signals_serve_alone(trained_home: Path, name: str) -> None:
     path = trained_home / "ml_training_data/models/SIM-BETA" / name
     path.write_bytes(path.read_bytes()[:-7])

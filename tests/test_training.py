@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import pickle
 import signal
 from dataclasses import replace
 from datetime import date
@@ -22,7 +23,7 @@ from stockml.home import Home
 from stockml.learning import Priors
 from stockml.material import TooShortError, prepare, with_market
 from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
-from stockml.pool import PoolSettings, divide
+from stockml.pool import PoolSettings, divide, learn_together, teachers
 from stockml.prices import PriceTable
 from stockml.sessions import calendar_for
 from stockml.shrinkage import believed_drift, weighted_median
@@ -289,3 +290,62 @@ def test_processes_use_one_thread_and_leave_the_environment_alone(monkeypatch: p
     with Crew(1) as crew:
         assert dict(crew.map(threads, [0])) == {0: "1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
+
+
+# ---- very many stocks ----
+
+TWO_TEACH = replace(QUICK, pool=replace(QUICK.pool, most_teachers=2))
+
+
+def test_of_too_many_stocks_some_teach_and_the_others_change_nothing(stocks: dict[str, PriceTable]) -> None:
+    few = by_symbol(train(stocks, TWO_TEACH))
+    assert [result.metrics["pool"]["stocks"] for result in few.values()] == [2] * 3
+    pupils = {symbol for symbol in stocks if symbol not in teaching(stocks)}
+    assert len(pupils) == 1
+    others = {s: with_other_days_from(table, date(2025, 1, 1)) if s in pupils else table for s, table in stocks.items()}
+    for symbol, result in by_symbol(train(others, TWO_TEACH)).items():
+        assert (result.files == few[symbol].files) == (symbol not in pupils)
+
+
+def teaching(stocks: dict[str, PriceTable], seed: int = 1, most: int = 2) -> list[str]:
+    materials = [prepare(table, horizon=5, years=2, seed=1) for table in stocks.values()]
+    return [material.symbol for material in teachers(materials, most, seed)]
+
+
+def test_as_many_stocks_as_may_teach_are_trained_as_if_there_were_no_bound(
+    stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]
+) -> None:
+    just = by_symbol(train(stocks, replace(QUICK, pool=replace(QUICK.pool, most_teachers=len(stocks)))))
+    assert {symbol: result.files for symbol, result in just.items()} == {
+        symbol: result.files for symbol, result in trained.items()
+    }
+
+
+def test_who_teaches_follows_from_names_and_seed_alone() -> None:
+    many = tables(*(f"{letter}.NS" for letter in "ABCDEFGH"))
+    drawn = teaching(many, most=4)
+    assert len(drawn) == 4 and drawn == sorted(drawn)
+    assert teaching({s: with_other_days_from(table, date(2025, 1, 1)) for s, table in many.items()}, most=4) == drawn
+    assert any(teaching(many, seed=seed, most=4) != drawn for seed in (2, 3))
+    for stock in "XYZ":
+        assert len({*drawn} - {*teaching(many | tables(f"{stock}.NS"), most=4)}) <= 1
+
+
+def test_the_largest_task_grows_with_the_teachers_and_not_with_the_stocks() -> None:
+    def largest(count: int) -> int:
+        materials = [
+            prepare(table, horizon=5, years=2, seed=1)
+            for table in tables(*(f"{letter}.NS" for letter in "ABCDEFGH"[:count])).values()
+        ]
+        sizes = []
+
+        def run(function, tasks):
+            for number, task in enumerate(tasks):
+                sizes.append(len(pickle.dumps(task)))
+                yield number, function(task)
+
+        [(days, _)] = divide({material.symbol: material for material in materials})
+        learn_together(days, materials, TWO_TEACH.pool, seed=1, run=run)
+        return max(sizes)
+
+    assert largest(8) == pytest.approx(largest(2), rel=0.01)
