@@ -157,14 +157,15 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None
     """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
     if not tables:
         return []
-    from stockml import terminal, training
+    from stockml import training
+    from stockml.progress import progress
     from stockml.workers import CrewLostError
 
     settings = training.TrainingSettings(
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
     left, results = set(tables), []
-    with cli.timed(run, "train"), terminal.progress(run) as on_progress:
+    with cli.timed(run, "train"), progress(run.args) as on_progress:
         try:
             for trained in training.train(tables, settings, on_progress, hands):
                 left.remove(trained.symbol)

@@ -17,13 +17,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from stockml import __version__
 from stockml.failures import UNKNOWN_SYMBOL, Failure
+from stockml.feed import FeedSettings
 from stockml.files import StorageError
 from stockml.home import PROJECT, Home, check_symbol, folder_name
 from stockml.prediction_log import PredictionLog
+from stockml.progress import progress
 from stockml.sessions import Clock
 from stockml.sources import YAHOO, Source, fetch_prices, parse_source
 
@@ -94,14 +96,15 @@ class Run:
 
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Mapping[str, PriceTable]:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
-        with timed(self, "fetch"):
+        with timed(self, "fetch"), progress(self.args) as tell:
+            settings = FeedSettings(offline=self.args.offline, tell=tell)
             fetched = fetch_prices(
                 symbols,
                 self.source,
                 sessions_back=sessions_back,
                 clock=self.clock,
                 home=self.home,
-                offline=self.args.offline,
+                settings=settings,
             )
         for failure in fetched.failures.values():
             self.fail(failure)
@@ -333,13 +336,24 @@ def _cause(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
+class _Messages(logging.StreamHandler):
+    """To stderr as it is at each message: while a bar is drawn there, above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
 def configure_messages(args: argparse.Namespace) -> None:
     """Send messages to stderr, one plain line each, and to the log file with time and level."""
     level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
     log.handlers.clear()
     log.setLevel(logging.INFO)
     log.propagate = False
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _Messages()
     terminal.setLevel(level)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(terminal)

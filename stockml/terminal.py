@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,26 +99,6 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "together>", "no change>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
-
-
-@contextmanager
-def progress(run: Run) -> Iterator[Callable[[str, int, int], None]]:
-    """A function to tell a stage's steps to; it draws a bar with the time left where a terminal watches stderr."""
-    if not sys.stderr.isatty() or run.args.quiet or run.args.json:
-        yield lambda stage, done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def on_progress(stage: str, done: int, of: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=of)
-            bar.update(tasks[stage], completed=done, total=of)
-
-        yield on_progress
 
 
 def predictions(title: str, made: Iterable[Prediction]) -> None:

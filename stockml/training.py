@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -20,14 +20,13 @@ from stockml.material import Material, TooShortError, prepare, with_market
 from stockml.models import save_bundle
 from stockml.pool import PoolDays, PoolSettings, divide, learn_together
 from stockml.prices import PriceTable
+from stockml.progress import Progress, untold
 from stockml.workers import Crew, CrewLostError, Hands
 
 __all__ = ["TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
 
 TOO_SHORT, FAILED = "too_short", "failed"
 PRELOAD = ("stockml.finishing", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,7 @@ class TrainingFailure:
 def train(
     tables: Mapping[str, PriceTable],
     settings: TrainingSettings,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = untold,
     hands: Hands | None = None,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock; each comes back as it is done, a failing one as a failure.
