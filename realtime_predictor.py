@@ -25,7 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml import cli
+from stockml import cli, options
 from stockml.cli import DONE, SOME_FAILED, Run
 from stockml.failures import Failure
 from stockml.feedback import Accuracy, Feedback, leakage_warning
@@ -43,10 +43,18 @@ DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast,
 Verifies the predictions whose day has come, then predicts again."""
 
 EXAMPLES = """examples:
-  ./realtime_predictor.py                      every stock with a trained model
-  ./realtime_predictor.py --verify-only        only settle what is due
-  ./realtime_predictor.py --explain TCS.NS     the five steps for one stock, in words
-  ./realtime_predictor.py --source sample --home /tmp/try --symbols SIM-ALPHA
+  every stock with a trained model, prices from Yahoo; what is due is verified first:
+    ./realtime_predictor.py
+  only settle what is due:
+    ./realtime_predictor.py --verify-only
+  the five steps for one stock, in words:
+    ./realtime_predictor.py --explain TCS.NS
+  what waits, is late or stale, and how the last run ended:
+    ./realtime_predictor.py --status
+  a simulated market, which needs no network, in a folder of its own:
+    ./realtime_predictor.py --source sample --home ~/stock-trial
+  three weeks of it lived through day by day, ending with the learning curve:
+    ./realtime_predictor.py --replay 2026-03-02 2026-03-20 --source sample --home ~/stock-replay
 
 Forecasts are no financial advice."""
 
@@ -59,23 +67,26 @@ Result = dict[str, Any]
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked as far as they can be alone."""
-    parser = cli.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
+    parser = options.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
     how = parser.add_argument_group("what to do")
-    how.add_argument(
-        "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
-    )
+    options.add_horizon(how)
     how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     how.add_argument(
-        "--explain", type=cli.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
+        "--explain", type=options.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
     )
     how.add_argument(
         "--replay",
         nargs=2,
-        type=cli.day,
+        type=options.day,
         metavar=("START", "END"),
-        help="live through past sessions as on each of them, in a --home of their own",
+        help="live through the sessions from START to END (days as YYYY-MM-DD) as on each of them, in a --home of "
+        "their own",
     )
-    how.add_argument("--retrain", choices=["monthly"], help="with --replay: train as of each month's first session too")
+    how.add_argument(
+        "--retrain",
+        choices=["monthly"],
+        help="with --replay: train as of each month's first session too (default: ask the models there are)",
+    )
     how.add_argument(
         "--self-check", action="store_true", help="recompute past values without their future, and compare"
     )
@@ -95,11 +106,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
-        type=cli.positive,
+        type=options.positive,
         default=60,
         metavar="SECONDS",
-        help="how long to wait for another run that is writing (default: %(default)s)",
+        help="how many seconds to wait for another run that is writing (default: %(default)s)",
     )
+    options.add_common(parser, default_symbols="those with trained models")
     args = parser.parse_args(argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
