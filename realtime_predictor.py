@@ -317,6 +317,9 @@ def look_at(args: argparse.Namespace) -> int:
         cli.print_json({"command": "realtime_predictor", **state.to_record(), "report": path and str(path)})
     elif not args.quiet:
         print(*([state.to_text()] if args.status else []), *([f"The page is {path}"] if path else []), sep="\n")
+    elif args.status:
+        for alarm in state.alarms:
+            log.error("%s", alarm)
     return exit_code
 
 
