@@ -356,13 +356,14 @@ def leave_behind(run: Run, result: Result) -> None:
 def tell(run: Run, result: Result, learned: Learned, made: Sequence[tuple[Plan, Prediction]]) -> int:
     """Print what was found, as a table, a story or JSON; returns the exit code."""
     from stockml import terminal
+    from stockml.story import story
 
     log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
     if run.args.json:
         cli.print_json(result)
     elif run.args.explain:
         for hypothesis, prediction in made:
-            print(terminal.explanation(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
+            terminal.tell_story(story(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
     elif not run.args.quiet:
         predictions = [prediction for _, prediction in made]
         terminal.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], result["accuracy"])

@@ -1,4 +1,4 @@
-"""What a person reads: tables, and the story of one prediction. Plain when piped, colour on a terminal."""
+"""What a person reads: tables and stories. Plain when piped, colour on a terminal, where it never stands alone."""
 
 from __future__ import annotations
 
@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 from stockml.cli import NO_ADVICE, Run
 from stockml.records import Prediction
 from stockml.report_words import money
+from stockml.story import SIMULATED
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from stockml.cycle import Plan
     from stockml.outcomes import Waiting
 
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
-SIMULATED = "simulated market, no real prices"
 
 
 def console() -> Console:
@@ -181,87 +180,12 @@ def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
     )
 
 
-def explanation(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    """The five steps for one stock in words: values, evidence, weights, hypothesis, price, confidence, and why."""
-    return "\n\n".join(
-        [
-            _analyze_text(plan, prediction),
-            _plan_text(plan),
-            _predict_text(plan, prediction),
-            _act_text(prediction),
-            _learn_text(prediction, record),
-        ]
-    )
+def tell_story(text: str) -> None:
+    """A story's headline and steps bold, what speaks for a rise green and for a fall red: the signs say it too."""
+    from rich.text import Text
 
-
-def _analyze_text(plan: Plan, prediction: Prediction) -> str:
-    day = plan.analysis.indicators
-    over = {name: (day["close"] / day[name] - 1) * 100 for name in ("sma20", "sma50", "sma200")}
-    moved = ", ".join(f"{name.upper().replace('SMA', 'SMA ')} {value:+.1f} %" for name, value in over.items())
-    return "\n".join(
-        [
-            f"{prediction.symbol}: {prediction.predicted_change_pct:+.2f} % by {prediction.target_date}",
-            "",
-            f"1. ANALYZE  prices through {prediction.data_through} ({_source(prediction)})",
-            f"   close {money(prediction.current_price)} {prediction.currency or ''}".rstrip(),
-            f"   RSI {day['rsi']:.1f}, MACD {day['macd'] / day['close'] * 100:+.2f} % of the price",
-            f"   close over {moved}",
-            f"   regime {prediction.market_regime}: {day['change_20']:+.1%} over 20 sessions, volatility "
-            f"{day['volatility_20']:.1%} a year",
-        ]
-    )
-
-
-def _plan_text(plan: Plan) -> str:
-    weights = plan.weighing.weights
-    lines = ["2. PLAN  each signal's opinion at the target, times the trust it has earned, is what counts"]
-    for name, opinion in sorted(plan.opinions.items(), key=lambda item: -abs(weights.get(item[0], 0.0))):
-        counts = weights.get(name, 0.0) * 5
-        trust = counts / opinion if opinion else 0.0
-        lines.append(f"   {name:<16} opinion {opinion:+7.3f} %  x trust {trust:+6.3f}  = {counts:+7.3f} %")
-    total = sum(weights.values()) * 5
-    lines.append(f"   together {total:+.3f} %, x magnitude {plan.weighing.magnitude:g} = {plan.change_pct:+.4f} %")
-    direction = "rise" if plan.change_pct > 0 else "fall" if plan.change_pct < 0 else "stay"
-    strongest = max(weights, key=lambda name: abs(weights[name]), default=None)
-    because = f", above all for {strongest}" if strongest else ": no signal has earned any trust"
-    lines.append(f"   hypothesis: it will {direction}{because}")
-    return "\n".join(lines)
-
-
-def _predict_text(plan: Plan, prediction: Prediction) -> str:
-    daily = prediction.evidence.confidence_inputs.get("volatility_20")
-    moves = (
-        f"it moves about {daily:.2f} % a session" if daily is not None else "its history is too short to tell its moves"
-    )
-    path = " > ".join(money(price) for price in prediction.path)
-    return "\n".join(
-        [
-            f"3. PREDICT  {money(prediction.predicted_price)} at the close of {prediction.target_date}",
-            f"   path {path}",
-            f"   80 % interval {money(prediction.low)} .. {money(prediction.high)}",
-            f"   confidence {prediction.confidence:.1%} that the error stays below 5 %: {moves}, over "
-            f"{prediction.prediction_horizon_days} sessions",
-        ]
-    )
-
-
-def _act_text(prediction: Prediction) -> str:
-    model = (
-        f"models trained {prediction.model_trained_at}" if prediction.model_trained_at else "no model, signals alone"
-    )
-    return f"4. ACT  a run would log it as {prediction.id} ({model}) and wait for its target date"
-
-
-def _source(prediction: Prediction) -> str:
-    return SIMULATED if prediction.source == "sample" else prediction.source
-
-
-def _learn_text(prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    if record is None:
-        return (
-            f"5. LEARN  no verified prediction of {prediction.symbol} yet; what other stocks taught counts all the same"
-        )
-    return (
-        f"5. LEARN  {record['total_predictions']} verified, {record['accuracy']:.0%} accurate, mean error "
-        f"{record['mean_error_pct']:.2f} % (no change: {record['mean_naive_error_pct']:.2f} %)"
-    )
+    told = Text(text)
+    told.highlight_regex(r"(?ms)\A.*?(?=\n\n)|^\d\. [^\n]*", "bold")
+    told.highlight_regex(r"(?<= )\+[\d.]+ %", "green")
+    told.highlight_regex(r"(?<= )-[\d.]+ %", "red")
+    console().print(told, soft_wrap=True)
