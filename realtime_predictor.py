@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from stockml.cycle import Analysis, ModelView, Plan
     from stockml.learning import Learner
     from stockml.prices import PriceTable
+    from stockml.status import Status
 
 DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast, and learn from the outcomes.
 Verifies the predictions whose day has come, then predicts again."""
@@ -315,12 +316,22 @@ def look_at(args: argparse.Namespace) -> int:
     exit_code = SOME_FAILED if args.status and state.is_alarming else DONE
     if args.json:
         cli.print_json({"command": "realtime_predictor", **state.to_record(), "report": path and str(path)})
-    elif not args.quiet:
-        print(*([state.to_text()] if args.status else []), *([f"The page is {path}"] if path else []), sep="\n")
-    elif args.status:
+    else:
+        tell_look(args, state, path)
+    return exit_code
+
+
+def tell_look(args: argparse.Namespace, state: Status, path: Path | None) -> None:
+    """Print the state, or of a quiet run the alarms alone, and where the page is."""
+    from stockml import terminal
+
+    if args.status and args.quiet:
         for alarm in state.alarms:
             log.error("%s", alarm)
-    return exit_code
+    elif args.status:
+        terminal.tell_status(state.to_text())
+    if path and not args.quiet:
+        print(f"The page is {path}")
 
 
 def sum_up(run: Run, learned: Learned, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:

@@ -14,10 +14,13 @@ from stockml.story import SIMULATED
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
     from stockml.outcomes import Waiting
 
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
+WIDEST = 1000  # columns that no table needs
+APART = "   "
 
 
 def console() -> Console:
@@ -29,10 +32,11 @@ def console() -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A titled table; columns whose name ends in a unit or a figure are aligned right."""
+    """A titled table, columns named with a final ">" aligned right; where it is too wide, a paragraph a row."""
     from rich.table import Table
     from rich.text import Text
 
+    rows = list(rows)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
@@ -40,7 +44,29 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_row(*[Text(cell, style=_style(cell)) for cell in row])
     out = console()
     out.print(title, style="bold", markup=False)
-    out.print(table)
+    if out.measure(table, options=out.options.update_width(WIDEST)).maximum <= out.width:
+        out.print(table)
+        return
+    names = [name.rstrip(">") for name in columns[1:]]
+    for first, *cells in rows:
+        out.print(Text(first, style="bold"))
+        pairs = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell]
+        told = [Text.assemble(f"{name} " if name else "", (cell, _style(cell))) for name, cell in pairs]
+        for line in _flowing(told, out.width - 2):
+            out.print("  ", line, sep="")
+
+
+def _flowing(texts: Iterable[Text], width: int) -> list[Text]:
+    """The texts side by side in as few lines as hold them."""
+    from rich.text import Text
+
+    lines: list[Text] = []
+    for text in texts:
+        if lines and lines[-1].cell_len + len(APART) + text.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], APART, text)
+        else:
+            lines.append(text)
+    return lines
 
 
 def _style(cell: str) -> str:
@@ -189,3 +215,13 @@ def tell_story(text: str) -> None:
     told.highlight_regex(r"(?<= )\+[\d.]+ %", "green")
     told.highlight_regex(r"(?<= )-[\d.]+ %", "red")
     console().print(told, soft_wrap=True)
+
+
+def tell_status(text: str) -> None:
+    """A status, its names bold, and red what asks for help: it begins with ALARM as well."""
+    from rich.text import Text
+
+    told = Text(text)
+    told.highlight_regex(r"(?m)^[A-Z][a-z]+( run)?(?=  )", "bold")
+    told.highlight_regex(r"(?m)^ALARM  .*", "bold red")
+    console().print(told)
