@@ -131,7 +131,7 @@ function whyTable(stock) {
   for (const [name, opinion, trust, adds] of stock.why) {
     const row = element("tr", adds ? {} : { class: "silent" });
     row.append(element("th", { scope: "row" }, name, element("span", {}, meaning(name))));
-    row.append(element("td", { class: "number" }, `${signed(opinion)} × ${minus(trust.toFixed(2))}`));
+    row.append(element("td", { class: "number" }, `${signed(opinion).replace(" ", "\u00a0")} ×\u00a0${minus(trust.toFixed(2))}`));
     row.append(element("td", { class: "bar number" }, bar(adds, farthest), signed(adds, 3)));
     body.append(row);
   }
