@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml import cli, options
-from stockml.cli import DONE, SOME_FAILED, Run
+from stockml.cli import Run
 from stockml.failures import Failure
 from stockml.feedback import Accuracy, Feedback, leakage_warning
 from stockml.last_run import begin_run, end_run
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from stockml.cycle import Analysis, ModelView, Plan
     from stockml.learning import Learner
     from stockml.prices import PriceTable
-    from stockml.status import Status
 
 DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast, and learn from the outcomes.
 Verifies the predictions whose day has come, then predicts again."""
@@ -303,35 +302,10 @@ def look_back(args: argparse.Namespace) -> int:
 
 
 def look_at(args: argparse.Namespace) -> int:
-    """--status tells how the system itself is doing; --report writes the page."""
-    from stockml.report import write_report
-    from stockml.status import status
+    """How the system itself is doing, or the page for people; stockml/look_commands.py does it."""
+    from stockml import look_commands
 
-    run = cli.open_run(args, datetime.now(UTC))
-    state, path = status(run.home, run.log, run.clock), None
-    if args.report is not None:
-        wanted = None if args.report == Path() else args.report.absolute()
-        with run.log.locked(args.lock_timeout):
-            path = write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, path=wanted)
-    exit_code = SOME_FAILED if args.status and state.is_alarming else DONE
-    if args.json:
-        cli.print_json({"command": "realtime_predictor", **state.to_record(), "report": path and str(path)})
-    else:
-        tell_look(args, state, path)
-    return exit_code
-
-
-def tell_look(args: argparse.Namespace, state: Status, path: Path | None) -> None:
-    """Print the state, or of a quiet run the alarms alone, and where the page is."""
-    from stockml import terminal
-
-    if args.status and args.quiet:
-        for alarm in state.alarms:
-            log.error("%s", alarm)
-    elif args.status:
-        terminal.tell_status(state.to_text())
-    if path and not args.quiet:
-        print(f"The page is {path}")
+    return look_commands.run_look(cli.open_run(args, datetime.now(UTC)))
 
 
 def sum_up(run: Run, learned: Learned, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:

@@ -68,6 +68,15 @@ def test_what_a_replay_prints_follows_the_schema(tmp_path: Path) -> None:
     assert told["weeks"] and told["overall"]["predictions"] == 1
 
 
+def test_what_a_status_prints_follows_the_schema(tmp_path: Path) -> None:
+    for day in (DAY, TARGET, "2026-05-04"):  # nothing yet, a record, alarms
+        told = predict(*SIM, "--home", tmp_path, "--as-of", day, "--status", "--report", "--json").json
+        jsonschema.validate(told, schema(), cls=jsonschema.Draft202012Validator)
+        predict(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--as-of", day)
+    assert told["command"] == "status" and told["exit_code"] == 1 and told["alarms"]
+    assert told["record"]["total_predictions"] == 1 and Path(told["report"]).is_file()
+
+
 def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
     told = predict(*SIM, "--symbols", "SIM-ALPHA", "--as-of", DAY, "--home", tmp_path, "--json").json
     told["predictions"][0]["surprise"] = 1
