@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
@@ -45,15 +46,16 @@ def _analyze(plan: Plan, prediction: Prediction) -> list[str]:
     apart = [
         f"{share(abs(day['close'] / day[name] - 1))} {'above' if day['close'] >= day[name] else 'below'} its {words}"
         for name, words in AVERAGES.items()
-        if day[name] == day[name]  # NaN where the history is shorter
+        if math.isfinite(day[name])  # it is not where the history is shorter
     ]
+    macd = day["macd"] / day["close"] * 100
+    told = f"MACD {macd:+.2f} % of the price" if math.isfinite(macd) else "its history too short for MACD"
     return _paragraphs(
         f"It closed at {money(prediction.current_price)}{_currency(prediction)} on {prediction.data_through}"
         + (f", {_listed(apart)} average" if apart else "")
         + f" (source: {prediction.source}).",
-        f"RSI is {day['rsi']:.1f} and MACD {day['macd'] / day['close'] * 100:+.2f} % of the price. Over 20 sessions it "
-        f"went {day['change_20'] * 100:+.1f} %, at a volatility of {share(day['volatility_20'])} a year: "
-        f"{prediction.market_regime}.",
+        f"RSI is {day['rsi']:.1f} and {told}. Over 20 sessions it went {day['change_20'] * 100:+.1f} %, at a "
+        f"volatility of {share(day['volatility_20'])} a year: {prediction.market_regime}.",
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from test_progress import ESCAPE
 
 from stockml.records import Prediction
 from stockml.report_words import MEANINGS, meaning, money
+from stockml.sample import sample_bars
 from stockml.signals import DRIFT, RULE_WEIGHTS
 
 SIM = ("--source", "sample", "--as-of", "2026-03-09")
@@ -73,6 +75,14 @@ def test_every_signal_has_a_meaning() -> None:
 def test_without_models_and_outcomes_it_says_so(tmp_path: Path) -> None:
     text = in_one_line(predict(*SIM, "--home", tmp_path, "--explain", "SIM-BETA").out)
     assert "without a model, from signals alone" in text and "No prediction of SIM-BETA is verified yet" in text
+
+
+def test_what_a_short_history_does_not_tell_is_left_out(tmp_path: Path) -> None:
+    sample_bars("SIM-ALPHA", date(2026, 1, 1), date(2026, 3, 9)).tail(30).to_csv(tmp_path / "SHORT.XY.csv")
+    options = ("--source", f"csv:{tmp_path}", "--as-of", "2026-03-09", "--home", tmp_path / "home")
+    text = in_one_line(predict(*options, "--explain", "SHORT.XY").out)
+    assert "below its 20-day average (source: csv)" in text
+    assert "its history too short for MACD" in text and "nan" not in text
 
 
 def test_on_a_terminal_it_is_the_same_text_in_bold_and_colour(tmp_path: Path) -> None:
