@@ -65,6 +65,8 @@ def _plan(plan: Plan) -> list[str]:
     counts = {name: weights.get(name, 0.0) * STRONG_SIGNAL_PCT for name in names}
     rows = [_row(name, plan.opinions[name], counts[name]) for name in names]
     strongest = f", above all for {names[0]}" if weights else ": no signal has earned any trust"
+    if weights and counts[names[0]] * plan.opinions[names[0]] < 0:
+        strongest += ", read the other way round"
     return [
         *_paragraphs("What a signal says of the price at the target, times the trust it has earned, is what counts."),
         f"   {'signal':<15}{'says':>10}{'trust':>9}{'counts':>11}   because",

@@ -62,6 +62,10 @@ def test_what_each_signal_counts_adds_up_to_the_change(told: tuple[str, Predicti
         assert says == pytest.approx(line.evidence.opinions[name], abs=6e-4)
         assert counts == pytest.approx(5 * weights.get(name, 0.0), abs=6e-4)
         assert words == meaning(name) != ""
+    strongest = max(weights, key=lambda name: abs(weights[name]))
+    says, counts, _ = rows[strongest]
+    other_way = ", read the other way round" if says * counts < 0 else ""
+    assert f"above all for {strongest}{other_way}." in in_one_line(text)
     (together,) = re.findall(r"^   together +([+-][\d.]+) %$", text, flags=re.M)
     assert float(together) == pytest.approx(line.predicted_change_pct / line.magnitude, abs=2e-3)
     assert f"makes {line.predicted_change_pct:+.4f} %" in in_one_line(text)
