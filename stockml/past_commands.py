@@ -92,11 +92,12 @@ def note_troubles(run: Run, done: Replayed) -> None:
         run.notice(
             f"{symbol}: left out on {days} days ({kind}); on the last of them: {done.troubles.texts[symbol, kind]}"
         )
-    for failure in done.cast.failures:
+    each_once = {(failure.symbol, failure.kind): failure for failure in done.cast.failures}  # of all the months
+    for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))
     missing = [symbol for symbol, error in done.cast.unusable.items() if error.kind == "missing"]
-    if missing:
-        run.notice(f"{len(missing)} stocks have no trained model, so signals alone serve: {', '.join(missing)}.")
+    if missing and run.symbols:  # of the default ones it is said when they are chosen
+        run.notice(f"{', '.join(missing)}: no trained model, so signals alone serve.")
     for symbol, error in done.cast.unusable.items():
         if error.kind != "missing":
             run.fail(Failure(symbol, f"model_{error.kind}", f"{error.message}; until then signals alone serve."))
