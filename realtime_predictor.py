@@ -25,8 +25,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml import cli
-from stockml.cli import DONE, SOME_FAILED, Run
+from stockml import cli, options
+from stockml.cli import Run
 from stockml.failures import Failure
 from stockml.feedback import Accuracy, Feedback, leakage_warning
 from stockml.last_run import begin_run, end_run
@@ -43,10 +43,18 @@ DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast,
 Verifies the predictions whose day has come, then predicts again."""
 
 EXAMPLES = """examples:
-  ./realtime_predictor.py                      every stock with a trained model
-  ./realtime_predictor.py --verify-only        only settle what is due
-  ./realtime_predictor.py --explain TCS.NS     the five steps for one stock, in words
-  ./realtime_predictor.py --source sample --home /tmp/try --symbols SIM-ALPHA
+  every stock with a trained model, prices from Yahoo; what is due is verified first:
+    ./realtime_predictor.py
+  only settle what is due:
+    ./realtime_predictor.py --verify-only
+  the five steps for one stock, in words:
+    ./realtime_predictor.py --explain TCS.NS
+  what waits, is late or stale, and how the last run ended:
+    ./realtime_predictor.py --status
+  a simulated market, which needs no network, in a folder of its own:
+    ./realtime_predictor.py --source sample --home ~/stock-trial
+  three weeks of it lived through day by day, ending with the learning curve:
+    ./realtime_predictor.py --replay 2026-03-02 2026-03-20 --source sample --home ~/stock-replay
 
 Forecasts are no financial advice."""
 
@@ -59,23 +67,26 @@ Result = dict[str, Any]
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked as far as they can be alone."""
-    parser = cli.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
+    parser = options.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
     how = parser.add_argument_group("what to do")
-    how.add_argument(
-        "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
-    )
+    options.add_horizon(how)
     how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     how.add_argument(
-        "--explain", type=cli.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
+        "--explain", type=options.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
     )
     how.add_argument(
         "--replay",
         nargs=2,
-        type=cli.day,
+        type=options.day,
         metavar=("START", "END"),
-        help="live through past sessions as on each of them, in a --home of their own",
+        help="live through the sessions from START to END (days as YYYY-MM-DD) as on each of them, in a --home of "
+        "their own",
     )
-    how.add_argument("--retrain", choices=["monthly"], help="with --replay: train as of each month's first session too")
+    how.add_argument(
+        "--retrain",
+        choices=["monthly"],
+        help="with --replay: train as of each month's first session too (default: ask the models there are)",
+    )
     how.add_argument(
         "--self-check", action="store_true", help="recompute past values without their future, and compare"
     )
@@ -95,11 +106,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
-        type=cli.positive,
+        type=options.positive,
         default=60,
         metavar="SECONDS",
-        help="how long to wait for another run that is writing (default: %(default)s)",
+        help="how many seconds to wait for another run that is writing (default: %(default)s)",
     )
+    options.add_common(parser, default_symbols="those with trained models")
     args = parser.parse_args(argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
@@ -290,22 +302,10 @@ def look_back(args: argparse.Namespace) -> int:
 
 
 def look_at(args: argparse.Namespace) -> int:
-    """--status tells how the system itself is doing; --report writes the page."""
-    from stockml.report import write_report
-    from stockml.status import status
+    """How the system itself is doing, or the page for people; stockml/look_commands.py does it."""
+    from stockml import look_commands
 
-    run = cli.open_run(args, datetime.now(UTC))
-    state, path = status(run.home, run.log, run.clock), None
-    if args.report is not None:
-        wanted = None if args.report == Path() else args.report.absolute()
-        with run.log.locked(args.lock_timeout):
-            path = write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, path=wanted)
-    exit_code = SOME_FAILED if args.status and state.is_alarming else DONE
-    if args.json:
-        cli.print_json({"command": "realtime_predictor", **state.to_record(), "report": path and str(path)})
-    elif not args.quiet:
-        print(*([state.to_text()] if args.status else []), *([f"The page is {path}"] if path else []), sep="\n")
-    return exit_code
+    return look_commands.run_look(cli.open_run(args, datetime.now(UTC)))
 
 
 def sum_up(run: Run, learned: Learned, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:
@@ -341,13 +341,14 @@ def leave_behind(run: Run, result: Result) -> None:
 def tell(run: Run, result: Result, learned: Learned, made: Sequence[tuple[Plan, Prediction]]) -> int:
     """Print what was found, as a table, a story or JSON; returns the exit code."""
     from stockml import terminal
+    from stockml.story import story
 
     log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
     if run.args.json:
         cli.print_json(result)
     elif run.args.explain:
         for hypothesis, prediction in made:
-            print(terminal.explanation(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
+            terminal.tell_story(story(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
     elif not run.args.quiet:
         predictions = [prediction for _, prediction in made]
         terminal.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], result["accuracy"])

@@ -26,7 +26,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml import cli
+from stockml import cli, options
 from stockml.cli import Run
 from stockml.failures import Failure
 from stockml.files import write_whole
@@ -40,10 +40,14 @@ DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years 
 Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
 
 EXAMPLES = """examples:
-  ./train_models.py                                   ten large Indian stocks, prices from Yahoo
-  ./train_models.py --symbols AAPL MSFT --years 3     stocks of your own
-  ./train_models.py --only-stale 30                   those whose models are 30 days old or older
-  ./train_models.py --source sample --home /tmp/try   a simulated market, no network
+  ten large Indian stocks, prices from Yahoo:
+    ./train_models.py
+  stocks of your own, on three years of prices:
+    ./train_models.py --symbols AAPL MSFT --years 3
+  those of the ten whose models are 30 days old or older:
+    ./train_models.py --only-stale 30
+  a simulated market, which needs no network, in a folder of its own:
+    ./train_models.py --source sample --home ~/stock-trial --symbols SIM-ALPHA SIM-BETA
 
 Forecasts are no financial advice."""
 
@@ -52,37 +56,39 @@ SESSIONS_A_YEAR = 252
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked as far as they can be alone."""
-    parser = cli.parser("train_models.py", DESCRIPTION, EXAMPLES)
+    parser = options.parser("train_models.py", DESCRIPTION, EXAMPLES)
     how = parser.add_argument_group("how to train")
     how.add_argument(
         "--years",
-        type=cli.positive,
+        type=options.positive,
         default=2,
         metavar="N",
         help="years of prices to learn from (default: %(default)s)",
     )
-    how.add_argument(
-        "--horizon", type=cli.positive, default=5, metavar="N", help="sessions to forecast ahead (default: %(default)s)"
-    )
+    options.add_horizon(how)
     how.add_argument(
         "--jobs",
-        type=cli.positive,
+        type=options.positive,
         default=len(os.sched_getaffinity(0)),
         metavar="N",
-        help="processes; they change no result (default: %(default)s, the cores)",
+        help="processes at once; they change no result (default: %(default)s, the cores)",
     )
     how.add_argument(
         "--cluster",
         metavar="ADDRESS",
-        help="train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, instead of --jobs processes",
+        help="train on the workers of this Dask scheduler, such as tcp://10.0.0.1:8786, instead of --jobs processes "
+        "(default: none)",
     )
-    how.add_argument("--seed", type=int, default=1, metavar="N", help="of everything random (default: %(default)s)")
+    how.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
+    )
     how.add_argument(
         "--only-stale",
-        type=cli.positive,
+        type=options.positive,
         metavar="DAYS",
-        help="leave out stocks whose models are younger than so many days",
+        help="leave out stocks whose models are younger than so many days (default: train all)",
     )
+    options.add_common(parser, default_symbols="ten large Indian stocks")
     return parser.parse_args(argv)
 
 
@@ -157,14 +163,15 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None
     """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
     if not tables:
         return []
-    from stockml import terminal, training
+    from stockml import training
+    from stockml.progress import progress
     from stockml.workers import CrewLostError
 
     settings = training.TrainingSettings(
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
     left, results = set(tables), []
-    with cli.timed(run, "train"), terminal.progress(run) as on_progress:
+    with cli.timed(run, "train"), progress(run.args) as on_progress:
         try:
             for trained in training.train(tables, settings, on_progress, hands):
                 left.remove(trained.symbol)

@@ -15,14 +15,14 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[1]
 README = PROJECT / "README.md"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
-VERIFIED_LINE = re.compile(r"(?<=```json\n)(?:@@LINE@@|\{\"symbol\".*?\})(?=\n```)")
+VERIFIED_LINE = re.compile(r"(?<=```json\n)\{\"symbol\".*?\}(?=\n```)")
 
 
 def printed(command: str, *, prices: str, home: str) -> str:
-    """What a command prints, with the folders of this run named as the README names them."""
+    """What a command prints beside what the scripts wrote, with the folders of this run named as in the README."""
     run = command.replace("./", f"{PROJECT}/").replace("PRICES", prices)
     env = {**os.environ, "STOCKML_HOME": home, "COLUMNS": "160"}
-    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=env, check=True)
+    done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=env, cwd=home, check=True)
     lines = [line.rstrip() for line in (done.stdout + done.stderr).splitlines()]
     return "\n".join(lines).replace(f"{home}/", "").replace(prices, "PRICES")
 

@@ -1,4 +1,4 @@
-"""What both commands share: their common options, messages, exit codes, and how a run ends.
+"""What both commands share: what a run knows, its messages and exit codes, and how it ends.
 
 Standard library only: `--help` and a run with nothing to do must not wait for anything heavier.
 """
@@ -15,15 +15,17 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from stockml import __version__
 from stockml.failures import UNKNOWN_SYMBOL, Failure
+from stockml.feed import FeedSettings
 from stockml.files import StorageError
-from stockml.home import PROJECT, Home, check_symbol, folder_name
+from stockml.home import Home, check_symbol, folder_name
 from stockml.prediction_log import PredictionLog
+from stockml.progress import progress
 from stockml.sessions import Clock
 from stockml.sources import YAHOO, Source, fetch_prices, parse_source
 
@@ -94,14 +96,15 @@ class Run:
 
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Mapping[str, PriceTable]:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
-        with timed(self, "fetch"):
+        with timed(self, "fetch"), progress(self.args) as tell:
+            settings = FeedSettings(offline=self.args.offline, tell=tell)
             fetched = fetch_prices(
                 symbols,
                 self.source,
                 sessions_back=sessions_back,
                 clock=self.clock,
                 home=self.home,
-                offline=self.args.offline,
+                settings=settings,
             )
         for failure in fetched.failures.values():
             self.fail(failure)
@@ -187,85 +190,6 @@ def timed(run: Run, stage: str) -> Iterator[None]:
         run.seconds[stage] = run.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
-    """A parser with the options both commands know; a script adds its own."""
-    made = argparse.ArgumentParser(
-        prog=prog,
-        description=description,
-        epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    _add_common_options(made)
-    return made
-
-
-def _add_common_options(parser: argparse.ArgumentParser) -> None:
-    what = parser.add_argument_group("what to work on")
-    what.add_argument("--symbols", nargs="+", metavar="SYMBOL", help="ticker symbols, such as TCS.NS INFY.NS")
-    what.add_argument("--symbols-file", type=Path, metavar="FILE", help="a file of symbols, one a line, # for comments")
-    what.add_argument(
-        "--source",
-        default="yahoo",
-        metavar="KIND",
-        help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
-        "(default: %(default)s)",
-    )
-    what.add_argument(
-        "--offline", action="store_true", help="ask Yahoo nothing: use the prices kept from earlier runs, however old"
-    )
-    what.add_argument(
-        "--as-of",
-        type=day,
-        metavar="YYYY-MM-DD",
-        help="act as on that day after its close; nothing later is read (default: now)",
-    )
-    what.add_argument(
-        "--home",
-        type=Path,
-        metavar="DIR",
-        default=Path(os.environ.get("STOCKML_HOME") or PROJECT),
-        help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
-    )
-    how = parser.add_argument_group("what to print")
-    how.add_argument("--json", action="store_true", help="print the result as one JSON object instead of a table")
-    how.add_argument(
-        "-v", "--verbose", action="store_true", help="say what is being done, and how long each stage took"
-    )
-    how.add_argument("-q", "--quiet", action="store_true", help="print errors only")
-    how.add_argument(
-        "--log-file", type=Path, metavar="FILE", help="write messages there too; it rotates at 1 MB, 5 kept"
-    )
-    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
-
-
-def day(text: str) -> date:
-    """A day, as an argparse type."""
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
-
-
-def positive(text: str) -> int:
-    """A whole number above 0, as an argparse type."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return number
-
-
-def symbol(text: str) -> str:
-    """One symbol, as an argparse type."""
-    try:
-        return check_symbol(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
-
-
 def named_symbols(args: argparse.Namespace) -> list[str] | None:
     """The symbols given by either option, each once and in order; None where neither was given.
 
@@ -333,13 +257,24 @@ def _cause(error: Exception) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
+class _Messages(logging.StreamHandler):
+    """To stderr as it is at each message: while a bar is drawn there, above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
 def configure_messages(args: argparse.Namespace) -> None:
     """Send messages to stderr, one plain line each, and to the log file with time and level."""
     level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
     log.handlers.clear()
     log.setLevel(logging.INFO)
     log.propagate = False
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = _Messages()
     terminal.setLevel(level)
     terminal.setFormatter(logging.Formatter("%(message)s"))
     log.addHandler(terminal)

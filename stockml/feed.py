@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stockml import failures, store
 from stockml.failures import Failure, FetchError
 from stockml.home import Home
+from stockml.progress import Progress, untold
 from stockml.sessions import Clock
 from stockml.store import Stored
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FeedSettings:
-    """How hard the source is asked.
+    """How hard the source is asked, if at all, and who is told how far it is.
 
     Waiting doubles from `first_wait_s` on, and some chance is added so that threads do not come back all at once.
     """
@@ -37,6 +38,8 @@ class FeedSettings:
     timeout_s: float = 15.0  # for each request; Yahoo answers within one second
     first_wait_s: float = 2.0
     longest_wait_s: float = 60.0
+    offline: bool = False  # the store alone serves, however old it is
+    tell: Progress = untold
 
 
 PATIENT = FeedSettings()
@@ -164,12 +167,21 @@ def _serve(
         desk = _Desk(client, clock, home, settings)
         pool = ThreadPoolExecutor(settings.threads)
         try:
-            found = list(pool.map(desk.serve, orders))
+            found = _all_served([pool.submit(desk.serve, order) for order in orders], settings.tell)
         finally:
             desk.closed.set()  # where it was interrupted: nobody goes on waiting to ask again
             pool.shutdown(cancel_futures=True)
     symbols = [order.symbol for order in orders]
     return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
+
+
+def _all_served(futures: list[Future[Raw | Failure]], tell: Progress) -> list[Raw | Failure]:
+    """What each order came to, in their order; told as they come."""
+    tell("fetch", 0, len(futures))
+    for done, future in enumerate(as_completed(futures), start=1):
+        future.result()  # what broke stops all the others
+        tell("fetch", done, len(futures))
+    return [future.result() for future in futures]
 
 
 class _Desk:

@@ -13,6 +13,7 @@ from stockml.cli import Run
 from stockml.failures import Failure
 from stockml.learning_curve import Week, learning_curve, overall
 from stockml.past import PastStock
+from stockml.progress import progress
 from stockml.replay import Replayed, ReplayError, ReplaySettings, replay
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
         raise cli.UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
     stocks = past_stocks(run, symbols, start, end)
     try:
-        with cli.timed(run, "replay"), terminal.progress(run) as tell:
+        with cli.timed(run, "replay"), progress(run.args) as tell:
             done = replay(
                 settings,
                 run.home,
@@ -64,6 +65,7 @@ def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Each stock's bars, for analyses of all evenings from `first` to `last`; what cannot be had is told."""
     from stockml.evenings import Evenings
+    from stockml.feed import FeedSettings
     from stockml.models import SESSIONS_NEEDED
     from stockml.replay_models import SESSIONS_OF_TRAINING
     from stockml.sessions import Clock
@@ -72,8 +74,9 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
     back = max(SESSIONS_NEEDED, SESSIONS_OF_TRAINING if run.args.retrain else 0) + (last - first).days + 1
     clock = Clock(run.clock.now, last)
     spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
-    with cli.timed(run, "fetch"):
-        feed = fetch_bars(spans, run.source, clock=clock, home=run.home, offline=run.args.offline)
+    with cli.timed(run, "fetch"), progress(run.args) as tell:
+        settings = FeedSettings(offline=run.args.offline, tell=tell)
+        feed = fetch_bars(spans, run.source, clock=clock, home=run.home, settings=settings)
     for failure in feed.failures.values():
         run.fail(failure)
     with cli.timed(run, "analyze"):
@@ -89,11 +92,12 @@ def note_troubles(run: Run, done: Replayed) -> None:
         run.notice(
             f"{symbol}: left out on {days} days ({kind}); on the last of them: {done.troubles.texts[symbol, kind]}"
         )
-    for failure in done.cast.failures:
+    each_once = {(failure.symbol, failure.kind): failure for failure in done.cast.failures}  # of all the months
+    for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))
     missing = [symbol for symbol, error in done.cast.unusable.items() if error.kind == "missing"]
-    if missing:
-        run.notice(f"{len(missing)} stocks have no trained model, so signals alone serve: {', '.join(missing)}.")
+    if missing and run.symbols:  # of the default ones it is said when they are chosen
+        run.notice(f"{', '.join(missing)}: no trained model, so signals alone serve.")
     for symbol, error in done.cast.unusable.items():
         if error.kind != "missing":
             run.fail(Failure(symbol, f"model_{error.kind}", f"{error.message}; until then signals alone serve."))

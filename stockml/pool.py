@@ -37,6 +37,11 @@ class PoolSettings:
     learning: LearningSettings = field(default_factory=LearningSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
+    @property
+    def lessons(self) -> int:
+        """The tasks that take time, the forest's included; the forecasts after them are quick."""
+        return len(self.rounds) * self.shards + 1
+
 
 @dataclass(frozen=True, slots=True)
 class PoolDays:

@@ -23,8 +23,9 @@ from stockml.learning import Learner
 from stockml.outcomes import is_due, settle
 from stockml.past import Evening, PastStock, evening
 from stockml.prediction_log import PredictionLog
+from stockml.progress import Progress
 from stockml.records import Outcome, Prediction
-from stockml.replay_models import Cast, Progress, month_starts, stretches
+from stockml.replay_models import Cast, month_starts, stretches
 from stockml.sessions import Clock, calendar_for
 from stockml.sources import YAHOO, span_of
 from stockml.training import TrainingSettings

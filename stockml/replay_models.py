@@ -7,7 +7,7 @@ a replay that goes on after an interruption.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -22,6 +22,7 @@ from stockml.home import Home
 from stockml.models import ModelBundle, ModelError
 from stockml.past import Opinions, PastStock
 from stockml.prices import PriceTable
+from stockml.progress import Progress
 from stockml.sessions import Clock
 from stockml.sources import span_of
 from stockml.training import TrainingFailure, TrainingSettings, save, train
@@ -30,8 +31,6 @@ from stockml.workers import Crew
 SESSIONS_A_YEAR = 252
 SESSIONS_OF_TRAINING = TrainingSettings().years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 WORTH_A_CREW = 2000  # forecasts; starting processes takes as long as making so many
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,7 +80,14 @@ def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]
         "first_target": report_parts.first_target(book),
         "state": state,
         "facts": report_parts.facts(state),
-        "data": _embedded({"accurate_below_pct": ACCURATE_BELOW_PCT, "stocks": stocks, "records": _records(book)}),
+        "data": _embedded(
+            {
+                "accurate_below_pct": ACCURATE_BELOW_PCT,
+                "meanings": report_words.MEANINGS,
+                "stocks": stocks,
+                "records": _records(book),
+            }
+        ),
     }
 
 

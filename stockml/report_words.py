@@ -1,11 +1,30 @@
-"""Values in the words of the page: prices, shares, changes, days. The page's script writes them alike."""
+"""Values and signals in words: prices, shares, changes, days. The page's script writes them alike."""
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from decimal import Decimal
 
 NO_WORDS = "–"
+
+MEANINGS = {
+    "overbought": "RSI above 70",
+    "oversold": "RSI below 30",
+    "macd_positive": "MACD above 0",
+    "golden_cross": "close above its 50-day, above its 200-day average",
+    "death_cross": "close below its 50-day, below its 200-day average",
+    "regime_bullish": "up 5 % or more in 20 sessions, without wild swings",
+    "drift": "where prices have gone on average",
+    "lstm": "the neural network's forecast",
+    "xgb": "the gradient-boosted trees' forecast",
+    "pattern": "what followed this shape of prices and volumes",
+}
+
+
+def meaning(signal: str) -> str:
+    """What a signal looks at; nothing of one that is not known."""
+    return MEANINGS.get("pattern" if re.fullmatch(r"pattern_\d+", signal) else signal, "")
 
 
 def money(value: float) -> str:

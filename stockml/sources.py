@@ -15,6 +15,7 @@ from stockml import failures
 from stockml.failures import Failure, FetchError
 from stockml.feed import PATIENT, Feed, FeedSettings, Raw, Span, from_store, from_yahoo
 from stockml.home import Home, check_symbol
+from stockml.progress import Progress, untold
 from stockml.sessions import Clock
 
 if TYPE_CHECKING:
@@ -83,14 +84,13 @@ def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
     return Span(start, clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
-def fetch_prices(  # noqa: PLR0913 - the last two have defaults that nearly everybody wants
+def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybody wants
     symbols: Iterable[str],
     source: Source,
     *,
     sessions_back: int,
     clock: Clock,
     home: Home,
-    offline: bool = False,
     settings: FeedSettings = PATIENT,
 ) -> Fetched:
     """Checked prices of each symbol, or why there are none; one symbol never stops the others.
@@ -106,42 +106,40 @@ def fetch_prices(  # noqa: PLR0913 - the last two have defaults that nearly ever
         With `as_of` no later bar is in any table.
     home : Home
         Where the price store lies.
-    offline : bool, default False
-        Yahoo's prices from the store alone, however old; the other sources need no connection anyway.
     settings : FeedSettings
-        How hard Yahoo is asked.
+        How hard Yahoo is asked, if at all, and who is told how far it is.
     """
     wanted, failed = _valid(symbols)
     spans = {symbol: span_of(symbol, sessions_back, clock) for symbol in wanted}
     # Yahoo is asked for all at once; what lies here is read one by one, so that no raw bars are held beyond their check
-    portions = [spans] if source.kind == YAHOO and not offline else [{symbol: spans[symbol]} for symbol in wanted]
+    at_once = source.kind == YAHOO and not settings.offline
+    portions = [spans] if at_once else [{symbol: spans[symbol]} for symbol in wanted]
     tables: dict[str, PriceTable] = {}
     requests: dict[str, int] = {}
-    for portion in portions:
-        feed = fetch_bars(portion, source, clock=clock, home=home, offline=offline, settings=settings)
+    asking = settings if at_once else replace(settings, tell=untold)
+    for number, portion in enumerate(portions, start=1):
+        feed = fetch_bars(portion, source, clock=clock, home=home, settings=asking)
         failed |= feed.failures
         requests |= feed.requests
-        for symbol in (symbol for symbol in portion if symbol in feed.bars):
+        for done, symbol in enumerate(found := [symbol for symbol in portion if symbol in feed.bars], start=1):
             try:
                 tables[symbol] = checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
             except FetchError as error:
                 failed[symbol] = Failure(symbol, error.kind, str(error))
+            if at_once:
+                settings.tell("check", done, len(found))
+        if not at_once:
+            settings.tell("fetch", number, len(portions))
     return Fetched(tables, failed, requests)
 
 
-def fetch_bars(  # noqa: PLR0913 - as above
-    spans: Mapping[str, Span],
-    source: Source,
-    *,
-    clock: Clock,
-    home: Home,
-    offline: bool = False,
-    settings: FeedSettings = PATIENT,
+def fetch_bars(
+    spans: Mapping[str, Span], source: Source, *, clock: Clock, home: Home, settings: FeedSettings = PATIENT
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check; or why there are none."""
     if source.kind != YAHOO:
-        return _read_all(spans, source)
-    return from_store(spans, clock, home) if offline else from_yahoo(spans, clock, home, settings)
+        return _read_all(spans, source, settings.tell)
+    return from_store(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
 
 
 def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
@@ -179,15 +177,16 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read_all(spans: Mapping[str, Span], source: Source) -> Feed:
+def _read_all(spans: Mapping[str, Span], source: Source, tell: Progress) -> Feed:
     """The bars of a folder's files, or of the simulated market."""
     bars: dict[str, Raw] = {}
     failed: dict[str, Failure] = {}
-    for symbol, span in spans.items():
+    for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
             bars[symbol] = _read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
+        tell("fetch", done, len(spans))
     return Feed(bars, failed)
 
 

@@ -1,25 +1,26 @@
-"""What a person reads: tables, and the story of one prediction. Plain when piped, colour on a terminal."""
+"""What a person reads: tables and stories. Plain when piped, colour on a terminal, where it never stands alone."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml.cli import NO_ADVICE, Run
 from stockml.records import Prediction
 from stockml.report_words import money
+from stockml.story import SIMULATED
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
-    from stockml.cycle import Plan
     from stockml.outcomes import Waiting
 
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
-SIMULATED = "simulated market, no real prices"
+WIDEST = 1000  # columns that no table needs
+APART = "   "
 
 
 def console() -> Console:
@@ -31,10 +32,11 @@ def console() -> Console:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """A titled table; columns whose name ends in a unit or a figure are aligned right."""
+    """A titled table, columns named with a final ">" aligned right; where it is too wide, a paragraph a row."""
     from rich.table import Table
     from rich.text import Text
 
+    rows = list(rows)
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for name in columns:
         table.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
@@ -42,7 +44,29 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]
         table.add_row(*[Text(cell, style=_style(cell)) for cell in row])
     out = console()
     out.print(title, style="bold", markup=False)
-    out.print(table)
+    if out.measure(table, options=out.options.update_width(WIDEST)).maximum <= out.width:
+        out.print(table)
+        return
+    names = [name.rstrip(">") for name in columns[1:]]
+    for first, *cells in rows:
+        out.print(Text(first, style="bold"))
+        pairs = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell]
+        told = [Text.assemble(f"{name} " if name else "", (cell, _style(cell))) for name, cell in pairs]
+        for line in _flowing(told, out.width - 2):
+            out.print("  ", line, sep="")
+
+
+def _flowing(texts: Iterable[Text], width: int) -> list[Text]:
+    """The texts side by side in as few lines as hold them."""
+    from rich.text import Text
+
+    lines: list[Text] = []
+    for text in texts:
+        if lines and lines[-1].cell_len + len(APART) + text.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], APART, text)
+        else:
+            lines.append(text)
+    return lines
 
 
 def _style(cell: str) -> str:
@@ -100,26 +124,6 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "together>", "no change>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
-
-
-@contextmanager
-def progress(run: Run) -> Iterator[Callable[[str, int, int], None]]:
-    """A function to tell a stage's steps to; it draws a bar with the time left where a terminal watches stderr."""
-    if not sys.stderr.isatty() or run.args.quiet or run.args.json:
-        yield lambda stage, done, of: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        tasks: dict[str, Any] = {}
-
-        def on_progress(stage: str, done: int, of: int) -> None:
-            if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=of)
-            bar.update(tasks[stage], completed=done, total=of)
-
-        yield on_progress
 
 
 def predictions(title: str, made: Iterable[Prediction]) -> None:
@@ -202,87 +206,22 @@ def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
     )
 
 
-def explanation(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    """The five steps for one stock in words: values, evidence, weights, hypothesis, price, confidence, and why."""
-    return "\n\n".join(
-        [
-            _analyze_text(plan, prediction),
-            _plan_text(plan),
-            _predict_text(plan, prediction),
-            _act_text(prediction),
-            _learn_text(prediction, record),
-        ]
-    )
+def tell_story(text: str) -> None:
+    """A story's headline and steps bold, what speaks for a rise green and for a fall red: the signs say it too."""
+    from rich.text import Text
+
+    told = Text(text)
+    told.highlight_regex(r"(?ms)\A.*?(?=\n\n)|^\d\. [^\n]*", "bold")
+    told.highlight_regex(r"(?<= )\+[\d.]+ %", "green")
+    told.highlight_regex(r"(?<= )-[\d.]+ %", "red")
+    console().print(told, soft_wrap=True)
 
 
-def _analyze_text(plan: Plan, prediction: Prediction) -> str:
-    day = plan.analysis.indicators
-    over = {name: (day["close"] / day[name] - 1) * 100 for name in ("sma20", "sma50", "sma200")}
-    moved = ", ".join(f"{name.upper().replace('SMA', 'SMA ')} {value:+.1f} %" for name, value in over.items())
-    return "\n".join(
-        [
-            f"{prediction.symbol}: {prediction.predicted_change_pct:+.2f} % by {prediction.target_date}",
-            "",
-            f"1. ANALYZE  prices through {prediction.data_through} ({_source(prediction)})",
-            f"   close {money(prediction.current_price)} {prediction.currency or ''}".rstrip(),
-            f"   RSI {day['rsi']:.1f}, MACD {day['macd'] / day['close'] * 100:+.2f} % of the price",
-            f"   close over {moved}",
-            f"   regime {prediction.market_regime}: {day['change_20']:+.1%} over 20 sessions, volatility "
-            f"{day['volatility_20']:.1%} a year",
-        ]
-    )
+def tell_status(text: str) -> None:
+    """A status, its names bold, and red what asks for help: it begins with ALARM as well."""
+    from rich.text import Text
 
-
-def _plan_text(plan: Plan) -> str:
-    weights = plan.weighing.weights
-    lines = ["2. PLAN  each signal's opinion at the target, times the trust it has earned, is what counts"]
-    for name, opinion in sorted(plan.opinions.items(), key=lambda item: -abs(weights.get(item[0], 0.0))):
-        counts = weights.get(name, 0.0) * 5
-        trust = counts / opinion if opinion else 0.0
-        lines.append(f"   {name:<16} opinion {opinion:+7.3f} %  x trust {trust:+6.3f}  = {counts:+7.3f} %")
-    total = sum(weights.values()) * 5
-    lines.append(f"   together {total:+.3f} %, x magnitude {plan.weighing.magnitude:g} = {plan.change_pct:+.4f} %")
-    direction = "rise" if plan.change_pct > 0 else "fall" if plan.change_pct < 0 else "stay"
-    strongest = max(weights, key=lambda name: abs(weights[name]), default=None)
-    because = f", above all for {strongest}" if strongest else ": no signal has earned any trust"
-    lines.append(f"   hypothesis: it will {direction}{because}")
-    return "\n".join(lines)
-
-
-def _predict_text(plan: Plan, prediction: Prediction) -> str:
-    daily = prediction.evidence.confidence_inputs.get("volatility_20")
-    moves = (
-        f"it moves about {daily:.2f} % a session" if daily is not None else "its history is too short to tell its moves"
-    )
-    path = " > ".join(money(price) for price in prediction.path)
-    return "\n".join(
-        [
-            f"3. PREDICT  {money(prediction.predicted_price)} at the close of {prediction.target_date}",
-            f"   path {path}",
-            f"   80 % interval {money(prediction.low)} .. {money(prediction.high)}",
-            f"   confidence {prediction.confidence:.1%} that the error stays below 5 %: {moves}, over "
-            f"{prediction.prediction_horizon_days} sessions",
-        ]
-    )
-
-
-def _act_text(prediction: Prediction) -> str:
-    model = (
-        f"models trained {prediction.model_trained_at}" if prediction.model_trained_at else "no model, signals alone"
-    )
-    return f"4. ACT  a run would log it as {prediction.id} ({model}) and wait for its target date"
-
-
-def _source(prediction: Prediction) -> str:
-    return SIMULATED if prediction.source == "sample" else prediction.source
-
-
-def _learn_text(prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    if record is None:
-        return (
-            f"5. LEARN  no verified prediction of {prediction.symbol} yet; what other stocks taught counts all the same"
-        )
-    return (
-        f"5. LEARN  {record['total_predictions']} verified, {record['accuracy']:.0%} accurate, mean error "
-        f"{record['mean_error_pct']:.2f} % (no change: {record['mean_naive_error_pct']:.2f} %)"
-    )
+    told = Text(text)
+    told.highlight_regex(r"(?m)^[A-Z][a-z]+( run)?(?=  )", "bold")
+    told.highlight_regex(r"(?m)^ALARM  .*", "bold red")
+    console().print(told)

@@ -8,26 +8,26 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any
 
 from stockml.finishing import OwnSettings, TrainedStock, finish, stock_seed, summary
 from stockml.home import Home
 from stockml.material import Material, TooShortError, prepare, with_market
 from stockml.models import save_bundle
-from stockml.pool import PoolDays, PoolSettings, divide, learn_together
+from stockml.pool import Map, PoolDays, PoolSettings, divide, learn_together
 from stockml.prices import PriceTable
+from stockml.progress import Progress, untold
 from stockml.workers import Crew, CrewLostError, Hands
 
 __all__ = ["TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
 
 TOO_SHORT, FAILED = "too_short", "failed"
 PRELOAD = ("stockml.finishing", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ class TrainingFailure:
 def train(
     tables: Mapping[str, PriceTable],
     settings: TrainingSettings,
-    on_progress: Progress = lambda stage, done, total: None,
+    on_progress: Progress = untold,
     hands: Hands | None = None,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock; each comes back as it is done, a failing one as a failure.
@@ -136,16 +136,15 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
     on_progress: Progress,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     begin = time.perf_counter()
-    on_progress("learn together", 0, 1)
+    run = _telling(crew.map, on_progress, settings.pool.lessons)
     try:
-        pool = learn_together(days, members, settings.pool, seed=settings.seed, run=crew.map)
+        pool = learn_together(days, members, settings.pool, seed=settings.seed, run=run)
     except CrewLostError:
         raise
     except Exception as error:  # one task failed for all: tell each, and go on with the stocks that learn alone
         yield from (_failure(member.symbol, error) for member in members)
         return
     shared = (time.perf_counter() - begin) / len(members)
-    on_progress("learn together", 1, 1)
     work = partial(finish, pool, settings.own, settings.seed)
     for done, (number, result) in enumerate(crew.map(work, members), start=1):
         symbol = members[number].symbol
@@ -156,6 +155,20 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
             metrics = result.metrics | {"seed": settings.seed, "settings": settings.to_dict()}
             stages = {"prepare": seconds[symbol], "learn_together": shared, **result.seconds}
             yield replace(result, metrics=metrics, seconds=stages)
+
+
+def _telling(run: Map, tell: Progress, lessons: int) -> Map:
+    """The same `run`, that tells of the lessons done; what is done after so many of them is quick."""
+    numbers = count(1)
+    tell("learn together", 0, lessons)
+
+    def told(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+        for result in run(function, tasks):
+            if (done := next(numbers)) <= lessons:
+                tell("learn together", done, lessons)
+            yield result
+
+    return told
 
 
 def _failure(symbol: str, error: Exception) -> TrainingFailure:

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
+import pty
+import struct
 import subprocess
+import termios
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,6 +40,28 @@ def run(script: str, *options: object, env: dict[str, str] | None = None, cwd: s
         command, capture_output=True, text=True, env=BARE | (env or {}), cwd=cwd, timeout=TIMEOUT_SECONDS, check=False
     )
     return Ran(done.returncode, done.stdout, done.stderr)
+
+
+def watched(script: str, *options: object, env: dict[str, str] | None = None, columns: int = 120) -> Ran:
+    """Run a script on a terminal of its own; `out` is all that was drawn there, messages and escapes included."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    command = [str(PROJECT / script), *map(str, options)]
+    terminal = {"TERM": "xterm-256color", "LANG": "C.UTF-8"}
+    process = subprocess.Popen(
+        command, stdin=theirs, stdout=theirs, stderr=theirs, env=BARE | terminal | (env or {}), cwd="/"
+    )
+    os.close(theirs)
+    drawn = b"".join(_read_until_closed(ours))
+    os.close(ours)
+    return Ran(process.wait(TIMEOUT_SECONDS), drawn.decode().replace("\r\n", "\n"), "")
+
+
+def _read_until_closed(terminal: int) -> Iterator[bytes]:
+    """What is drawn on a terminal until the last that held its other end has gone (Linux then says EIO)."""
+    with suppress(OSError):
+        while part := os.read(terminal, 65536):
+            yield part
 
 
 def train(*options: object, **how: Any) -> Ran:

@@ -363,16 +363,17 @@ def redirected(yahoo: FakeYahoo) -> Iterator[FakeYahoo]:
 
 
 _SITECUSTOMIZE = """
-from curl_cffi.requests import Session
+try:
+    from curl_cffi.requests import Session
+except ImportError:  # a Python without the libraries, which hands over to one that has them
+    pass
+else:
+    real = Session.request
 
-real = Session.request
+    def request(self, method, url, **options):
+        return real(self, method, "{base}/" + url.partition("://")[2], **options)
 
-
-def request(self, method, url, **options):
-    return real(self, method, "{base}/" + url.partition("://")[2], **options)
-
-
-Session.request = request
+    Session.request = request
 """
 
 

@@ -91,6 +91,40 @@ def test_it_fits_every_screen(
     opened.page.screenshot(path=SHOTS / f"page-{name}-{scheme}.png", full_page=True)
 
 
+@pytest.mark.parametrize("width", [320, 480, 768, 769, 820, 1024, 1120, 1121, 1920])
+def test_nothing_sticks_out_at_any_width(width: int, made_page: Made, visit: Callable[..., Opened]) -> None:
+    opened = visit(made_page.path, viewport={"width": width, "height": 900})
+    opened.page.locator("#history summary").click()
+    opened.page.locator("#record details summary").click()
+    outside = opened.page.evaluate(
+        """() => [...document.querySelectorAll("main *, header *")].filter((node) => {
+            const { width, left, right } = node.getBoundingClientRect();
+            const hides = node.closest(".scroll, .unseen, thead, fieldset, svg");
+            return width > 0 && !hides && (right > innerWidth + 0.5 || left < -0.5);
+        }).map((node) => node.outerHTML.slice(0, 120))"""
+    )
+    assert outside == []
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("table", ["#stocks", "#validation"])
+def test_a_wide_table_keeps_its_first_column_on_a_phone(
+    table: str, made_page: Made, visit: Callable[..., Opened]
+) -> None:
+    opened = visit(made_page.path, viewport=PHONE)
+    box = opened.page.locator(f".scroll:has({table})")
+    box.scroll_into_view_if_needed()
+    cells = opened.page.locator(f"{table} tbody tr").first.locator("th, td")
+    edge = lambda: box.bounding_box()["x"] + box.bounding_box()["width"]  # noqa: E731
+    against = cells.nth(1).bounding_box()
+    assert against["x"] + against["width"] <= edge(), "what counts stands beside the symbol"
+    before = cells.first.bounding_box()
+    box.evaluate("node => node.scrollLeft = node.scrollWidth")
+    last = cells.last.bounding_box()
+    assert cells.first.bounding_box() == before
+    assert last["x"] >= before["x"] + before["width"] and last["x"] + last["width"] <= edge() + 1
+
+
 def test_on_a_phone_the_list_sorts_and_everything_can_be_touched(made_page: Made, visit: Callable[..., Opened]) -> None:
     opened = visit(made_page.path, viewport=PHONE, has_touch=True, is_mobile=True)
     opened.page.select_option("#sort", label="Confidence ▲")

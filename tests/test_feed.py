@@ -25,6 +25,7 @@ TUESDAY = date(2026, 6, 30)
 WEDNESDAY = date(2026, 7, 1)
 MUMBAI = "Asia/Kolkata"
 AT_ONCE = FeedSettings(threads=1, timeout_s=0.5, first_wait_s=0, longest_wait_s=0)
+OFFLINE = FeedSettings(offline=True)
 
 
 def listing(n_days: int = 700, seed: int = 1, last_day: str = "2026-08-31", symbol: str = "TCS.NS") -> Listing:
@@ -41,16 +42,22 @@ class Desk:
     yahoo: FakeYahoo
     home: Home
 
-    def fetch(self, *symbols: str, at: str = "17:00", as_of: date | None = None, back: int = 300, **options) -> Fetched:
+    def fetch(
+        self,
+        *symbols: str,
+        at: str = "17:00",
+        as_of: date | None = None,
+        back: int = 300,
+        settings: FeedSettings = AT_ONCE,
+    ) -> Fetched:
         now = pd.Timestamp(f"{self.yahoo.today} {at}", tz=MUMBAI).to_pydatetime()
-        options = {"settings": AT_ONCE} | options
         return fetch_prices(
             symbols or ("TCS.NS",),
             Source("yahoo"),
             sessions_back=back,
             clock=Clock(now, as_of),
             home=self.home,
-            **options,
+            settings=settings,
         )
 
     def requests(self) -> int:
@@ -257,7 +264,7 @@ def test_offline_the_store_serves_and_says_how_old_it_is(desk):
     desk.fetch()
     desk.requests()
     desk.yahoo.today = date(2026, 7, 6)
-    fetched = desk.fetch("TCS.NS", "INFY.NS", offline=True)
+    fetched = desk.fetch("TCS.NS", "INFY.NS", settings=OFFLINE)
     assert (list(fetched.tables), kinds(fetched), desk.requests()) == (["TCS.NS"], ["offline", "stale"], 0)
     assert "last asked 6 days ago; its prices end on 2026-06-30" in fetched.tables["TCS.NS"].findings[0].text
     assert fetched.failures["INFY.NS"].kind == failures.NO_NEW_DATA
@@ -311,7 +318,7 @@ def test_a_fault_leaves_what_is_stored_as_it_was(desk, fault):
     desk.yahoo.fail("TCS.NS", fault)
     desk.fetch()
     desk.yahoo.mend()
-    offline = desk.fetch(offline=True).tables["TCS.NS"]
+    offline = desk.fetch(settings=OFFLINE).tables["TCS.NS"]
     pd.testing.assert_frame_equal(offline.frame.loc[: str(TUESDAY)], before.frame.loc[offline.frame.index[0] :])
     assert desk.fetch().tables["TCS.NS"].data_through == WEDNESDAY
 

@@ -240,6 +240,17 @@ def test_messages_go_to_a_log_file_too(tmp_path: Path) -> None:
     assert "ERROR SIM-NOBODY: not in the simulated market" in (tmp_path / "log").read_text()
 
 
+def test_the_log_file_rotates_at_a_megabyte_and_five_are_kept(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    for number in range(7):
+        log.write_bytes(b"%d" % number + b"x" * 999_990)
+        predict(*SIM, "--symbols", "SIM-NOBODY", "--home", tmp_path, "--log-file", log, "--quiet")
+    assert log.read_text().count("SIM-NOBODY") == 1 and log.stat().st_size < 1000
+    kept = [tmp_path / f"log.{number}" for number in range(1, 6)]
+    assert [path.read_bytes()[:1] for path in kept] == [b"6", b"5", b"4", b"3", b"2"]
+    assert not (tmp_path / "log.6").exists()
+
+
 def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
     import subprocess
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+from configparser import ConfigParser
 from pathlib import Path
 
 import jsonschema
 import pytest
 from commands import BARE, PROJECT, predict, train
+from trained import TRAINED
 
 README = (PROJECT / "README.md").read_text()
 SIM = ("--source", "sample")
@@ -65,6 +68,15 @@ def test_what_a_replay_prints_follows_the_schema(tmp_path: Path) -> None:
     assert told["weeks"] and told["overall"]["predictions"] == 1
 
 
+def test_what_a_status_prints_follows_the_schema(tmp_path: Path) -> None:
+    for day in (DAY, TARGET, "2026-05-04"):  # nothing yet, a record, alarms
+        told = predict(*SIM, "--home", tmp_path, "--as-of", day, "--status", "--report", "--json").json
+        jsonschema.validate(told, schema(), cls=jsonschema.Draft202012Validator)
+        predict(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--as-of", day)
+    assert told["command"] == "status" and told["exit_code"] == 1 and told["alarms"]
+    assert told["record"]["total_predictions"] == 1 and Path(told["report"]).is_file()
+
+
 def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
     told = predict(*SIM, "--symbols", "SIM-ALPHA", "--as-of", DAY, "--home", tmp_path, "--json").json
     told["predictions"][0]["surprise"] = 1
@@ -87,16 +99,76 @@ def test_the_verified_line_in_the_readme_is_a_line() -> None:
     assert Prediction.from_record(json.loads(line)).status == "verified"
 
 
-def test_the_cron_lines_run_as_they_are(tmp_path: Path) -> None:
-    """Each command of the crontab, with the path put in, in cron's near-empty environment, on the simulated market."""
-    lines = [line for line in README.splitlines() if re.match(r"^[\d*]+ \d+ \S+ \S+ \S+ /path/to/", line)]
-    assert len(lines) == 3
-    for line in lines:
-        command = line.split(maxsplit=5)[5].replace("/path/to", str(PROJECT))
-        command += f" --source sample --home {tmp_path} --as-of {DAY}"
-        if "train_models" in command:
-            command += " --symbols SIM-ALPHA"
-        done = subprocess.run(
-            ["/bin/sh", "-c", command], capture_output=True, text=True, env=BARE, cwd="/", check=False
+# ---- cron and friends ----
+
+
+def cron_lines() -> list[str]:
+    """The commands of both crontabs, in the order in which they stand there."""
+    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/.*)$", README, flags=re.M)
+    assert len(lines) == 3 + 4
+    return lines
+
+
+def as_cron_runs(command: str, home: Path, *, day: str = DAY, symbols: str = "") -> tuple[int, str, str]:
+    """What a documented command comes to on the simulated market, in cron's near-empty environment."""
+    command = command.replace("/path/to/stocks.log", f"{home}/stocks.log").replace("/path/to", str(PROJECT))
+    command += f" --source sample --home {home} --as-of {day} {symbols}"
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, env=BARE, cwd="/", check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_a_good_run_of_each_cron_line_mails_a_short_table_or_when_quiet_nothing(tmp_path: Path) -> None:
+    for command in cron_lines():
+        symbols = "--symbols SIM-ALPHA" if "train_models" in command else ""
+        code, out, err = as_cron_runs(command, tmp_path, symbols=symbols)
+        assert (code, err) == (0, ""), command
+        lines = out.splitlines()
+        assert not lines if "--quiet" in command else 0 < len(lines) < 10, command
+        assert out.isascii() and not re.search(
+            r"error|warn|fail|traceback|\x1b|\r", out.replace("absolute error", ""), re.I
         )
-        assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "stocks.log").exists()
+
+
+def test_a_day_on_which_stocks_are_verified_and_predicted_mails_tables_and_no_message(trained_home: Path) -> None:
+    daily = cron_lines()[1]
+    as_cron_runs(daily, trained_home)
+    code, out, err = as_cron_runs(daily, trained_home, day=TARGET)
+    assert (code, err) == (0, "")
+    assert [line.split(" (")[0] for line in out.splitlines() if "(simulated" in line] == [
+        "Verified",
+        "Record so far",
+        "Predictions",
+    ]
+    assert len(out.splitlines()) == 3 * (2 + len(TRAINED)) + 2
+
+
+def test_quiet_cron_lines_mail_what_wants_somebody(tmp_path: Path) -> None:
+    *_, daily, _, monitor = cron_lines()
+    code, out, err = as_cron_runs(daily, tmp_path, symbols="--symbols SIM-ALPHA SIM-NOBODY")
+    assert (code, out) == (1, "") and err.startswith("SIM-NOBODY: not in the simulated market") and err.count("\n") == 1
+    code, out, err = as_cron_runs(monitor, tmp_path, day="2026-05-04")
+    assert (code, out) == (1, "")
+    assert (
+        "SIM-ALPHA:2026-03-02:5: still pending" in err and "see that realtime_predictor.py is started every day" in err
+    )
+
+
+def test_the_systemd_units_are_units_and_their_command_runs(tmp_path: Path) -> None:
+    service, timer = re.findall(r"```ini\n(.*?)```", README, flags=re.S)
+    told = ConfigParser(interpolation=None)
+    told.optionxform = str  # type: ignore[assignment, method-assign]
+    told.read_string(service)
+    assert as_cron_runs(told["Service"]["ExecStart"], tmp_path, symbols="--symbols SIM-ALPHA")[0] == 0
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    for name, text in (("stock-predict.service", service), ("stock-predict.timer", timer)):
+        (tmp_path / name).write_text(text.replace("/path/to", str(PROJECT)))
+        checked = subprocess.run(
+            ["systemd-analyze", "verify", "--user", "--man=no", name],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+        assert name not in checked.stderr, checked.stderr

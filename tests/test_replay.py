@@ -19,6 +19,7 @@ from trained import TRAINED
 from realtime_predictor import main
 from stockml.replay import ReplaySettings, days_left
 from stockml.replay_models import month_starts, stretches
+from stockml.sample import sample_bars
 from stockml.sessions import calendar_for
 
 SIM = ("--source", "sample", "--quiet")
@@ -184,6 +185,15 @@ def test_a_stock_that_has_no_prices_stops_no_other(tmp_path: Path) -> None:
     ran = predict("--replay", START, "2026-02-18", *SIM, "--symbols", "SIM-ALPHA", "SIM-NOBODY", "--home", tmp_path)
     assert ran.code == 1 and "SIM-NOBODY: not in the simulated market" in ran.err
     assert len(log_of(tmp_path)) == 3
+
+
+def test_what_goes_wrong_each_month_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "csv").mkdir()
+    sample_bars("SIM-ALPHA", date(2026, 1, 1), date(2026, 3, 9)).to_csv(tmp_path / "csv/SHORT.XY.csv")
+    source = ("--source", f"csv:{tmp_path / 'csv'}", "--symbols", "SHORT.XY", "--home", tmp_path / "home")
+    ran = predict("--replay", "2026-02-26", "2026-03-05", *source, "--retrain", "monthly")
+    assert ran.code == 1 and ran.err.count("daily bars leave") == 1
+    assert [path.name for path in sorted((tmp_path / "home/replay").iterdir())][:2] == ["2026-02-26", "2026-03-02"]
 
 
 def test_only_days_after_the_last_that_was_logged_are_left() -> None:

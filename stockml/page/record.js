@@ -116,12 +116,12 @@ function stocksTable() {
     const apart = score.error - score.naive_error;
     const kind = Math.abs(apart) < 0.005 ? "" : apart < 0 ? "up" : "down";
     return [
-      { text: symbol, value: symbol }, figure(String(score.n), score.n),
+      { text: symbol, value: symbol }, figure(`${signed(apart)} ${{ up: "better", down: "worse" }[kind] ?? "the same"}`, apart, kind),
       figure(`${(score.hit * 100).toFixed(1)} / ${share(score.naive_hit)}`, score.hit), figure(`${score.error.toFixed(2)} / ${percent(score.naive_error)}`, score.error),
-      figure(`${signed(apart)} ${{ up: "better", down: "worse" }[kind] ?? "the same"}`, apart, kind), figure(share(score.direction), score.direction),
+      figure(share(score.direction), score.direction), figure(String(score.n), score.n),
     ];
   });
-  fillTable(byId("stocks"), ["Symbol", ">Verified", ">Accurate / no change", ">Mean error / no change", ">Against no change", ">Right way"], rows);
+  fillTable(byId("stocks"), ["Symbol", ">Against no change", ">Accurate / no change", ">Mean error / no change", ">Right way", ">Verified"], rows);
 }
 
 function weekCharts() {

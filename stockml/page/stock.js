@@ -1,19 +1,7 @@
 // One stock: the prediction in words, the chart of past and coming ones, why, and its signals over time.
 
-const MEANING = {
-  overbought: "RSI above 70",
-  oversold: "RSI below 30",
-  macd_positive: "MACD above 0",
-  golden_cross: "close above its 50-day, above its 200-day average",
-  death_cross: "close below its 50-day, below its 200-day average",
-  regime_bullish: "up 5 % or more in 20 sessions, without wild swings",
-  drift: "where prices have gone on average",
-  lstm: "the neural network's forecast",
-  xgb: "the gradient-boosted trees' forecast",
-};
-
 const isPattern = (name) => /^pattern_\d+$/.test(name);
-const meaning = (name) => (Object.hasOwn(MEANING, name) ? MEANING[name] : isPattern(name) ? "what followed this shape of prices and volumes" : "");
+const meaning = (name) => (isPattern(name) ? data.meanings.pattern : Object.hasOwn(data.meanings, name) ? data.meanings[name] : "");
 const verdict = (error) => (error < data.accurate_below_pct ? "a hit" : "a miss");
 const shownSessions = () => Number(document.querySelector("#range input:checked").value);
 const money = (stock, value) => `${price(value)}${stock.currency ? " " + stock.currency : ""}`;
@@ -143,7 +131,7 @@ function whyTable(stock) {
   for (const [name, opinion, trust, adds] of stock.why) {
     const row = element("tr", adds ? {} : { class: "silent" });
     row.append(element("th", { scope: "row" }, name, element("span", {}, meaning(name))));
-    row.append(element("td", { class: "number" }, `${signed(opinion)} × ${minus(trust.toFixed(2))}`));
+    row.append(element("td", { class: "number" }, `${signed(opinion).replace(" ", "\u00a0")} ×\u00a0${minus(trust.toFixed(2))}`));
     row.append(element("td", { class: "bar number" }, bar(adds, farthest), signed(adds, 3)));
     body.append(row);
   }

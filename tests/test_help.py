@@ -1,0 +1,94 @@
+"""`--help` of both scripts: its examples work as pasted, and each option says its unit and its default."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from commands import BARE, PROJECT, run
+from fake_yahoo import FakeYahoo, Listing, site_folder
+from test_prices import market
+
+from stockml.cli import WATCHLIST
+from stockml.sessions import calendar_for
+
+SCRIPTS = ("train_models.py", "realtime_predictor.py")
+NEW_YORK = {"currency": "USD", "exchange": "NMS", "timezone": "America/New_York", "opens": "09:30"}
+TOLD = {"--only-stale": "10 of 10 stocks have models younger", "--replay": "No stock has a trained model yet"}
+UNITS = re.compile(r"sessions|years|days|seconds|processes|seed of")
+
+
+def help_of(script: str) -> str:
+    return run(script, "--help").out
+
+
+def examples(script: str) -> list[str]:
+    """The command lines below "examples:"."""
+    return re.findall(r"^    (\./.*)$", help_of(script).partition("\nexamples:\n")[2], flags=re.M)
+
+
+def options_told(script: str) -> dict[str, str]:
+    """What stands beside each option that takes a value, by the option with its value."""
+    lines = help_of(script).partition("\noptions:\n")[2].partition("\nexamples:\n")[0]
+    parts = re.split(r"\n  (?=-)", lines)
+    pairs = (re.match(r"\s*(-.*?)(?:  +|\n +)(.*)", part, flags=re.S) for part in parts)
+    told = {pair[1].strip(): " ".join(pair[2].split()) for pair in pairs if pair}
+    return {names: text for names, text in told.items() if " " in re.sub(r",? --?[a-z-]+", "", names)}
+
+
+def listing(symbol: str, seed: int) -> Listing:
+    """Five years of prices through today, on the days of the symbol's own exchange."""
+    days = calendar_for(symbol).sessions_between(date.today() - timedelta(days=5 * 365), date.today())
+    bars = market(len(days), seed).drop(columns="Adj Close").set_index(pd.DatetimeIndex(days, name="Date"))
+    return Listing(bars) if symbol.endswith(".NS") else Listing(bars, **NEW_YORK)
+
+
+@pytest.fixture
+def yahoo() -> Iterator[FakeYahoo]:
+    """A server that knows the stocks the examples ask Yahoo for."""
+    with FakeYahoo(date.today()) as server:
+        for seed, symbol in enumerate((*WATCHLIST, "AAPL", "MSFT")):
+            server.listings[symbol] = listing(symbol, seed)
+        yield server
+
+
+def test_the_examples_work_as_pasted(yahoo: FakeYahoo, tmp_path: Path) -> None:
+    """One after the other in a shell that stands beside the scripts, Yahoo's part played by the local server."""
+    for script in SCRIPTS:
+        (tmp_path / script).symlink_to(PROJECT / script)
+    env = BARE | {
+        "HOME": str(tmp_path),
+        "STOCKML_HOME": str(tmp_path / "home"),
+        "PYTHONPATH": str(site_folder(yahoo, tmp_path / "site")),
+    }
+    lines = [line for script in SCRIPTS for line in examples(script)]
+    assert len(lines) == 10
+    printed = {}
+    for line in lines:
+        done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
+        expected = next((words for part, words in TOLD.items() if part in line), "")
+        assert done.returncode == 0 and done.stderr.startswith(expected) and bool(done.stderr) == bool(expected), line
+        printed[line] = done.stdout
+    assert printed["./train_models.py"].count(".NS ") == len(WATCHLIST)
+    assert "5. LEARN" in printed["./realtime_predictor.py --explain TCS.NS"]
+    written = {path.relative_to(tmp_path).parts[0] for path in tmp_path.rglob("*.jsonl")}
+    assert written == {"home", "stock-trial", "stock-replay"}
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
+    own = {"train_models.py": "how to train", "realtime_predictor.py": "what to do"}[script]
+    groups = re.findall(r"^([a-z][a-z ]*):$", help_of(script), flags=re.M)
+    assert groups == ["options", own, "what to work on", "what to print", "examples"]
+    told = options_told(script)
+    assert {"--home DIR", "--horizon N"} <= set(told)
+    actions = {"--explain SYMBOL", "--replay START END"}
+    assert not {names for names, text in told.items() if "default: " not in text} - actions
+    numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS)$", names)}
+    assert len(numbers) == {"train_models.py": 5, "realtime_predictor.py": 2}[script]
+    assert not {names for names, text in numbers.items() if not UNITS.search(text)}
