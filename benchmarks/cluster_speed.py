@@ -29,6 +29,7 @@ from predict_speed import AS_OF, PREDICTOR, multiplied, price_files, trained
 from timing import PROJECT, verdict
 
 sys.path.insert(0, str(PROJECT))
+os.environ["OMP_NUM_THREADS"] = "1"  # for who asks and for the workers, as the scripts have it; NumPy reads it once
 
 from stockml import training
 from stockml.cluster import ClusterCrew
@@ -40,7 +41,6 @@ STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "3"))
 WORLD = 50_000  # stocks listed anywhere
 PREDICTED, TRAINED = (1, 500, 5000), 5  # stocks predicted, and how many of them really differ
 SETTINGS = training.TrainingSettings()
-ONE_THREAD = {**os.environ, "OMP_NUM_THREADS": "1"}
 
 
 def stocks(count: int) -> dict[str, PriceTable]:
@@ -64,7 +64,7 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[ClusterCrew, list[int]
     with ExitStack() as stack:
         for what, *options in (["scheduler", *common, "--port", "0"], *[worker] * workers):
             command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
-            process = subprocess.Popen(command, cwd=PROJECT, env=ONE_THREAD, stderr=subprocess.DEVNULL)
+            process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
             started.append(process.pid)
             stack.callback(process.wait)
             stack.callback(process.kill)
