@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 SESSIONS_A_YEAR = 252
-_BLOCK = 128  # rows smoothed by one matrix product; any value gives the same numbers
+_BLOCK = 48  # rows smoothed by one matrix product; any value gives the same numbers
 
 
 def sma(values: Array, window: int) -> Array:
@@ -32,12 +32,10 @@ def sma(values: Array, window: int) -> Array:
     array, shape (n_days,)
         NaN for the first `window - 1` rows, as in TA-Lib.
     """
-    # Each row is summed on its own: a running sum would carry rounding from row to row, and a longer
-    # table would then change the last digits of old values.
     _check_window(window)
     out = np.full(len(values), np.nan)
     if len(values) >= window:
-        out[window - 1 :] = np.correlate(values, np.ones(window), mode="valid") / window
+        out[window - 1 :] = _sums(values, window) / window
     return out
 
 
@@ -150,17 +148,16 @@ def macd(
     Appel (1979). As in TA-Lib the fast EMA starts on the same row as the slow one.
     """
 
-    def line_of(part: Array) -> Array:
+    def line_of(part: Array) -> Array:  # from row `slow - 1` on
         return _ema(part, fast, slow - 1) - _ema(part, slow, slow - 1)
 
-    def average_of(line: Array) -> Array:
-        out = np.full(line.shape, np.nan)
-        out[..., slow - 1 :] = _ema(line[..., slow - 1 :], signal, signal - 1)
-        return out
+    def average_of(line: Array) -> Array:  # from row `slow + signal - 2` on
+        return _ema(line, signal, signal - 1)
 
     if memory is None:
         line = line_of(close)
-        average = average_of(line)
+        average = _padded(average_of(line), close)
+        line = _padded(line, close)
     else:
         line = _remembering(("macd", fast, slow), line_of, close, memory)
         average = _remembering(("macd", fast, slow, signal), lambda part: average_of(line_of(part)), close, memory)
@@ -189,31 +186,53 @@ def _check_window(window: int) -> None:
         raise ValueError(f"window is {window}, it must be at least 1 session")
 
 
+def _sums(values: Array, window: int) -> Array:
+    """The sum of each row and the `window - 1` before it, shape (n_days - window + 1,).
+
+    Put together from sums of 1, 2, 4, ... rows: each is its own, where a running sum would carry rounding from row to
+    row, and a longer table would then change the last digits of old values.
+    """
+    total, start = np.zeros(len(values) - window + 1), 0  # of the rows from `start` of each window on
+    sums, length = values, 1
+    while True:
+        if window & length:
+            total += sums[start : start + len(total)]
+            start += length
+        if start == window:
+            return total
+        sums, length = sums[:-length] + sums[length:], 2 * length
+
+
 def _ema(values: Array, window: int, first: int) -> Array:
     return _smooth(values, 2 / (window + 1), window, first)
 
 
 def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
-    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis, from row `first`, which averages `seed_rows` values.
+    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis, from row `first` on, the mean of `seed_rows` values.
 
     Worked in blocks: inside one, y is a triangular matrix times x; only a carry passes from block to block.
     """
-    out = np.full(values.shape, np.nan)
-    rows = values.shape[-1] - first - 1  # smoothed after the seed
-    if rows < 0:
-        return out
-    carry = values[..., first - seed_rows + 1 : first + 1].mean(axis=-1)
-    out[..., first] = carry
+    rows = values.shape[-1] - first
+    if rows <= 0:
+        return values[..., :0]
+    kernel, decay = _block_kernel(alpha)
     count = -(-rows // _BLOCK)
     blocks = np.zeros((*values.shape[:-1], count * _BLOCK))
-    blocks[..., :rows] = values[..., first + 1 :]
-    kernel, decay = _block_kernel(alpha)
+    blocks[..., 1:rows] = values[..., first + 1 :]
+    seed = np.add.reduce(values[..., first - seed_rows + 1 : first + 1], axis=-1) / seed_rows
+    blocks[..., 0] = seed / alpha  # which is weighted by alpha like the others
     smoothed = blocks.reshape(*values.shape[:-1], count, _BLOCK) @ kernel
-    for block in range(count):
-        smoothed[..., block, :] += carry[..., None] * decay
-        carry = smoothed[..., block, -1]
-    out[..., first + 1 :] = smoothed.reshape(blocks.shape)[..., :rows]
-    return out
+    carries = [_carried(ends, float(decay[-1])) for ends in smoothed[..., -1].reshape(-1, count).tolist()]
+    smoothed += np.array(carries).reshape(*values.shape[:-1], count, 1) * decay
+    return smoothed.reshape(blocks.shape)[..., :rows]
+
+
+def _carried(ends: list[float], left: float) -> list[float]:
+    """What each block takes over from those before it."""
+    carries = [0.0]
+    for end in ends[:-1]:
+        carries.append(end + left * carries[-1])
+    return carries
 
 
 @lru_cache(maxsize=32)
@@ -224,22 +243,30 @@ def _block_kernel(alpha: float) -> tuple[Array, Array]:
     return kernel, decay
 
 
+def _padded(newest: Array, values: Array) -> Array:
+    """The newest rows of what came of values, after NaN for the others."""
+    out = np.full(values.shape, np.nan)
+    if newest.shape[-1]:
+        out[..., -newest.shape[-1] :] = newest
+    return out
+
+
 _RESPONSES: dict[tuple[object, ...], Array] = {}
 
 
 def _remembering(
     key: tuple[object, ...], recursive: Callable[[Array], Array], values: Array, memory: int | None
 ) -> Array:
-    """`recursive` from the first row on, or, with a `memory`, restarted inside each window of that many rows.
+    """`recursive` (it gives the newest rows) from the first row on, or restarted inside each window of `memory` rows.
 
     The filters are linear, so a restart in every window is one fixed set of weights: the answer to unit impulses.
     """
     if memory is None or values.shape[-1] < memory:
-        return recursive(values)
+        return _padded(recursive(values), values)
     if (*key, memory) not in _RESPONSES:
         _RESPONSES[(*key, memory)] = np.ascontiguousarray(recursive(np.eye(memory))[:, -1])
     out = np.empty(values.shape)
-    out[..., : memory - 1] = recursive(values[..., : memory - 1])
+    out[..., : memory - 1] = _padded(recursive(values[..., : memory - 1]), values[..., : memory - 1])
     for row, filtered in zip(np.atleast_2d(values), np.atleast_2d(out), strict=True):
         filtered[memory - 1 :] = np.correlate(row, _RESPONSES[(*key, memory)], mode="valid")
     return out
