@@ -20,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
+from operator import length_hint
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -29,6 +30,7 @@ from stockml.workers import CrewLostError, WorkerDiedError
 if TYPE_CHECKING:
     from distributed import Client, Future
 
+MANY = 1_000_000  # tasks, where nobody knows how many will come
 IN_FLIGHT_A_WORKER = 4  # tasks handed out and not yet taken back: what is sent and held is bounded by it
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has started a dead one again by then
@@ -151,19 +153,19 @@ class ClusterCrew:
             Where the scheduler is gone, or has been without a worker for too long.
         """
         suspects = []
-        for number, task, outcome in self._each(function, enumerate(tasks)):
+        for number, task, outcome in self._each(function, enumerate(tasks), length_hint(tasks, MANY)):
             if isinstance(outcome, WorkerDiedError):
                 suspects.append((number, task))
             else:
                 yield number, outcome
         for suspect in suspects:
-            for number, _, outcome in self._each(function, iter([suspect])):
+            for number, _, outcome in self._each(function, iter([suspect]), 1):
                 yield number, outcome
 
     # ---- tasks ----
 
     def _each(
-        self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]]
+        self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], left: int
     ) -> Iterator[tuple[int, Any, Any]]:
         done: queue.SimpleQueue[Future] = queue.SimpleQueue()
         running: dict[Any, _Flight] = {}  # by Dask's key
@@ -171,8 +173,9 @@ class ClusterCrew:
         shared = self._share(content)
         more = True
         while more or running:
-            while more and len(running) < IN_FLIGHT_A_WORKER * len(self._admitted):
+            while more and len(running) < tasks_ahead(left, len(self._admitted)):
                 following = next(numbered, None)
+                left -= 1
                 if following is None:
                     more = False
                     break
@@ -270,6 +273,11 @@ def work(function: bytes, task: bytes) -> bytes:
     except Exception as error:  # an answer like any other: Dask would try nothing else, and log it there
         result = error
     return pickle.dumps(result)
+
+
+def tasks_ahead(left: int, workers: int) -> int:
+    """How many tasks may be handed out: towards the end one a worker, so that none waits where another is at work."""
+    return workers * min(IN_FLIGHT_A_WORKER, max(1, left // (2 * workers))) if workers else 0
 
 
 def _misfit(threads: int, answer: Mapping[str, str] | Exception, expected: Mapping[str, str]) -> str | None:

@@ -21,7 +21,7 @@ from conftest import made_up_prices
 from trained import TRAINED, TRAINED_AS_OF
 
 from stockml import cluster, training
-from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError
+from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError, tasks_ahead
 from stockml.finishing import OwnSettings, TrainedStock
 from stockml.home import Home
 from stockml.models import load_bundle, trained_symbols
@@ -155,6 +155,11 @@ def test_what_is_handed_out_is_bounded_whatever_there_is_to_do(two_workers: Loca
             came += 1
     assert came == 60
     assert most <= IN_FLIGHT_A_WORKER * 2
+
+
+def test_towards_the_end_no_task_waits_behind_another() -> None:
+    assert [tasks_ahead(left, 2) for left in (1000, 16, 15, 8, 7, 5, 1, 0)] == [8, 8, 6, 4, 2, 2, 2, 2]
+    assert tasks_ahead(1000, 0) == 0
 
 
 def test_large_tasks_bring_no_advice(two_workers: LocalCluster) -> None:
