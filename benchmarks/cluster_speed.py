@@ -75,7 +75,7 @@ def joined(card: Path, workers: int) -> ClusterCrew:
     """A crew of the scheduler, once its workers are there."""
     from distributed import Client
 
-    while not card.exists():
+    while not (card.exists() and card.read_text().rstrip().endswith("}")):  # not written at once
         time.sleep(0.1)
     address = json.loads(card.read_text())["address"]
     with Client(address, set_as_default=False) as client:

@@ -49,7 +49,7 @@ class LocalCluster:
         self.scheduler = self._start(
             "scheduler", "--port", "0", "--scheduler-file", str(self._card), environment=settings
         )
-        wait_for(self._card.exists)
+        wait_for(lambda: self._card.exists() and self._card.read_text().rstrip().endswith("}"))  # not written at once
         self.address = json.loads(self._card.read_text())["address"]
 
     def add_worker(self, threads: int = 1, cwd: Path = PROJECT, **environment: str) -> subprocess.Popen[bytes]:
