@@ -6,7 +6,6 @@ import io
 import pickle
 import platform
 import time
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
@@ -20,7 +19,7 @@ from stockml.confidence import Habit, habit_of
 from stockml.lstm import Network
 from stockml.lstm_training import LearningSettings
 from stockml.material import Material
-from stockml.pool import Pool, learner_for
+from stockml.pool import Pool, learner_for, stock_seed
 from stockml.shrinkage import Array, Belief
 from stockml.signals import RULE_WEIGHTS
 from stockml.xgb import Forest
@@ -76,11 +75,6 @@ def finish(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> 
     metrics = _scores(material, forecasts) | _origins(pool, material)
     seconds = {"tune": tuned - begin, "finish": time.perf_counter() - tuned}
     return TrainedStock(material.symbol, metrics, files, _csv(forecasts), seconds)
-
-
-def stock_seed(seed: int, symbol: str) -> int:
-    """A seed of the stock's own, the same whichever others are trained beside it."""
-    return zlib.crc32(f"{seed}:{symbol}".encode())
 
 
 def _own_network(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> Network:

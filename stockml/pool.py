@@ -148,12 +148,17 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     )
 
 
+def stock_seed(seed: int, symbol: str) -> int:
+    """A seed of the stock's own, the same whichever others are trained beside it."""
+    return zlib.crc32(f"{seed}:{symbol}".encode())
+
+
 def teachers(members: Sequence[Material], most: int, seed: int) -> list[Material]:
     """The members that are learned from, in their order: all, or so many drawn by name and seed, whatever came of them.
 
     Another stock beside them takes the place of one of them at most.
     """
-    drawn = sorted(members, key=lambda stock: (zlib.crc32(f"{seed}:{stock.symbol}".encode()), stock.symbol))[:most]
+    drawn = sorted(members, key=lambda stock: (stock_seed(seed, stock.symbol), stock.symbol))[:most]
     chosen = {stock.symbol for stock in drawn}
     return [stock for stock in members if stock.symbol in chosen]
 

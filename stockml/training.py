@@ -15,11 +15,11 @@ from functools import partial
 from itertools import count
 from typing import Any
 
-from stockml.finishing import OwnSettings, TrainedStock, finish, stock_seed, summary
+from stockml.finishing import OwnSettings, TrainedStock, finish, summary
 from stockml.home import Home
 from stockml.material import Material, TooShortError, prepare, with_market
 from stockml.models import save_bundle
-from stockml.pool import Map, PoolDays, PoolSettings, divide, learn_together
+from stockml.pool import Map, PoolDays, PoolSettings, divide, learn_together, stock_seed
 from stockml.prices import PriceTable
 from stockml.progress import Progress, untold
 from stockml.workers import Crew, CrewLostError, Hands
