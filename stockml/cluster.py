@@ -16,7 +16,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 MANY = 1_000_000  # tasks, where nobody knows how many will come
+LITTLE = 2**16  # bytes that may go with each task
 IN_FLIGHT_A_WORKER = 4  # tasks handed out and not yet taken back: what is sent and held is bounded by it
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has started a dead one again by then
@@ -193,15 +194,27 @@ class ClusterCrew:
                 flight = running.pop(ready.key)
                 yield flight.number, flight.task, self._outcome(ready)
 
-    def _share(self, content: bytes) -> Future:
-        """What all tasks need: it goes to each worker once, and is made anew where its holders died."""
-        return self._client.submit(bytes, content, pure=False, workers=sorted(self._admitted))
+    def _share(self, content: bytes) -> Future | bytes:
+        """What all tasks need: where it is much it goes to each worker once, and is made anew where its holders died.
+
+        It is there before any task is, for Dask gives tasks to those who have it, and moves them later at best.
+        """
+        if len(content) < LITTLE:
+            return content
+        workers = sorted(self._admitted)
+        shared = self._client.submit(bytes, content, pure=False, workers=workers)
+        arrivals = [self._client.submit(len, shared, pure=False, workers=[worker]) for worker in workers]
+        end = time.monotonic() + LOOK_SECONDS
+        for arrival in arrivals:
+            with _plainly(self.address), suppress(TimeoutError):  # whoever dies meanwhile is not waited for
+                arrival.exception(timeout=max(0.0, end - time.monotonic()))
+        return shared
 
     def _send(
         self,
         number: int,
         task: Any,
-        shared: Future,
+        shared: Future | bytes,
         running: dict[Any, _Flight],
         done: queue.SimpleQueue[Future],
     ) -> None:

@@ -10,7 +10,8 @@ import pickle
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,8 +24,10 @@ from stockml.material import Material
 from stockml.shrinkage import Array, Belief
 from stockml.xgb import Forest, XGBSettings
 
+JUDGING = 16  # tasks, whatever the number of stocks and processes: small ones, that fill up what the forest leaves idle
 NEAR_DAYS = 30  # calendars differ by a holiday here and there; a table that ends a month earlier learns alone
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]
+Task = tuple[Callable[..., Any], tuple[Any, ...]]  # what is called in another process, and with what
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,14 +36,14 @@ class PoolSettings:
 
     rounds: tuple[float, ...] = (2e-3, 1e-3)  # the learning rate of each
     shards: int = 4  # whatever the number of processes
-    most_teachers: int = 2000  # stocks learned from, an exchange's worth; the forest's task, the largest, is 75 MB then
+    most_teachers: int = 2000  # stocks learned from, an exchange's worth; a task for the forest has 75 MB then
     learning: LearningSettings = field(default_factory=LearningSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
     @property
     def lessons(self) -> int:
-        """The tasks that take time, the forest's included; the forecasts after them are quick."""
-        return len(self.rounds) * self.shards + 1
+        """The tasks of learning together: the rounds' shards, the forest's two fits, what the LSTM is judged by."""
+        return len(self.rounds) * self.shards + 2 + JUDGING
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +125,12 @@ def learn_together(days: PoolDays, members: Sequence[Material], settings: PoolSe
     horizon = members[0].horizon
     members = teachers(members, settings.most_teachers, seed)
     lessons = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
-    judged = Taught(lessons.judged_features, lessons.judged_answers - lessons.centre[-1])
-    fitting = (lessons.trees, judged, settings.trees, seed)
     network = fresh_network(lessons.samples.inputs.shape[1], horizon, seed)
-    forest: tuple[bytes, Array] | None = None
     for number, rate in enumerate(settings.rounds):
-        tasks = [(_learn_shard, task) for task in _shards(network, lessons.samples, settings, rate, (seed, number))]
-        extra = [] if forest else [(_fit_forest, fitting)]  # beside the first round, so that no process idles
-        results = _in_order(run, _call, extra + tasks)
-        forest = forest or results.pop(0)
-        network = _mean(results)
-    assert forest is not None
-    model, forest_says = forest
-    lstm_says = np.concatenate(_in_order(run, partial(_forecasts, network), lessons.judged))
+        network = _mean(_in_order(run, _shards(network, lessons.samples, settings, rate, (seed, number))))
+    forest = _forest_tasks(lessons, settings.trees, seed)
+    model, forest_says, *parts = _in_order(run, forest + _judging_tasks(network, lessons.judged))  # the longest first
+    lstm_says = np.concatenate(parts)
     drift = shrinkage.believed_drift(lessons.known_answers, lessons.known_grown, lessons.known_days, horizon)
     answers = lessons.judged_answers - drift.value
 
@@ -203,26 +199,26 @@ def _joined(
 # ---- what is done in other processes ----
 
 
-def _in_order(run: Map, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+def _in_order(run: Map, tasks: Sequence[Task]) -> list[Any]:
     """Every task's result; the first exception among them is raised."""
-    results = dict(run(function, tasks))
+    results = dict(run(_call, tasks))
     for number in sorted(results):
         if isinstance(results[number], Exception):
             raise results[number]
     return [results[number] for number in sorted(results)]
 
 
-def _call(task: tuple[Callable[..., Any], tuple[Any, ...]]) -> Any:
+def _call(task: Task) -> Any:
     function, arguments = task
     return function(*arguments)
 
 
 def _shards(
     network: Network, samples: Samples, settings: PoolSettings, rate: float, seed: tuple[int, int]
-) -> list[tuple[Any, ...]]:
+) -> list[Task]:
     order = np.random.default_rng([*seed, 0]).permutation(len(samples))
     return [
-        (network, samples.part(np.sort(chosen)), settings.learning, rate, (*seed, 1 + number))
+        (_learn_shard, (network, samples.part(np.sort(chosen)), settings.learning, rate, (*seed, 1 + number)))
         for number, chosen in enumerate(np.array_split(order, settings.shards))
     ]
 
@@ -252,15 +248,30 @@ def _mean(networks: Sequence[Network]) -> Network:
     return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
 
 
-def _fit_forest(fit: Taught, judged: Taught, settings: XGBSettings, seed: int) -> tuple[bytes, Array]:
-    """A model fitted on all days before any validation, and what one fitted without the judged days said of those."""
-    before = xgb.fit_trees(fit.features, fit.answers, settings, seed)
-    features = np.concatenate([fit.features, judged.features])
-    model = xgb.fit_trees(features, np.concatenate([fit.answers, judged.answers]), settings, seed)
-    return pickle.dumps(model), Forest.of(before).predict(judged.features)
+def _forest_tasks(lessons: _Lessons, settings: XGBSettings, seed: int) -> list[Task]:
+    """The model fitted on all days before any validation, and what one fitted without the judged days says of those."""
+    judged = Taught(lessons.judged_features, lessons.judged_answers - lessons.centre[-1])
+    return [
+        (_fit_forest, ([lessons.trees, judged], settings, seed)),
+        (_forest_says, (lessons.trees, judged.features, settings, seed)),
+    ]
 
 
-def _forecasts(network: Network, judged: tuple[Float32, NDArray[np.int64]]) -> Array:
-    """What is forecast at the horizon on each of a stock's judged rows, (n_rows,)."""
-    inputs, rows = judged
-    return network.predict(windows(inputs, rows))[:, -1]
+def _fit_forest(parts: Sequence[Taught], settings: XGBSettings, seed: int) -> bytes:
+    """The pickled model."""
+    features, answers = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "answers"))
+    return pickle.dumps(xgb.fit_trees(features, answers, settings, seed))
+
+
+def _forest_says(fit: Taught, features: Float32, settings: XGBSettings, seed: int) -> Array:
+    return Forest.of(xgb.fit_trees(fit.features, fit.answers, settings, seed)).predict(features)
+
+
+def _judging_tasks(network: Network, judged: Sequence[tuple[Float32, NDArray[np.int64]]]) -> list[Task]:
+    ends = np.linspace(0, len(judged), JUDGING + 1).round().astype(int)
+    return [(_forecasts, (network, judged[start:end])) for start, end in pairwise(ends)]
+
+
+def _forecasts(network: Network, judged: Sequence[tuple[Float32, NDArray[np.int64]]]) -> Array:
+    """What is forecast at the horizon on each of some stocks' judged rows, (n_rows,)."""
+    return np.concatenate([np.zeros(0), *(network.predict(windows(*stock))[:, -1] for stock in judged)])

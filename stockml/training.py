@@ -158,14 +158,13 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
 
 
 def _telling(run: Map, tell: Progress, lessons: int) -> Map:
-    """The same `run`, that tells of the lessons done; what is done after so many of them is quick."""
+    """The same `run`, that tells how many lessons are done."""
     numbers = count(1)
     tell("learn together", 0, lessons)
 
     def told(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         for result in run(function, tasks):
-            if (done := next(numbers)) <= lessons:
-                tell("learn together", done, lessons)
+            tell("learn together", next(numbers), lessons)
             yield result
 
     return told

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,20 @@ def test_towards_the_end_no_task_waits_behind_another() -> None:
     assert tasks_ahead(1000, 0) == 0
 
 
+class WhereItIsRead:
+    """Pickles into the number of the process that reads it."""
+
+    def __reduce__(self) -> Any:
+        return os.getpid, ()
+
+
+@pytest.mark.parametrize("function", [int, partial(min, 1 << 2**20)], ids=["little", "much"])
+def test_whatever_all_tasks_need_every_worker_has_some_at_once(two_workers: LocalCluster, function: Any) -> None:
+    with crew_of(two_workers) as (crew, _):
+        results = dict(crew.map(function, [WhereItIsRead()] * 8))
+    assert set(results.values()) == {worker.pid for worker in two_workers.workers}
+
+
 def test_large_tasks_bring_no_advice(two_workers: LocalCluster) -> None:
     with crew_of(two_workers) as (crew, _):
         assert dict(crew.map(len, [b"x" * 20_000_000])) == {0: 20_000_000}
@@ -210,7 +225,7 @@ def test_a_worker_killed_in_the_middle_costs_only_time(
     victim = two_workers.workers[0]
 
     def on_progress(name: str, done: int, total: int) -> None:
-        if name == stage and done < total:
+        if name == stage and 0 < done < total:
             victim.kill()
 
     with crew_of(two_workers) as (crew, _):
