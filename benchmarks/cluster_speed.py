@@ -22,11 +22,10 @@ from dataclasses import astuple, dataclass
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import psutil
 from predict_speed import AS_OF, PREDICTOR, multiplied, price_files, trained
-from timing import PROJECT, verdict
+from timing import PROJECT, usage_of, verdict
 
 sys.path.insert(0, str(PROJECT))
 os.environ["OMP_NUM_THREADS"] = "1"  # for who asks and for the workers, as the scripts have it; NumPy reads it once
@@ -37,7 +36,7 @@ from stockml.finishing import LIBRARIES
 from stockml.prices import PriceTable, check_prices
 from stockml.sample import MarketSettings, sample_bars
 
-STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "3"))
+STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "5"))
 WORLD = 50_000  # stocks listed anywhere
 PREDICTED, TRAINED = (1, 500, 5000), 5  # stocks predicted, and how many of them really differ
 SETTINGS = training.TrainingSettings()
@@ -172,12 +171,13 @@ def predict() -> None:
         for count in PREDICTED:
             prices, home, _ = multiplied(root, root / "home", models, count)
             command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
-            seconds, cpu_seconds, peak = measured(command)
+            used = usage_of(command)
             log = home / "realtime_predictions/predictions.jsonl"
             lines = sum(1 for _ in log.open("rb"))
             assert lines == count, f"{lines} lines for {count} stocks"
             size = log.stat().st_size
-            print(f"| {count:,} | {seconds:.1f} | {cpu_seconds:.1f} | {peak / 1e6:,.0f} | {size:,} |", flush=True)
+            cost = f"{used.seconds:.1f} | {used.cpu_seconds:.1f} | {used.megabytes:,.0f}"
+            print(f"| {count:,} | {cost} | {size:,} |", flush=True)
         models_size = bytes_under(home / "ml_training_data/models")
     print(f"   the models of {count:,} take {models_size / 1e9:.1f} GB, here links to those of {len(models)} stocks")
     print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
@@ -185,15 +185,6 @@ def predict() -> None:
 
 def bytes_under(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-
-
-def measured(command: list[Any]) -> tuple[float, float, int]:
-    """Wall-clock seconds, seconds of a processor, and peak resident bytes of a process that must end well."""
-    began = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command])
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0
-    return time.perf_counter() - began, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024
 
 
 if __name__ == "__main__":

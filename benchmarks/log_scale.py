@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from timing import PROJECT, PYTHON, verdict
+from timing import PROJECT, PYTHON, usage_of, verdict
 
 from stockml.home import Home
 from stockml.log_lines import new_line
@@ -116,17 +113,6 @@ def work(home: Home, what: str, day: int, stocks: int) -> None:
             assert len(log.append(made(symbol, day) for symbol in symbols(stocks))) == stocks
 
 
-def measured(command: Sequence[object]) -> tuple[float, float]:
-    """Seconds and megabytes of a process."""
-    started = time.perf_counter()
-    process = subprocess.Popen([str(part) for part in command], stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0, f"{command}: {process.returncode}"
-    return seconds, usage.ru_maxrss / 1024
-
-
 def prices(folder: Path, stocks: int, first: int, last: int) -> None:
     """A CSV file a stock for a span of weekdays."""
     folder.mkdir()
@@ -143,10 +129,10 @@ def runs(root: Path, stocks: int, count: int) -> dict[str, tuple[float, float]]:
     home = Home(root / f"{count}")
     day = build(home, stocks, count)
     me = [PYTHON, __file__, "--home", home.root, "--stocks", stocks]
-    taken = {"first reading": [measured([*me, "--work", "read", "--day", day])]}
+    taken = {"first reading": [usage_of([*me, "--work", "read", "--day", day])]}
     for _ in range(ROUNDS):
         for what in ("append", "settle"):
-            taken.setdefault(what, []).append(measured([*me, "--work", what, "--day", day]))
+            taken.setdefault(what, []).append(usage_of([*me, "--work", what, "--day", day]))
         day += 1
     day += HORIZON  # after all that is in the log: an earlier day would have to be learned for by itself
     folder = root / f"prices{count}"
@@ -155,10 +141,10 @@ def runs(root: Path, stocks: int, count: int) -> dict[str, tuple[float, float]]:
     named = root / "symbols.txt"
     named.write_text("\n".join(symbols(stocks)))
     day_of_prices = ["--symbols-file", named, "--as-of", weekday(day)]
-    taken["daily run, whole command"] = [measured([*predictor, *day_of_prices])]
+    taken["daily run, whole command"] = [usage_of([*predictor, *day_of_prices])]
     verify = ["--verify-only", "--as-of", weekday(day + HORIZON)]
-    taken["verify, whole command"] = [measured([*predictor, *verify])]
-    return {what: (median(s for s, _ in each), max(m for _, m in each)) for what, each in taken.items()}
+    taken["verify, whole command"] = [usage_of([*predictor, *verify])]
+    return {what: (median(u.seconds for u in each), max(u.megabytes for u in each)) for what, each in taken.items()}
 
 
 def main() -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -21,6 +23,31 @@ def seconds_of(command: Sequence[object], env: Mapping[str, str] | None = None) 
     started = time.perf_counter()
     subprocess.run([str(part) for part in command], check=True, capture_output=True, env={**os.environ, **(env or {})})
     return time.perf_counter() - started
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a process took: seconds by the clock and of a core, and its memory at the most."""
+
+    seconds: float
+    cpu_seconds: float
+    megabytes: float
+
+
+# Of a child the system says at least what its parent held when it began: so a small parent is asked.
+_ASIDE = """
+import json, resource, subprocess, sys, time
+began = time.perf_counter()
+subprocess.run(sys.argv[1:], check=True, stdout=subprocess.DEVNULL)
+seconds, used = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps([seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * 1024 / 1e6]))
+"""
+
+
+def usage_of(command: Sequence[object]) -> Usage:
+    """What a process took from start to end; it must end well."""
+    aside = [PYTHON, "-c", _ASIDE, *(str(part) for part in command)]
+    return Usage(*json.loads(subprocess.run(aside, check=True, stdout=subprocess.PIPE).stdout))
 
 
 def in_turn(things: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
