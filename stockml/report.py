@@ -67,7 +67,7 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
 def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]:
     """What the template and the script show of the log and the state."""
     rows = report_parts.today_rows(book)
-    stocks = {report_parts.key_of(book, key): stock_page(lines) for key, lines in book.series.items()}
+    stocks = {name: stock_page(book.series[key]) for key, name in report_parts.names_on_page(book).items()}
     return {
         "simulated": is_simulated,
         "through": max((row["made"] for row in rows), default=None),

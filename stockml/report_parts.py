@@ -26,10 +26,11 @@ def today_rows(book: Book) -> list[dict[str, Any]]:
     """The newest prediction of each stock at each horizon, as the table shows it."""
     newest = {key: lines[-1] for key, lines in book.series.items()}
     latest_day = max((line.data_through for line in newest.values()), default="")
+    names = names_on_page(book)
     reach = max((_reach(line) for line in newest.values()), default=1.0)
     return [
         {
-            "key": key_of(book, key),
+            "key": names[key],
             "symbol": line.symbol,
             "horizon": line.prediction_horizon_days,
             "currency": line.currency or "",
@@ -74,10 +75,10 @@ def _place(line: Prediction, price: float, reach: float) -> float:
     return round((price / line.current_price - 1) / reach * 48, 2)
 
 
-def key_of(book: Book, key: tuple[str, int]) -> str:
-    """A stock's name on the page: its symbol, and the horizon where there are several."""
-    symbol, horizon = key
-    return symbol if len({other for _, other in book.series}) == 1 else f"{symbol}@{horizon}"
+def names_on_page(book: Book) -> dict[tuple[str, int], str]:
+    """Each series' name on the page: its symbol, and the horizon where there are several."""
+    has_one = len({horizon for _, horizon in book.series}) == 1
+    return {(symbol, horizon): symbol if has_one else f"{symbol}@{horizon}" for symbol, horizon in book.series}
 
 
 # ---- at a glance ----
