@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from dataclasses import replace
 from typing import Any, Never
@@ -12,7 +13,7 @@ from stockml.records import EXPIRED, VERIFIED, Outcome, Prediction, completed, r
 
 BLANKS = b" \t\r\n"  # what JSON takes for white space
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-_BLANK_TEXT = BLANKS.decode()
+_NO_BLANK = re.compile(f"[^{BLANKS.decode()}]")
 REASON_BYTES = 200  # room for the reason of an expired line; a longer one is cut
 REASON_SHOWN = 160  # characters; a reason may quote a hand-edited value of any length, and loses its middle then
 
@@ -65,12 +66,11 @@ def joined_lines(raw: bytes) -> list[tuple[int, int]]:
     starts: list[int] = []
     at = 0
     try:
-        while at < len(text.rstrip(_BLANK_TEXT)):
-            start = at + len(text[at:]) - len(text[at:].lstrip(_BLANK_TEXT))
-            if starts and start == at:
+        while found := _NO_BLANK.search(text, at):
+            if starts and found.start() == at:
                 return []
-            starts.append(start)
-            at = _DECODER.raw_decode(text, start)[1]
+            starts.append(found.start())
+            at = _DECODER.raw_decode(text, found.start())[1]
     except (ValueError, RecursionError):
         return []
     ends = [start - 1 for start in starts[1:]] + [len(raw)]

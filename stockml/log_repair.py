@@ -43,11 +43,15 @@ def grown(path: Path, new: bytes) -> Change:
 
 
 def lost_lines(path: Path, left: Sequence[Change]) -> list[Prediction]:
-    """The predictions in changes to the log that an interrupted run could not make."""
+    """The predictions in changes to the log that an interrupted run could not make.
+
+    A change that holds no whole line (blanks, or the end put back to one that was cut) lost nothing: what it was to
+    mend is in the log, and is looked at again there.
+    """
     lines = []
     for change in left:
         for raw in change.new.split(b"\n") if change.file == path.name else ():
-            if raw.strip():
+            if raw.startswith(b"{"):
                 lines.append(read_line(raw))  # our own bytes, behind a checksum
     return lines
 
