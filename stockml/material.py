@@ -49,7 +49,7 @@ class Material:
     split: Split
     scaler: Scaler
     patterns: PatternModel
-    pattern_pct: NDArray[np.float64]  # (n_days,) what followed each day's pattern
+    pattern_pct: NDArray[np.float64]  # (n_days,) what followed each day's pattern, on a fit day as far as known then
     volatilities: pd.DataFrame  # (n_days, 5) what each day's confidence would be computed from; (n_days, 7) with_market
 
     @property
@@ -110,7 +110,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Mater
             split=split,
             scaler=scaler,
             patterns=patterns,
-            pattern_pct=reading.outcome_pct,
+            pattern_pct=outcome,
             volatilities=confidence_table(prices),
         )
     )

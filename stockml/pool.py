@@ -77,9 +77,14 @@ def divide(materials: Mapping[str, Material]) -> list[tuple[PoolDays, list[str]]
     usual = np.sort([select for select, _ in starts.values()])[len(starts) // 2]
     near = [s for s, (select, _) in starts.items() if abs(select - usual) <= np.timedelta64(NEAR_DAYS, "D")]
     common = PoolDays(min(starts[s][0] for s in near), min(starts[s][1] for s in near))
-    together = [s for s, (select, validation) in starts.items() if select >= common.select]
+    together = [s for s, (select, validation) in starts.items() if _learns_with(common, PoolDays(select, validation))]
     alone = [(PoolDays(*starts[s]), [s]) for s in starts if s not in together]
     return [(common, together), *alone]
+
+
+def _learns_with(common: PoolDays, own: PoolDays) -> bool:
+    """Whether what ends on the common days ends before the stock's own as well, so that it sees none of its future."""
+    return bool(own.select >= common.select and own.validation >= common.validation)
 
 
 def _first(material: Material, part: str) -> np.datetime64:
@@ -104,7 +109,7 @@ class _Lessons:
     judged: list[tuple[Float32, NDArray[np.int64]]]  # inputs and rows of each stock's later days
     judged_features: Float32
     judged_answers: Array  # as they are
-    judged_pattern: Array  # what followed each day's pattern
+    judged_pattern: Array  # what followed each day's pattern, none of the judged answers in it
     judged_days: NDArray[np.int64]
     known_answers: Array  # of all the days before any validation
     known_grown: Array  # the price after each of them over the price before

@@ -195,6 +195,26 @@ def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTabl
     assert days.validation == materials["OLD.NS"].dates[materials["OLD.NS"].split.validation[0]]
 
 
+def test_a_short_history_that_ended_early_learns_nothing_of_the_days_after_it() -> None:
+    long = tables("AAA.NS", "BBB.NS", "CCC.NS", n_days=760)
+    ended = long["AAA.NS"].frame.index[-108].date()
+    short = made_up_prices(160, seed=9, symbol="SHORT.NS", last_day=ended)
+    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**long, "SHORT.NS": short}.items()}
+    for days, symbols in divide(materials):
+        for material in (materials[symbol] for symbol in symbols):
+            assert days.validation <= material.dates[material.split.validation[0]]
+
+
+def test_on_a_fit_day_a_pattern_says_what_was_known_of_it_then() -> None:
+    """Elsewhere a fit day may be judged on: with the answers it is to forecast in it, noise would look like skill."""
+    together = []
+    for seed in range(6):
+        material = prepare(made_up_prices(250, seed=seed), horizon=5, years=2, seed=1)
+        rows = material.split.fit
+        together.append(np.corrcoef(material.pattern_pct[rows], material.paths_pct[rows, -1])[0, 1])
+    assert np.mean(together) < 0.1  # 0.3 where each mean holds the day's own answer
+
+
 def test_parts_follow_each_other_with_a_gap_of_the_horizon(stocks: dict[str, PriceTable]) -> None:
     for horizon in (1, 5, 10):
         split = prepare(stocks["AAA.NS"], horizon=horizon, years=2, seed=1).split
