@@ -176,7 +176,8 @@ class Council:
         self.products += CURVATURE * information * (session.products - common * np.outer(session.once, session.once))
         self.pulls += information * (session.pulls - common * np.outer(session.pull_once, session.once))
         blank = _begun(np.zeros((len(EXPERTS), 0)), self.starts)
-        self.history.append((session.known_on, self.verdict().trusts(blank)))
+        known_on = max(session.known_on, self.history[-1][0])  # one that came in late stands on all that was learned
+        self.history.append((known_on, self.verdict().trusts(blank)))
 
     def verdict(self) -> Verdict:
         """What the experts believe now, wherever they begin."""

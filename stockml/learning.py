@@ -19,7 +19,7 @@ from stockml.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.signals import DRIFT as DRIFT_SIGNAL
 from stockml.signals import RULE_WEIGHTS, SESSIONS_OF_RULES
 
-STATE_VERSION = 2
+STATE_VERSION = 3
 FARTHEST_OPINION_PCT = 10.0  # a forecaster that sees more than two strong signals is not taken at its word
 CALMEST_PCT = 0.5  # nothing is learned from moves as if they were smaller than this, in five sessions
 FARTHEST = 1000.0  # scales

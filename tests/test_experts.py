@@ -99,6 +99,17 @@ def test_a_late_outcome_of_an_old_evening_does_not_make_time_pass():
     assert council.products[1, 1, 1] == before[1, 1]  # the other signals' sums did not fade
 
 
+def test_what_was_learned_after_a_late_outcome_is_not_taken_for_an_old_belief():
+    council = fresh()
+    taught(council, 12)
+    session = council.open(day(1), day(6))  # of a stock whose prices could not be had for a while
+    session.add(np.array([1.0, 2.0, 0.3]), 4.0, 0.5)
+    council.close(session)
+    again = fresh()
+    taught(again, 3)  # sessions whose outcomes were known on the evening below
+    np.testing.assert_allclose(council.open(day(7), day(12)).trusts, again.verdict().trusts(blank()), rtol=1e-12)
+
+
 def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
     council = fresh()
     assert council.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
