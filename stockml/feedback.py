@@ -119,13 +119,16 @@ class Feedback(Generic[L]):
         log.note_folded(Folded(last_key, self._digest()))
 
     def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
-        """What is known as of the view, and from lines settled beside it; needs no lock, nothing is written."""
+        """What is known as of the view, and from lines settled beside it, which are given in the order of the log.
+
+        It needs no lock; nothing is written.
+        """
         known = self._kept(view.folded) if view.folded else None
         if known is None:
             known = self._nothing()
             known.fold(view.verified)
         verified = [line for line in settled if line.status == VERIFIED]
-        known.fold(sorted(verified, key=lambda line: (line.outcome.settled_at if line.outcome else "", line.id)))
+        known.fold(sorted(verified, key=lambda line: line.outcome.settled_at if line.outcome else ""))
         return known
 
     def kept_accuracy(self, log: PredictionLog) -> dict[str, Accuracy] | None:

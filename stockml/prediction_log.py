@@ -21,7 +21,7 @@ from stockml.journal import Change, Journal
 from stockml.locking import LockTimeout, exclusive
 from stockml.log_lines import completed_line, new_line, read_line
 from stockml.log_repair import batches, grown, lost_lines, rejected_path, repairs
-from stockml.log_scan import Problem, Scan, Span, lines_at, read_span, scan, settled_day, settled_key
+from stockml.log_scan import Problem, Scan, Span, lines_at, place, read_span, scan, settled_day, settled_key
 from stockml.log_view import Ids, Verified, View
 from stockml.records import VERIFIED, Outcome, Prediction
 
@@ -236,7 +236,7 @@ class PredictionLog:
     def _settled_after(self, day: str) -> Iterator[Prediction]:
         found = self.full_scan()
         keys = [key for key in (*found.verified, *found.expired) if settled_day(key) > day]
-        for line in self.lines_at(keys):
+        for line in self.lines_at(sorted(keys, key=place)):
             if line.data_through <= day:
                 yield replace(line, outcome=None)
 

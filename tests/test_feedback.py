@@ -140,6 +140,17 @@ def test_a_preview_says_what_an_update_would_and_writes_nothing(home: Home) -> N
     assert feedback_bytes(home) == before
 
 
+def test_what_comes_due_at_once_is_previewed_in_the_order_in_which_it_is_folded(home: Home) -> None:
+    log = PredictionLog(home.log)
+    view = log.read()
+    outcomes = {line.id: outcome(line, at="2026-02-01T16:00:00") for line in view.pending}
+    settled = [replace(line, outcome=outcomes[line.id]) for line in view.pending]
+    known = Feedback(home.feedback, Tally).preview(view, settled)
+    with log.locked():
+        log.settle(outcomes)
+        assert Feedback(home.feedback, Tally).update(log).learner.seen == known.learner.seen
+
+
 def test_nothing_new_writes_nothing(home: Home) -> None:
     update(home)
     before = {path: path.stat().st_mtime_ns for path in home.root.rglob("*") if path.is_file()}
