@@ -45,10 +45,11 @@ class Evenings:
         self.bars = rows[sound & ~copies]
         self._days = rows.index.to_numpy()
         self._starts_badly = copies
-        self._kept_before = np.concatenate([[0], np.cumsum(sound & ~copies)])  # (rows + 1,)
+        self._kept_before = _counted(sound & ~copies)
+        self._copied_before, self._traded_before = _counted(copies), _counted(rows["volume"].to_numpy() > 0)
         odd = ~sound
         odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
-        self._odd_before = np.concatenate([[0], np.cumsum(odd)])
+        self._odd_before = _counted(odd)
         self._steps = np.flatnonzero(
             np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
         )
@@ -67,6 +68,9 @@ class Evenings:
         first, end = (int(at) for at in (self._row(span.start, "left"), self._row(span.limit, "right")))
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
             return None
+        has_copies = self._copied_before[end] > self._copied_before[first]
+        if has_copies and self._traded_before[end] == self._traded_before[first]:
+            return None  # where no bar has volume, none is dropped for having none
         begin, stop = int(self._kept_before[first]), int(self._kept_before[end])
         if stop - begin < MIN_SESSIONS or self._may_start_with_a_split(begin, stop):
             return None
@@ -82,6 +86,11 @@ class Evenings:
         return bool(near.any()) and bool(find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
 
 
+def _counted(mask: Mask) -> NDArray[np.int64]:
+    """How many of the rows before each, and before the end, shape (n_rows + 1,)."""
+    return np.concatenate([[0], np.cumsum(mask)])
+
+
 def _is_bad_alone(rows: pd.DataFrame) -> Mask:
     """Bars that some check objects to whatever stands around them, or a second bar of a day, shape (n_rows,)."""
     prices = rows[list(checks.PRICES)]
@@ -95,7 +104,7 @@ def _is_bad_alone(rows: pd.DataFrame) -> Mask:
 
 
 def _copies(rows: pd.DataFrame) -> Mask:
-    """Bars nobody traded that repeat the close before: they are dropped, whatever follows."""
+    """Bars nobody traded that repeat the close before: dropped, whatever follows, where other bars have volume."""
     same = np.isclose(rows["close"], rows["close"].shift(), rtol=1e-6)
     return np.asarray(checks.is_still(rows) & same)
 

@@ -104,6 +104,16 @@ def test_holidays_and_bars_in_disorder_need_no_second_check() -> None:
     assert frame.index[150] not in evenings.table(span).frame.index
 
 
+@pytest.mark.parametrize("traded", [0, 60], ids=["never", "long ago"])
+def test_where_nothing_has_volume_a_bar_that_repeats_the_close_before_stays(traded: int) -> None:
+    frame = raw_bars(200)
+    untraded(frame, 150)
+    frame.loc[frame.index[traded:], "volume"] = 0.0
+    raw = Raw(frame, "INR")
+    last = frame.index[180].date()
+    assert_same(Evenings("MADE.NS", raw, "csv"), raw, Span(frame.index[100].date(), last, last, True))
+
+
 def test_a_table_that_cannot_be_read_fails_as_it_does_at_the_door() -> None:
     raw = Raw(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
     span = Span(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
