@@ -203,14 +203,12 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
     if not results and not run.failures:
         return None
-    started = datetime.now()
-    path = run.home.metrics / started.strftime("training_session_%Y%m%d_%H%M%S.json")
-    while path.exists():  # another run ended in this very second
-        time.sleep(0.1)
-        path = run.home.metrics / datetime.now().strftime("training_session_%Y%m%d_%H%M%S.json")
+    while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
+        time.sleep(0.1)  # another run ended in this very second
     names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
-    session = run.to_json("train_models", {"settings": settings, "models": results}, run.exit_code(anything_done=True))
+    exit_code = run.exit_code(anything_done=bool(results))
+    session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
     write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
     return path
 

@@ -339,8 +339,9 @@ def _metrics(folder: int, symbol: str) -> dict[str, Any]:
     try:
         metrics = json.loads(content)
         whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
-        whole = whole and {"trained_at", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
-        date.fromisoformat(metrics["data_through"])
+        whole = whole and {"horizon_days", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
+        for day in (metrics["data_through"], metrics["trained_at"][:10]):
+            date.fromisoformat(day)
     except (ValueError, KeyError, TypeError, AttributeError):
         whole = False
     if not whole:

@@ -63,6 +63,7 @@ def made_up_metrics(table: PriceTable) -> dict[str, object]:
     return {
         "symbol": table.symbol,
         "trained_at": "2026-06-30T15:30:00",
+        "horizon_days": HORIZON,
         "data_through": table.data_through.isoformat(),
         "features": models.feature_names(feature_table(table)),
         "inputs": list(lstm.INPUTS),

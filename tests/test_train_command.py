@@ -133,6 +133,16 @@ def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
     assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
 
 
+def test_only_stale_renews_a_model_whose_age_cannot_be_read(trained_home: Path) -> None:
+    path = trained_home / "ml_training_data/models/SIM-ALPHA/metrics.json"
+    metrics = metrics_of(trained_home, "SIM-ALPHA")
+    options = ("--symbols", "SIM-ALPHA", "--home", trained_home, "--only-stale", 10, "--as-of", "2026-03-09")
+    for spoilt in ({**metrics, "trained_at": "long ago"}, {k: v for k, v in metrics.items() if k != "horizon_days"}):
+        path.write_text(json.dumps(spoilt))
+        ran = train(*SIM, *options)
+        assert ran.code == 0 and "1 trained" in ran.out and "Traceback" not in ran.err
+
+
 def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     ran = train(*SIM, "--symbols", "SIM-NOBODY", "SIM-ALPHA", "--as-of", TRAINED_AS_OF, "--home", tmp_path, "--json")
     assert ran.code == 1
@@ -152,7 +162,8 @@ def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None
     folder.mkdir()
     sample_bars("SIM-ALPHA", date(2025, 12, 1), date(2026, 3, 2)).to_csv(folder / "NEW.csv")
     ran = train("--source", f"csv:{folder}", "--symbols", "NEW", "--as-of", TRAINED_AS_OF, "--home", tmp_path / "home")
-    assert ran.code == 3
+    (session,) = (tmp_path / "home/ml_training_data/metrics").iterdir()
+    assert ran.code == json.loads(session.read_text())["exit_code"] == 3
     assert "NEW: " in ran.err and "need" in ran.err and "Traceback" not in ran.err
     assert not (tmp_path / "home/ml_training_data/models").exists()
 
