@@ -14,18 +14,6 @@ BAD_PRICES = "bad_prices"  # a table that cannot be trusted
 TOO_SHORT = "too_short"  # a table with too few bars
 INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
 
-KINDS = (
-    RATE_LIMITED,
-    UNKNOWN_SYMBOL,
-    NETWORK,
-    SERVER,
-    UNREADABLE,
-    NO_NEW_DATA,
-    BAD_PRICES,
-    TOO_SHORT,
-    INVALID_SYMBOL,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Failure:
@@ -41,7 +29,7 @@ class Failure:
 
 
 class FetchError(Exception):
-    """Prices that could not be had; `kind` is one of KINDS."""
+    """Prices that could not be had; `kind` is one of those above."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
