@@ -112,7 +112,7 @@ def check_prices(  # noqa: PLR0913 - two of them bound the days
         adjustment_jump; the message names the symbol, the day and what to do.
     """
     try:
-        frame, findings = tidy(raw)
+        frame, findings = tidy(raw, limit)
         frame, found = _drop_bad_bars(frame, limit, start)
         findings += found
         frame, found, breaks = _settle_faults(frame)
@@ -133,17 +133,22 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
     return table.noting(Finding("stale", NOTED, (expected,), text))
 
 
-def tidy(raw: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding]]:
-    """The six columns as numbers on naive days, and what could not be read; PriceError where too little can."""
+def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, list[Finding]]:
+    """The six columns as numbers on naive days, and what could not be read; PriceError where too little can.
+
+    Of the days after `limit` nothing is judged: how they are written must not decide about the days before.
+    """
     columns = _named_columns(raw)
     index = _read_days(columns.pop("date"))
     values, unread = _read_numbers(columns)
     numbers = pd.DataFrame(values.T, index, NAMES)
     undated = np.asarray(index.isna())
     unread |= undated
-    if unread.sum() > checks.UNREADABLE_SHARE * len(raw):
+    judged = np.ones(len(raw), dtype=np.bool_) if limit is None else ~np.asarray(index > pd.Timestamp(limit))
+    unread &= judged
+    if unread.sum() > checks.UNREADABLE_SHARE * judged.sum():
         raise PriceError(
-            "unreadable", f"{unread.sum()} of {len(raw)} rows hold no ISO date or no number; write it anew"
+            "unreadable", f"{unread.sum()} of {judged.sum()} rows hold no ISO date or no number; write it anew"
         )
     text = "with a text for a number dropped"
     if undated.any():

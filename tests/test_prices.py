@@ -254,6 +254,17 @@ def test_a_bar_with_volume_is_a_session_whatever_the_calendar_says():
     assert sunday.index[0] in table.frame.index
 
 
+def test_what_cannot_be_read_after_the_limit_says_nothing_of_the_days_before():
+    raw = market().astype(object)
+    raw.iloc[300:, 0] = "?"
+    limit = raw.index[299].date()
+    table = check(raw, limit=limit)
+    pd.testing.assert_frame_equal(table.frame, check(market().iloc[:300]).frame)
+    assert "unreadable" not in found(table)
+    with pytest.raises(PriceError, match="40 of 340 rows"):
+        check(raw, limit=raw.index[339].date())
+
+
 def test_bars_after_the_limit_are_an_open_sessions():
     raw = market()
     table = check(raw, limit=raw.index[-2].date())
