@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,7 +21,7 @@ from stockml.feedback import Feedback
 from stockml.home import Home
 from stockml.journal import Change, _to_bytes
 from stockml.learning import Learner
-from stockml.log_lines import joined_lines, read_line
+from stockml.log_lines import read_line
 from stockml.prediction_log import PredictionLog, View
 from stockml.records import Prediction
 
@@ -197,16 +196,6 @@ def test_a_brace_that_somebody_put_back_before_an_interrupted_repair_could_costs
     home.log.write_bytes(whole[:end] + b"\n")  # by hand, and without the blanks that follow
     run(home)
     assert len(ids(home)) == 20 and rejected(home) == b"" and not list(home.log.parent.glob(".predictions.journal*"))
-
-
-def test_to_part_many_lines_takes_as_long_as_to_read_them() -> None:
-    lines = [prediction(day=day).to_json().encode() for day in range(3000)]
-    joined = b" ".join(lines)
-    started = time.process_time()
-    assert all(json.loads(line) for line in lines)
-    read = time.process_time()
-    assert len(joined_lines(joined)) == 3000
-    assert time.process_time() - read < 5 * (read - started)
 
 
 def test_lines_joined_by_hand_are_parted(home: Home) -> None:
