@@ -77,7 +77,11 @@ def divide(materials: Mapping[str, Material]) -> list[tuple[PoolDays, list[str]]
     usual = np.sort([select for select, _ in starts.values()])[len(starts) // 2]
     near = [s for s, (select, _) in starts.items() if abs(select - usual) <= np.timedelta64(NEAR_DAYS, "D")]
     common = PoolDays(min(starts[s][0] for s in near), min(starts[s][1] for s in near))
-    together = [s for s, (select, validation) in starts.items() if select >= common.select]
+    together = [
+        s
+        for s, (select, validation) in starts.items()
+        if select >= common.select and validation >= common.validation  # a short table that ends early may fail one
+    ]
     alone = [(PoolDays(*starts[s]), [s]) for s in starts if s not in together]
     return [(common, together), *alone]
 

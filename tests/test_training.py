@@ -9,7 +9,7 @@ import os
 import pickle
 import signal
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import joblib
 import numpy as np
@@ -193,6 +193,21 @@ def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTabl
     assert together == sorted(stocks)
     assert alone == ["OLD.NS"]
     assert days.validation == materials["OLD.NS"].dates[materials["OLD.NS"].split.validation[0]]
+
+
+@pytest.mark.parametrize(("n_days", "early"), [(300, 90), (340, 60), (360, 150)])
+def test_whoever_learns_together_is_validated_on_later_days_alone(
+    stocks: dict[str, PriceTable], n_days: int, early: int
+) -> None:
+    """A young stock that was suspended early has its validation before the others', though not its other days."""
+    last = date(2026, 6, 30) - timedelta(days=early)
+    young = made_up_prices(n_days, seed=9, symbol="YOUNG.NS", last_day=last)
+    everyone = tables(*stocks, n_days=800) | {"YOUNG.NS": young}
+    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in everyone.items()}
+    for days, symbols in divide(materials):
+        for material in (materials[symbol] for symbol in symbols):
+            assert days.validation <= material.dates[material.split.validation[0]]
+            assert days.select <= material.dates[material.split.select[0]]
 
 
 def test_parts_follow_each_other_with_a_gap_of_the_horizon(stocks: dict[str, PriceTable]) -> None:
