@@ -22,14 +22,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml import cli, options
 from stockml.cli import Run
 from stockml.failures import Failure
-from stockml.files import write_whole
+from stockml.files import one_at_a_time, write_whole
 
 if TYPE_CHECKING:
     from stockml.prices import PriceTable
@@ -123,12 +123,12 @@ def is_stale(run: Run, symbol: str) -> bool:
     from stockml import models
 
     try:
-        metrics = models.read_metrics(run.home, symbol)
+        bundle = models.load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
     except models.ModelError:
         return True
     today = run.args.as_of or run.clock.now.date()
-    trained_on = date.fromisoformat(metrics["trained_at"][:10])
-    return metrics["horizon_days"] != run.args.horizon or today - trained_on >= timedelta(days=run.args.only_stale)
+    age = today - date.fromisoformat(bundle.trained_at[:10])
+    return bundle.horizon != run.args.horizon or age.days >= run.args.only_stale
 
 
 @contextmanager
@@ -203,15 +203,13 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
     if not results and not run.failures:
         return None
-    started = datetime.now()
-    path = run.home.metrics / started.strftime("training_session_%Y%m%d_%H%M%S.json")
-    while path.exists():  # another run ended in this very second
-        time.sleep(0.1)
-        path = run.home.metrics / datetime.now().strftime("training_session_%Y%m%d_%H%M%S.json")
     names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
     session = run.to_json("train_models", {"settings": settings, "models": results}, run.exit_code(anything_done=True))
-    write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    with one_at_a_time(run.home.training_lock):
+        while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
+            time.sleep(0.1)  # another run ended in this very second
+        write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
     return path
 
 

@@ -133,6 +133,14 @@ def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
     assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
 
 
+@pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl"])
+def test_only_stale_trains_a_stock_that_lost_a_file_of_its_models(trained_home: Path, name: str) -> None:
+    (trained_home / "ml_training_data/models/SIM-BETA" / name).unlink()
+    options = ("--symbols", *TRAINED, "--home", trained_home, "--only-stale", 10, "--json")
+    ran = train(*SIM, *options, "--as-of", "2026-03-09")
+    assert [model["symbol"] for model in ran.json["models"]] == ["SIM-BETA"]
+
+
 def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     ran = train(*SIM, "--symbols", "SIM-NOBODY", "SIM-ALPHA", "--as-of", TRAINED_AS_OF, "--home", tmp_path, "--json")
     assert ran.code == 1
