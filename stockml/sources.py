@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
+EARLIEST = date(1900, 1, 1)  # no source has daily bars from before, however many years are asked for
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
 
@@ -80,8 +81,8 @@ def parse_source(text: str) -> Source:
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
     """The days that hold the last `sessions_back` sessions the clock lets see."""
     expected = clock.limit(symbol)
-    start = expected - timedelta(days=round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS)
-    return Span(start, clock.cutoff(symbol), expected, clock.as_of is not None)
+    days = min(round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS, max(0, (expected - EARLIEST).days))
+    return Span(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
 def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybody wants

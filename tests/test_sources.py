@@ -40,6 +40,7 @@ def prices(tmp_path):
     write(folder, "UNITS.NS", raw.assign(**{name: raw[name].where(raw.index < "2026-03-02", 1) for name in raw}))
     (folder / "EMPTY.NS.csv").write_text("")
     (folder / "HEADER.NS.csv").write_text("Date,Open,High,Low,Close,Volume\n")
+    (folder / "COMMENT.NS.csv").write_text(f"# from a terminal\n{raw.to_csv()}")
     (folder / "HTML.NS.csv").write_text("<html>\n<p>a, b</p>\n<p>a, b, c, d</p></html>\n")
     (folder / "BINARY.NS.csv").write_bytes(bytes(range(256)) * 10)
     (folder / "FOLDER.NS.csv").mkdir()
@@ -100,6 +101,7 @@ def test_any_other_text_is_refused_in_plain_words(text):
         ("EMPTY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("HEADER.NS", failures.TOO_SHORT, "has no rows"),
         ("HTML.NS", failures.UNREADABLE, "HTML.NS"),
+        ("COMMENT.NS", failures.UNREADABLE, "its first line does not name the columns"),
         ("BINARY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("FOLDER.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("TORN.NS", failures.UNREADABLE, "no column volume"),
@@ -113,6 +115,13 @@ def test_a_symbol_that_fails_says_why_and_harms_no_other(prices, symbol, kind, w
     failure = fetched.failures[symbol]
     assert (failure.symbol, failure.kind, failure.is_known) == (symbol, kind, False)
     assert words in failure.message and symbol in failure.message and "\n" not in failure.message
+
+
+@pytest.mark.parametrize(("sessions_back", "as_of"), [(10**7, None), (10**15, None), (300, date(1, 1, 2))])
+def test_however_far_back_is_asked_for_there_is_a_first_day(prices, sessions_back, as_of):
+    fetched = fetch(["TCS.NS"], Source("csv", prices), prices, sessions_back=sessions_back, as_of=as_of)
+    assert [len(table.frame) for table in fetched.tables.values()] == ([] if as_of else [600])
+    assert [failure.kind for failure in fetched.failures.values()] == ([failures.TOO_SHORT] if as_of else [])
 
 
 def test_a_table_reaches_back_as_asked_and_ends_at_the_last_session(prices):
