@@ -80,7 +80,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "(default: none)",
     )
     how.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
+        "--seed", type=options.seed, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
     )
     how.add_argument(
         "--only-stale",

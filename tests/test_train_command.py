@@ -129,6 +129,8 @@ def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
     young = train(*SIM, *options, "--as-of", "2026-03-09")
     assert young.code == 0 and "No stock was trained" in young.out
     assert files_under(trained_home / "ml_training_data/models") == before
+    assert train(*SIM, *options, "--as-of", "2026-03-12", "--only-stale", 10**12).code == 0
+    assert files_under(trained_home / "ml_training_data/models") == before
     assert train(*SIM, *options, "--as-of", "2026-03-12").code == 0
     assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
 
@@ -149,6 +151,28 @@ def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     assert [(failure["symbol"], failure["kind"]) for failure in told["failures"]] == [("SIM-NOBODY", "unknown_symbol")]
     session = json.loads(Path(told["session_file"]).read_text())
     assert session["failures"] == told["failures"]
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), "1.5", "one"])
+def test_a_seed_that_a_library_would_refuse_is_wrong_usage(tmp_path: Path, seed: str) -> None:
+    ran = train(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--seed", seed)
+    assert ran.code == 2 and "is not a whole number from 0 to" in ran.err
+
+
+def test_symbols_come_from_files_as_editors_save_them(tmp_path: Path) -> None:
+    """With a byte-order mark, other line ends, comments, blank lines, and a stock named twice."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_bytes(b"\xef\xbb\xbfONE.NS # the first\r\n\r\n# no stock\r\n  TWO.NS\r\nONE.NS\r\n")
+    ran = train("--source", f"csv:{tmp_path}", "--symbols-file", listed, "--home", tmp_path / "home", "--json")
+    assert [failure["symbol"] for failure in ran.json["failures"]] == ["ONE.NS", "TWO.NS"]
+
+
+def test_a_log_file_that_cannot_be_written_any_more_costs_one_plain_message(tmp_path: Path) -> None:
+    nobody = ("--symbols", "SIM-NOBODY", "SIM-NOONE", "--home", tmp_path, "--as-of", TRAINED_AS_OF)
+    ran = train(*SIM, *nobody, "--log-file", "/dev/full")
+    assert ran.code == 3
+    assert "/dev/full: cannot be written (No space left on device)" in ran.err
+    assert [line.partition(":")[0] for line in ran.err.splitlines()] == ["/dev/full", "SIM-NOBODY", "SIM-NOONE"]
 
 
 def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None:
