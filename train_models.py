@@ -52,6 +52,7 @@ EXAMPLES = """examples:
 Forecasts are no financial advice."""
 
 SESSIONS_A_YEAR = 252
+STAGES = ("prepare", "learn_together", "tune", "finish")  # of each stock, on whichever process
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -223,6 +224,9 @@ def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | No
         cli.print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
     elif not run.args.quiet:
         terminal.tell_training(run, results, session_file)
+    of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in STAGES} if results else {}
+    told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in {**run.seconds, **of_stocks}.items())
+    cli.log.info("Seconds, the stages of single stocks added up: %s.", told or "none")
     return exit_code
 
 

@@ -153,6 +153,15 @@ def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     assert session["failures"] == told["failures"]
 
 
+def test_verbose_tells_the_seconds_of_every_stage(tmp_path: Path) -> None:
+    ran = train(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--as-of", TRAINED_AS_OF, "--verbose")
+    (told,) = [line for line in ran.err.splitlines() if line.startswith("Seconds")]
+    (session,) = (tmp_path / "ml_training_data/metrics").iterdir()
+    kept = json.loads(session.read_text())
+    for stages in (kept["seconds"], kept["models"][0]["seconds"]):
+        assert all(f" {stage} {seconds:.2f}" in told for stage, seconds in stages.items())
+
+
 @pytest.mark.parametrize("seed", ["-1", str(2**63), "1.5", "one"])
 def test_a_seed_that_a_library_would_refuse_is_wrong_usage(tmp_path: Path, seed: str) -> None:
     ran = train(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--seed", seed)
