@@ -127,8 +127,8 @@ def is_stale(run: Run, symbol: str) -> bool:
         bundle = models.load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
     except models.ModelError:
         return True
-    today = run.args.as_of or run.clock.now.date()
-    age = today - date.fromisoformat(bundle.trained_at[:10])
+    would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
+    age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
     return bundle.horizon != run.args.horizon or age.days >= run.args.only_stale
 
 

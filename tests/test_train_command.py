@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
+
+import train_models
+from stockml import cli
 
 SIM = ("--source", "sample")
 SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
@@ -133,6 +137,29 @@ def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
     assert files_under(trained_home / "ml_training_data/models") == before
     assert train(*SIM, *options, "--as-of", "2026-03-12").code == 0
     assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
+
+
+@pytest.mark.parametrize(
+    ("now", "as_of", "stale"),
+    [
+        ("2026-03-03T00:30", None, False),  # still the evening of the 2nd in New York
+        ("2026-03-03T05:30", None, True),
+        ("2026-03-08T12:00", "2026-03-02", False),
+        ("2026-03-08T12:00", "2026-03-01", False),  # a Sunday, on which it acts as on the Friday before
+        ("2026-03-08T12:00", "2026-03-03", True),
+        ("2026-03-02T23:00", "2026-12-31", False),  # a day to come acts as the present
+    ],
+)
+def test_a_model_is_as_old_as_its_exchange_s_days_tell(
+    trained_home: Path, now: str, as_of: str | None, stale: bool
+) -> None:
+    folder = (trained_home / "ml_training_data/models/SIM-ALPHA").rename(trained_home / "ml_training_data/models/AAPL")
+    metrics = json.loads((folder / "metrics.json").read_text()) | {"symbol": "AAPL"}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    options = ["--only-stale", "1", *SIM, "--symbols", "AAPL", "--home", str(trained_home)]
+    args = train_models.parse_args([*options, *(["--as-of", as_of] if as_of else [])])
+    run = cli.open_run(args, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert train_models.to_train(run) == (["AAPL"] if stale else [])
 
 
 @pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl"])
