@@ -12,7 +12,7 @@ from test_prices import market
 from stockml import failures
 from stockml.home import Home
 from stockml.sample import SAMPLE_SYMBOLS
-from stockml.sessions import Clock
+from stockml.sessions import Clock, calendar_for
 from stockml.sources import Source, fetch_prices, parse_source
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
@@ -115,6 +115,25 @@ def test_a_symbol_that_fails_says_why_and_harms_no_other(prices, symbol, kind, w
     failure = fetched.failures[symbol]
     assert (failure.symbol, failure.kind, failure.is_known) == (symbol, kind, False)
     assert words in failure.message and symbol in failure.message and "\n" not in failure.message
+
+
+@pytest.mark.parametrize("symbol", ["TCS.NS", "AAPL", "SHEL.L"])
+@pytest.mark.parametrize("told", ["own", "UTC", "UTC T Z", "naive midnight"])
+def test_days_told_as_moments_are_the_exchange_s_own(tmp_path, symbol, told):
+    raw = market(300)
+    raw.index = pd.bdate_range(end="2026-06-30", periods=300, name="Date")
+    moments = raw.index.tz_localize(calendar_for(symbol).timezone)
+    texts = {
+        "own": moments.astype(str),
+        "UTC": moments.tz_convert("UTC").astype(str),
+        "UTC T Z": moments.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "naive midnight": raw.index.strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+    write(tmp_path / "csv", symbol, raw.set_axis(texts[told].rename("Date")))
+    table = fetch([symbol], Source("csv", tmp_path / "csv"), tmp_path, as_of=date(2026, 6, 29)).tables[symbol]
+    assert table.data_through == date(2026, 6, 29)
+    assert table.frame.index.equals(raw.index[:-1].as_unit("us"))
+    assert table.frame["close"].to_list() == raw["Close"].iloc[:-1].to_list()
 
 
 @pytest.mark.parametrize(("sessions_back", "as_of"), [(10**7, None), (10**15, None), (300, date(1, 1, 2))])
