@@ -22,14 +22,14 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml import cli, options
 from stockml.cli import Run
 from stockml.failures import Failure
-from stockml.files import write_whole
+from stockml.files import one_at_a_time, write_whole
 
 if TYPE_CHECKING:
     from stockml.prices import PriceTable
@@ -52,6 +52,7 @@ EXAMPLES = """examples:
 Forecasts are no financial advice."""
 
 SESSIONS_A_YEAR = 252
+STAGES = ("prepare", "learn_together", "tune", "finish")  # of each stock, on whichever process
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -80,7 +81,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "(default: none)",
     )
     how.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
+        "--seed", type=options.seed, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
     )
     how.add_argument(
         "--only-stale",
@@ -123,12 +124,12 @@ def is_stale(run: Run, symbol: str) -> bool:
     from stockml import models
 
     try:
-        metrics = models.read_metrics(run.home, symbol)
+        bundle = models.load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
     except models.ModelError:
         return True
-    today = run.args.as_of or run.clock.now.date()
-    trained_on = date.fromisoformat(metrics["trained_at"][:10])
-    return metrics["horizon_days"] != run.args.horizon or today - trained_on >= timedelta(days=run.args.only_stale)
+    would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
+    age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
+    return bundle.horizon != run.args.horizon or age.days >= run.args.only_stale
 
 
 @contextmanager
@@ -203,13 +204,14 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
     if not results and not run.failures:
         return None
-    while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
-        time.sleep(0.1)  # another run ended in this very second
     names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
     exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
-    write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    with one_at_a_time(run.home.training_lock):
+        while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
+            time.sleep(0.1)  # another run ended in this very second
+        write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
     return path
 
 
@@ -223,6 +225,9 @@ def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | No
         cli.print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
     elif not run.args.quiet:
         terminal.tell_training(run, results, session_file)
+    of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in STAGES} if results else {}
+    told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in {**run.seconds, **of_stocks}.items())
+    cli.log.info("Seconds, the stages of single stocks added up: %s.", told or "none")
     return exit_code
 
 

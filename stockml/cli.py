@@ -215,7 +215,7 @@ def _read_symbols(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: cannot be read as a list of symbols ({_cause(error)}); name another file") from None
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
@@ -253,7 +253,7 @@ def _model_sources(home: Home) -> Iterable[str]:
             continue  # a damaged model is named where it is used
 
 
-def _cause(error: Exception) -> str:
+def _cause(error: BaseException | None) -> str:
     return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
 
 
@@ -268,6 +268,15 @@ class _Messages(logging.StreamHandler):
         return sys.stderr
 
 
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """The file of --log-file; one that cannot be written any more is given up with a word, and the run goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        error = sys.exc_info()[1]
+        self.setLevel(logging.CRITICAL + 1)
+        log.error("%s: cannot be written (%s); no more messages go there", self.baseFilename, _cause(error))
+
+
 def configure_messages(args: argparse.Namespace) -> None:
     """Send messages to stderr, one plain line each, and to the log file with time and level."""
     level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
@@ -280,9 +289,7 @@ def configure_messages(args: argparse.Namespace) -> None:
     log.addHandler(terminal)
     if args.log_file is not None:
         try:
-            file = logging.handlers.RotatingFileHandler(
-                args.log_file, maxBytes=1_000_000, backupCount=5, encoding="utf-8"
-            )
+            file = _LogFile(args.log_file, maxBytes=1_000_000, backupCount=5, encoding="utf-8")
         except OSError as error:
             raise UsageError(f"{args.log_file}: cannot be written ({_cause(error)}); name another --log-file") from None
         file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

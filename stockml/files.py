@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -115,6 +115,22 @@ def _open_alone(temporary: Path) -> int:
             os.close(descriptor)  # where it was renamed meanwhile, these are another writer's finished bytes
 
 
+@contextmanager
+def one_at_a_time(lock: Path) -> Iterator[None]:
+    """Waits until no other process is in such a block of the same lock file; what is done there should be short."""
+    import fcntl
+
+    make_folder(lock.parent)
+    with storage(lock, "lock the file"):
+        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        with storage(lock, "lock the file"):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
 def sealed(body: bytes) -> bytes:
     """A file's content behind its checksum, so that `unsealed` can tell whether it is as it was written."""
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -183,6 +199,24 @@ def _exchange(one: Path, other: Path) -> bool:
     if code in _NO_EXCHANGE:
         return False
     raise OSError(code, os.strerror(code), str(other))
+
+
+def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
+    """Write these files into a new folder; where the disk refuses one, none takes its room.
+
+    They are writable by the owner alone, whatever the umask: what others could have written is not trusted.
+    """
+    with storage(folder, "write the folder"):
+        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted run left
+        try:
+            folder.mkdir(parents=True, mode=0o755)
+            for name, content in files.items():
+                (folder / name).write_bytes(content)
+                (folder / name).chmod(0o644)
+            folder.chmod(0o755)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
 
 
 def replace_folder(new: Path, target: Path) -> None:

@@ -34,6 +34,11 @@ class Home:
         return self.training / "metrics"
 
     @property
+    def training_lock(self) -> Path:
+        """Held by whoever puts results of training in their places."""
+        return self.training / ".lock"
+
+    @property
     def validation(self) -> Path:
         """Validation forecasts beside what happened, a file a stock."""
         return self.training / "predictions"

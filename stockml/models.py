@@ -10,7 +10,6 @@ import hashlib
 import json
 import math
 import os
-import shutil
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +25,7 @@ from numpy.typing import NDArray
 
 from stockml import lstm
 from stockml.features import HISTORY_SESSIONS, feature_table
-from stockml.files import recover_folder, replace_folder, storage, write_whole
+from stockml.files import one_at_a_time, recover_folder, replace_folder, write_folder, write_whole
 from stockml.home import Home, folder_name
 from stockml.lstm import Network, Scaler
 from stockml.patterns import PatternConfig, PatternModel, normalised_windows
@@ -41,7 +40,6 @@ SESSIONS_NEEDED = HISTORY_SESSIONS + lstm.WINDOW_SESSIONS - 1
 
 PATTERN_FEATURES = ("pattern_outcome_pct", "pattern_unusual")
 ALIGNED = 16  # bytes, as memory is given out
-READABLE_BY_ALL = 0o644  # and writable by the owner alone, whatever the umask: others' files are not trusted
 
 MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
     "missing",
@@ -208,6 +206,8 @@ def bundle_folder(home: Home, symbol: str) -> Path:
 def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
     """Write a bundle's folder complete and put it in place of the last one, then its validation forecasts.
 
+    Two trainings at once wait for each other, one bundle long; the later one's stays.
+
     Parameters
     ----------
     metrics : mapping
@@ -221,15 +221,10 @@ def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, byte
     new = target.with_name(f".{target.name}.new")
     whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
     text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with storage(new, "write the models"):
-        shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
-        new.mkdir(parents=True, mode=0o755)
-        for name, content in {**files, METRICS_FILE: text.encode()}.items():
-            (new / name).write_bytes(content)
-            (new / name).chmod(READABLE_BY_ALL)
-        new.chmod(0o755)
-    replace_folder(new, target)
-    write_whole(home.validation / f"{target.name}.csv", validation)
+    with one_at_a_time(home.training_lock):
+        write_folder(new, {**files, METRICS_FILE: text.encode()})
+        replace_folder(new, target)
+        write_whole(home.validation / f"{target.name}.csv", validation)
 
 
 def trained_symbols(home: Home) -> list[str]:

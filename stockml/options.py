@@ -13,6 +13,8 @@ from pathlib import Path
 from stockml import __version__
 from stockml.home import PROJECT, check_symbol
 
+GREATEST_SEED = 2**63 - 1
+
 
 def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
     """A parser without options of its own."""
@@ -105,6 +107,17 @@ def positive(text: str) -> int:
         number = 0
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def seed(text: str) -> int:
+    """A whole number that every library takes as a seed, as an argparse type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= GREATEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {GREATEST_SEED}")
     return number
 
 

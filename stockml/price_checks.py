@@ -45,10 +45,11 @@ class Finding:
     action: str  # dropped or noted
     dates: tuple[date, ...]  # oldest first
     text: str
+    undated: int = 0  # bars that name no day
 
     @property
     def count(self) -> int:
-        return len(self.dates)
+        return len(self.dates) + self.undated
 
     def summary(self) -> dict[str, str | int | None]:
         """The finding as plain values for a report: how many bars, the first and the last of them."""
@@ -131,7 +132,7 @@ def drop_later(frame: pd.DataFrame, limit: date) -> Checked:
 
 
 def drop_not_positive(frame: pd.DataFrame) -> Checked:
-    """Without the bars that lack a price, or have one of zero or below."""
+    """Without the bars that lack a price, or have one of zero or below, or a volume below zero."""
     missing = np.asarray(np.isnan(frame.to_numpy()[:, : len(PRICES)]).any(axis=1))
     frame, findings = drop(frame, missing, "missing_price", "without a price dropped")
     if np.isnan(columns(frame).volume).any():
@@ -141,7 +142,8 @@ def drop_not_positive(frame: pd.DataFrame) -> Checked:
     frame, most = drop(
         frame, columns(frame).adj_close <= 0, "not_positive_adjusted", "with an adjusted close of zero or below dropped"
     )
-    return frame, findings + more + most
+    frame, least = drop(frame, columns(frame).volume < 0, "negative_volume", "with a volume below zero dropped")
+    return frame, findings + more + most + least
 
 
 def drop_inverted(frame: pd.DataFrame) -> Checked:

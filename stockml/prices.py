@@ -157,7 +157,8 @@ def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, li
     if numbers.empty:
         raise PriceError("empty", "the table has no rows; get prices for it")
     if undated.any():
-        findings.append(Finding("undated", DROPPED, (), f"{undated.sum()} rows without an ISO date dropped"))
+        text = f"{undated.sum()} rows without an ISO date dropped"
+        findings.append(Finding("undated", DROPPED, (), text, undated=int(undated.sum())))
     return numbers, findings
 
 
@@ -192,11 +193,16 @@ def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[checks.Array, check
         else:
             row[:] = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
             unread |= np.isnan(row) & column.notna().to_numpy()
+        unread |= np.isinf(row)
     return values, unread
 
 
 def _named_columns(raw: pd.DataFrame) -> dict[str, pd.Series]:
     """The columns "date" and COLUMNS; PriceError for one that is missing or given twice."""
+    if raw.index.nlevels > 1:  # what pandas makes of rows that are longer than the line of names
+        raise PriceError(
+            "columns", "its first line does not name the columns; put Date,Open,High,Low,Close,Volume there"
+        )
     frame = raw if "date" in {str(name).lower() for name in raw.columns} else raw.rename_axis("date").reset_index()
     names = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
     base = [name.partition(".")[0] for name in names]  # pandas reads a second "Open" as "Open.1"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,14 +16,18 @@ from stockml.failures import Failure, FetchError
 from stockml.feed import PATIENT, Feed, FeedSettings, Raw, Span, from_store, from_yahoo
 from stockml.home import Home, check_symbol
 from stockml.progress import Progress, untold
-from stockml.sessions import Clock
+from stockml.sessions import Clock, calendar_for
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from stockml.prices import PriceTable
 
 __all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
+UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
+EARLIEST = date(1900, 1, 1)  # no source has daily bars from before, however many years are asked for
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
 
@@ -80,8 +84,8 @@ def parse_source(text: str) -> Source:
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
     """The days that hold the last `sessions_back` sessions the clock lets see."""
     expected = clock.limit(symbol)
-    start = expected - timedelta(days=round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS)
-    return Span(start, clock.cutoff(symbol), expected, clock.as_of is not None)
+    days = min(round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS, max(0, (expected - EARLIEST).days))
+    return Span(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
 def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybody wants
@@ -196,7 +200,7 @@ def _read_csv(symbol: str, folder: Path) -> Raw:
 
     path = folder / f"{symbol}.csv"
     try:
-        return Raw(pd.read_csv(path), None)
+        return Raw(_own_days(symbol, pd.read_csv(path)), None)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
@@ -204,6 +208,23 @@ def _read_csv(symbol: str, folder: Path) -> Raw:
         reason = " ".join(str(error).split())
         message = f"{symbol}: {path} cannot be read as CSV ({reason}); write it anew"
         raise FetchError(failures.UNREADABLE, message) from None
+
+
+def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """The bars under their exchange's days, where the file tells UTC: midnight in Mumbai is 18:30 of the day before.
+
+    A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
+    """
+    import pandas as pd
+
+    name = next((name for name in frame.columns if str(name).strip().lower() == "date"), None)
+    if name is None or frame.empty or len(str(frame[name].iloc[0])) <= len("YYYY-MM-DD"):
+        return frame
+    texts = frame[name].astype(str)
+    is_utc = texts.str.fullmatch(UTC_TIME)
+    moments = pd.to_datetime(texts.where(is_utc), format="ISO8601", utc=True, errors="coerce")
+    days = moments.dt.tz_convert(calendar_for(symbol).timezone).dt.strftime("%Y-%m-%d")
+    return frame.assign(**{name: texts.mask(is_utc, days)})
 
 
 def _simulate(symbol: str, span: Span) -> Raw:

@@ -229,6 +229,30 @@ def test_a_failed_write_keeps_the_last_models(
         models.save_bundle(home, made_up_metrics(table), contents, "")
     monkeypatch.undo()
     assert models.load_bundle(home, table.symbol).horizon == HORIZON
+    assert [path.name for path in home.models.iterdir()] == ["MADE_NS"]  # a half takes no room on the full disk
+
+
+def test_two_trainings_at_once_save_one_after_the_other(
+    home: Home, table: PriceTable, contents: dict[str, bytes]
+) -> None:
+    code = """
+import json, sys
+from pathlib import Path
+from stockml.home import Home
+from stockml.models import save_bundle
+root = Path(sys.argv[1])
+for _ in range(20):
+    files = {path.name: path.read_bytes() for path in (root / "contents").iterdir()}
+    save_bundle(Home(root), json.loads((root / "made_up.json").read_bytes()), files, "")
+"""
+    (home.root / "contents").mkdir()
+    for name, content in contents.items():
+        (home.root / "contents" / name).write_bytes(content)
+    (home.root / "made_up.json").write_text(json.dumps(made_up_metrics(table)))
+    command = [sys.executable, "-c", code, str(home.root)]
+    savers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    assert [(saver.communicate()[1], saver.returncode) for saver in savers] == [("", 0)] * 2
+    assert models.load_bundle(home, table.symbol).horizon == HORIZON
 
 
 def test_a_reader_never_mixes_two_trainings(home: Home, table: PriceTable, contents: dict[str, bytes]) -> None:

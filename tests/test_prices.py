@@ -122,6 +122,14 @@ def text_for_number(raw):
     return raw
 
 
+def with_one(column, value):
+    def spoil(raw):
+        raw.iloc[200, column] = value
+        return raw
+
+    return spoil
+
+
 @pytest.mark.parametrize(
     ("spoil", "kind", "action", "count"),
     [
@@ -134,6 +142,10 @@ def text_for_number(raw):
         (close_above_high, "high_low", "dropped", 1),
         (wild, "wild_range", "dropped", 1),
         (text_for_number, "unreadable", "dropped", 1),
+        (with_one(3, np.inf), "unreadable", "dropped", 1),
+        (with_one(5, np.inf), "unreadable", "dropped", 1),
+        (with_one(5, -(2.0**31)), "negative_volume", "dropped", 1),
+        (lambda raw: raw.reset_index().astype({"Date": str}).replace("2024-10-07", "Total"), "undated", "dropped", 1),
         (lambda raw: halt(raw, 200, 1), "untraded", "dropped", 1),
         (lambda raw: halt(raw, 200, 12), "stale_price", "dropped", 12),
         (lambda raw: halt(raw, 200, 1, factor=2.0), "phantom_price", "dropped", 1),

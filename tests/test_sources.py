@@ -12,7 +12,7 @@ from test_prices import market
 from stockml import failures
 from stockml.home import Home
 from stockml.sample import SAMPLE_SYMBOLS
-from stockml.sessions import Clock
+from stockml.sessions import Clock, calendar_for
 from stockml.sources import Source, fetch_prices, parse_source
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
@@ -40,6 +40,7 @@ def prices(tmp_path):
     write(folder, "UNITS.NS", raw.assign(**{name: raw[name].where(raw.index < "2026-03-02", 1) for name in raw}))
     (folder / "EMPTY.NS.csv").write_text("")
     (folder / "HEADER.NS.csv").write_text("Date,Open,High,Low,Close,Volume\n")
+    (folder / "COMMENT.NS.csv").write_text(f"# from a terminal\n{raw.to_csv()}")
     (folder / "HTML.NS.csv").write_text("<html>\n<p>a, b</p>\n<p>a, b, c, d</p></html>\n")
     (folder / "BINARY.NS.csv").write_bytes(bytes(range(256)) * 10)
     (folder / "FOLDER.NS.csv").mkdir()
@@ -100,6 +101,7 @@ def test_any_other_text_is_refused_in_plain_words(text):
         ("EMPTY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("HEADER.NS", failures.TOO_SHORT, "has no rows"),
         ("HTML.NS", failures.UNREADABLE, "HTML.NS"),
+        ("COMMENT.NS", failures.UNREADABLE, "its first line does not name the columns"),
         ("BINARY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("FOLDER.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("TORN.NS", failures.UNREADABLE, "no column volume"),
@@ -113,6 +115,32 @@ def test_a_symbol_that_fails_says_why_and_harms_no_other(prices, symbol, kind, w
     failure = fetched.failures[symbol]
     assert (failure.symbol, failure.kind, failure.is_known) == (symbol, kind, False)
     assert words in failure.message and symbol in failure.message and "\n" not in failure.message
+
+
+@pytest.mark.parametrize("symbol", ["TCS.NS", "AAPL", "SHEL.L"])
+@pytest.mark.parametrize("told", ["own", "UTC", "UTC T Z", "naive midnight"])
+def test_days_told_as_moments_are_the_exchange_s_own(tmp_path, symbol, told):
+    raw = market(300)
+    raw.index = pd.bdate_range(end="2026-06-30", periods=300, name="Date")
+    moments = raw.index.tz_localize(calendar_for(symbol).timezone)
+    texts = {
+        "own": moments.astype(str),
+        "UTC": moments.tz_convert("UTC").astype(str),
+        "UTC T Z": moments.tz_convert("UTC").strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "naive midnight": raw.index.strftime("%Y-%m-%dT%H:%M:%S"),
+    }
+    write(tmp_path / "csv", symbol, raw.set_axis(texts[told].rename("Date")))
+    table = fetch([symbol], Source("csv", tmp_path / "csv"), tmp_path, as_of=date(2026, 6, 29)).tables[symbol]
+    assert table.data_through == date(2026, 6, 29)
+    assert table.frame.index.equals(raw.index[:-1].as_unit("us"))
+    assert table.frame["close"].to_list() == raw["Close"].iloc[:-1].to_list()
+
+
+@pytest.mark.parametrize(("sessions_back", "as_of"), [(10**7, None), (10**15, None), (300, date(1, 1, 2))])
+def test_however_far_back_is_asked_for_there_is_a_first_day(prices, sessions_back, as_of):
+    fetched = fetch(["TCS.NS"], Source("csv", prices), prices, sessions_back=sessions_back, as_of=as_of)
+    assert [len(table.frame) for table in fetched.tables.values()] == ([] if as_of else [600])
+    assert [failure.kind for failure in fetched.failures.values()] == ([failures.TOO_SHORT] if as_of else [])
 
 
 def test_a_table_reaches_back_as_asked_and_ends_at_the_last_session(prices):

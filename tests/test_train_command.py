@@ -5,12 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 from commands import files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
+
+import train_models
+from stockml import cli
 
 SIM = ("--source", "sample")
 SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
@@ -129,6 +133,8 @@ def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:
     young = train(*SIM, *options, "--as-of", "2026-03-09")
     assert young.code == 0 and "No stock was trained" in young.out
     assert files_under(trained_home / "ml_training_data/models") == before
+    assert train(*SIM, *options, "--as-of", "2026-03-12", "--only-stale", 10**12).code == 0
+    assert files_under(trained_home / "ml_training_data/models") == before
     assert train(*SIM, *options, "--as-of", "2026-03-12").code == 0
     assert metrics_of(trained_home, "SIM-ALPHA")["trained_at"] == "2026-03-12T16:00:00"
 
@@ -143,6 +149,37 @@ def test_only_stale_renews_a_model_whose_age_cannot_be_read(trained_home: Path) 
         assert ran.code == 0 and "1 trained" in ran.out and "Traceback" not in ran.err
 
 
+@pytest.mark.parametrize(
+    ("now", "as_of", "stale"),
+    [
+        ("2026-03-03T00:30", None, False),  # still the evening of the 2nd in New York
+        ("2026-03-03T05:30", None, True),
+        ("2026-03-08T12:00", "2026-03-02", False),
+        ("2026-03-08T12:00", "2026-03-01", False),  # a Sunday, on which it acts as on the Friday before
+        ("2026-03-08T12:00", "2026-03-03", True),
+        ("2026-03-02T23:00", "2026-12-31", False),  # a day to come acts as the present
+    ],
+)
+def test_a_model_is_as_old_as_its_exchange_s_days_tell(
+    trained_home: Path, now: str, as_of: str | None, stale: bool
+) -> None:
+    folder = (trained_home / "ml_training_data/models/SIM-ALPHA").rename(trained_home / "ml_training_data/models/AAPL")
+    metrics = json.loads((folder / "metrics.json").read_text()) | {"symbol": "AAPL"}
+    (folder / "metrics.json").write_text(json.dumps(metrics))
+    options = ["--only-stale", "1", *SIM, "--symbols", "AAPL", "--home", str(trained_home)]
+    args = train_models.parse_args([*options, *(["--as-of", as_of] if as_of else [])])
+    run = cli.open_run(args, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    assert train_models.to_train(run) == (["AAPL"] if stale else [])
+
+
+@pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl"])
+def test_only_stale_trains_a_stock_that_lost_a_file_of_its_models(trained_home: Path, name: str) -> None:
+    (trained_home / "ml_training_data/models/SIM-BETA" / name).unlink()
+    options = ("--symbols", *TRAINED, "--home", trained_home, "--only-stale", 10, "--json")
+    ran = train(*SIM, *options, "--as-of", "2026-03-09")
+    assert [model["symbol"] for model in ran.json["models"]] == ["SIM-BETA"]
+
+
 def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     ran = train(*SIM, "--symbols", "SIM-NOBODY", "SIM-ALPHA", "--as-of", TRAINED_AS_OF, "--home", tmp_path, "--json")
     assert ran.code == 1
@@ -151,6 +188,37 @@ def test_one_failing_stock_stops_no_other(tmp_path: Path) -> None:
     assert [(failure["symbol"], failure["kind"]) for failure in told["failures"]] == [("SIM-NOBODY", "unknown_symbol")]
     session = json.loads(Path(told["session_file"]).read_text())
     assert session["failures"] == told["failures"]
+
+
+def test_verbose_tells_the_seconds_of_every_stage(tmp_path: Path) -> None:
+    ran = train(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--as-of", TRAINED_AS_OF, "--verbose")
+    (told,) = [line for line in ran.err.splitlines() if line.startswith("Seconds")]
+    (session,) = (tmp_path / "ml_training_data/metrics").iterdir()
+    kept = json.loads(session.read_text())
+    for stages in (kept["seconds"], kept["models"][0]["seconds"]):
+        assert all(f" {stage} {seconds:.2f}" in told for stage, seconds in stages.items())
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**63), "1.5", "one"])
+def test_a_seed_that_a_library_would_refuse_is_wrong_usage(tmp_path: Path, seed: str) -> None:
+    ran = train(*SIM, "--symbols", "SIM-ALPHA", "--home", tmp_path, "--seed", seed)
+    assert ran.code == 2 and "is not a whole number from 0 to" in ran.err
+
+
+def test_symbols_come_from_files_as_editors_save_them(tmp_path: Path) -> None:
+    """With a byte-order mark, other line ends, comments, blank lines, and a stock named twice."""
+    listed = tmp_path / "symbols.txt"
+    listed.write_bytes(b"\xef\xbb\xbfONE.NS # the first\r\n\r\n# no stock\r\n  TWO.NS\r\nONE.NS\r\n")
+    ran = train("--source", f"csv:{tmp_path}", "--symbols-file", listed, "--home", tmp_path / "home", "--json")
+    assert [failure["symbol"] for failure in ran.json["failures"]] == ["ONE.NS", "TWO.NS"]
+
+
+def test_a_log_file_that_cannot_be_written_any_more_costs_one_plain_message(tmp_path: Path) -> None:
+    nobody = ("--symbols", "SIM-NOBODY", "SIM-NOONE", "--home", tmp_path, "--as-of", TRAINED_AS_OF)
+    ran = train(*SIM, *nobody, "--log-file", "/dev/full")
+    assert ran.code == 3
+    assert "/dev/full: cannot be written (No space left on device)" in ran.err
+    assert [line.partition(":")[0] for line in ran.err.splitlines()] == ["/dev/full", "SIM-NOBODY", "SIM-NOONE"]
 
 
 def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import os
 import pickle
 import signal
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 
 import joblib
 import numpy as np
@@ -195,14 +195,19 @@ def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTabl
     assert days.validation == materials["OLD.NS"].dates[materials["OLD.NS"].split.validation[0]]
 
 
-def test_a_short_history_that_ended_early_learns_nothing_of_the_days_after_it() -> None:
-    long = tables("AAA.NS", "BBB.NS", "CCC.NS", n_days=760)
-    ended = long["AAA.NS"].frame.index[-108].date()
-    short = made_up_prices(160, seed=9, symbol="SHORT.NS", last_day=ended)
-    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**long, "SHORT.NS": short}.items()}
+@pytest.mark.parametrize(("n_days", "early"), [(300, 90), (340, 60), (360, 150)])
+def test_whoever_learns_together_is_validated_on_later_days_alone(
+    stocks: dict[str, PriceTable], n_days: int, early: int
+) -> None:
+    """A young stock that was suspended early has its validation before the others', though not its other days."""
+    last = date(2026, 6, 30) - timedelta(days=early)
+    young = made_up_prices(n_days, seed=9, symbol="YOUNG.NS", last_day=last)
+    everyone = tables(*stocks, n_days=800) | {"YOUNG.NS": young}
+    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in everyone.items()}
     for days, symbols in divide(materials):
         for material in (materials[symbol] for symbol in symbols):
             assert days.validation <= material.dates[material.split.validation[0]]
+            assert days.select <= material.dates[material.split.select[0]]
 
 
 def test_on_a_fit_day_a_pattern_says_what_was_known_of_it_then() -> None:
