@@ -296,9 +296,12 @@ def print_json(result: dict[str, Any]) -> None:
 
 def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
+    _open_closed_streams()
     try:
         configure_messages(args)
-        return main(args)
+        exit_code = main(args)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
+        return exit_code
     except UsageError as error:
         log.error("%s", error)
         return WRONG_USAGE
@@ -309,6 +312,23 @@ def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         log.error("Interrupted; what was finished is saved.")
         return 130
     except BrokenPipeError:
-        # the reader of our output left; point stdout elsewhere, or closing it would fail once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return DONE
+    except OSError as error:
+        if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
+            raise
+        _give_up_stdout()
+        log.error("stdout: cannot be written (%s); what was finished is saved", _cause(error))
+        return NOTHING_DONE
+
+
+def _open_closed_streams() -> None:
+    """Whoever starts a run without stdout or stderr hears nothing of it, which is no reason to fail."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _give_up_stdout() -> None:
+    """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -27,8 +27,12 @@ def console() -> Console:
     """Where results are printed: stdout."""
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `cli.run` knows that it is no failure; rich would end with exit code 1
+
     watched = sys.stdout.isatty()
-    return Console(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
+    return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

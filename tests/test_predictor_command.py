@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from commands import files_under, log_of, predict
+from commands import BARE, PROJECT, files_under, log_of, predict
 
 from stockml.sample import SAMPLE_SYMBOLS, sample_bars
 
@@ -251,16 +252,40 @@ def test_the_log_file_rotates_at_a_megabyte_and_five_are_kept(tmp_path: Path) ->
     assert not (tmp_path / "log.6").exists()
 
 
-def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
-    import subprocess
-
-    from commands import BARE, PROJECT
-
-    command = f"{PROJECT}/realtime_predictor.py --source sample --home {tmp_path} --as-of {DAY} | head -n 1"
-    done = subprocess.run(
+def in_shell(home: Path, *options: str, then: str) -> subprocess.CompletedProcess[str]:
+    """A run of the predictor in a shell, its output sent elsewhere; where to is said last."""
+    command = f"{PROJECT}/realtime_predictor.py --source sample --home {home} --as-of {DAY} {' '.join(options)} {then}"
+    return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=BARE, check=False
     )
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--json",), ("--explain", "SIM-ALPHA"), ("--status",), ("--status", "--json")]
+)
+@pytest.mark.parametrize("reader", ["| head -n 1", "| true"])
+def test_a_reader_that_leaves_is_no_failure(tmp_path: Path, options: tuple[str, ...], reader: str) -> None:
+    done = in_shell(tmp_path, *options, then=reader)
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--status",), ("--status", "--json")])
+def test_output_that_cannot_be_written_ends_in_a_plain_sentence(tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = in_shell(tmp_path, *options, then="> /dev/full")
+    said = done.stderr.splitlines()[-1]
+    assert (done.returncode, said) == (
+        3,
+        "stdout: cannot be written (No space left on device); what was finished is saved",
+    )
+    if "--status" not in options:
+        assert len(log_of(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-"])
+def test_a_run_without_stdout_or_stderr_does_its_work(tmp_path: Path, stream: str) -> None:
+    assert in_shell(tmp_path, then=stream).returncode == 0
+    assert len(log_of(tmp_path)) == 10
 
 
 def test_the_page_is_renewed_by_a_run_and_written_where_asked(tmp_path: Path) -> None:
