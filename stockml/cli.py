@@ -12,7 +12,7 @@ import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -178,6 +178,13 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run
+
+
+def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:
+    """UsageError where an option was given that makes no sense beside this one: it would not be followed."""
+    for name in others:
+        if getattr(run.args, name):
+            raise UsageError(f"{option} and --{name.replace('_', '-')} do not go together; leave one out")
 
 
 @contextmanager

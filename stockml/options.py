@@ -7,11 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from stockml import __version__
 from stockml.home import PROJECT, check_symbol
+
+EARLIEST_DAY = date(1900, 1, 1)  # no price is older; days and sessions counted from here on stay within a calendar
+FARTHEST_HORIZON = 2_500  # sessions, some ten years
+MOST_YEARS = 100
 
 
 def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
@@ -82,7 +87,7 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
     """How far ahead both look."""
     group.add_argument(
         "--horizon",
-        type=positive,
+        type=up_to(FARTHEST_HORIZON),
         default=5,
         metavar="N",
         help="exchange sessions to forecast ahead (default: %(default)s)",
@@ -92,9 +97,12 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
 def day(text: str) -> date:
     """A day, as an argparse type."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
+        found = date.min
+    if found.isoformat() != text or found < EARLIEST_DAY:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day since {EARLIEST_DAY.year}; write it as YYYY-MM-DD")
+    return found
 
 
 def positive(text: str) -> int:
@@ -106,6 +114,17 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """An argparse type for whole numbers from 1 to `most`."""
+
+    def bounded(text: str) -> int:
+        if (number := positive(text)) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is above {most:,}; write a smaller number")
+        return number
+
+    return bounded
 
 
 def symbol(text: str) -> str:

@@ -99,7 +99,8 @@ def tell(
         print(f"{line.prediction.id}: stays pending, {line.reason}.")
     if made:
         predictions(f"Predictions{mark}", made)
-        print(f"{len(logged)} logged, {len(made) - len(logged)} there already. {NO_ADVICE}")
+        written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
+        print(f"{'Nothing is logged by a dry run.' if run.args.dry_run else written} {NO_ADVICE}")
     elif not settled and not waits:
         print("Nothing is due.")
 

@@ -110,6 +110,17 @@ def test_dry_run_and_explain_write_nothing(tmp_path: Path) -> None:
         assert step in told.out
 
 
+def test_a_dry_run_claims_nothing_of_the_log(tmp_path: Path) -> None:
+    dry = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY, "--dry-run")
+    assert "there already" not in dry.out and "Nothing is logged by a dry run." in dry.out
+
+
+def test_a_day_far_ahead_acts_as_today_with_lines_due(tmp_path: Path) -> None:
+    predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY)
+    ran = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", "9999-12-31")
+    assert ran.code == 0 and log_of(tmp_path)[0]["status"] == "verified"
+
+
 def test_everything_simulated_says_so(tmp_path: Path) -> None:
     assert "simulated" in predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY).out
     assert "simulated" in predict(*SIM, "--home", tmp_path, "--as-of", DAY, "--explain", "SIM-ALPHA").out
@@ -186,7 +197,15 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--source", "sample:x"), 2, "'sample:x' is none of yahoo, csv:DIR and sample"),
         (("--source", "csv:/nonexistent"), 2, "'csv:/nonexistent' names no folder"),
         (("--horizon", "0"), 2, "'0' is not a whole number above 0"),
+        (("--horizon", "2501"), 2, "'2501' is above 2,500"),
+        (("--horizon", "9" * 30), 2, "is above 2,500"),
         (("--as-of", "yesterday"), 2, "'yesterday' is not a day"),
+        (("--as-of", "0001-01-01"), 2, "'0001-01-01' is not a day since 1900"),
+        (("--as-of", "20260302"), 2, "'20260302' is not a day since 1900; write it as YYYY-MM-DD"),
+        (("--status", "--verify"), 2, "--status and --verify-only do not go together"),
+        (("--status", "--explain", "SIM-ALPHA"), 2, "--status and --explain do not go together"),
+        (("--report", "--dry-run"), 2, "--report and --dry-run do not go together"),
+        (("--self-check", "--status"), 2, "--self-check and --status do not go together"),
         (("--explain", "../x"), 2, "'../x' is not a symbol"),
         (("--log-file", "/nonexistent/log"), 2, "/nonexistent/log: cannot be written"),
     ],
