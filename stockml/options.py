@@ -15,7 +15,7 @@ from stockml import __version__
 from stockml.home import PROJECT, check_symbol
 
 EARLIEST_DAY = date(1900, 1, 1)  # no price is older; days and sessions counted from here on stay within a calendar
-FARTHEST_HORIZON = 2_500  # sessions, some ten years
+FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
 MOST_YEARS = 100
 
 

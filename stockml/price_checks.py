@@ -17,6 +17,7 @@ DROPPED, NOTED = "dropped", "noted"
 PRICES = ("open", "high", "low", "close", "adj_close")
 COLUMNS = (*PRICES, "volume")
 
+LEAST_PRICE, GREATEST_PRICE = 1e-12, 1e13  # no share costs less or more; the log holds numbers up to 1e15
 UNREADABLE_SHARE = 0.1  # a tenth of the rows unreadable is not a slip of the pen but another kind of file
 ROUNDING = 0.01  # adjusted prices are rounded: an open may lie so far outside its day's high and low
 WILD_RANGE = 3.0  # high over low within a day; the widest true one in 450,000 bars is 1.84
@@ -131,7 +132,7 @@ def drop_later(frame: pd.DataFrame, limit: date) -> Checked:
 
 
 def drop_not_positive(frame: pd.DataFrame) -> Checked:
-    """Without the bars that lack a price, or have one of zero or below."""
+    """Without the bars that lack a price, or have one of zero or below, or that is no price of anything."""
     missing = np.asarray(np.isnan(frame.to_numpy()[:, : len(PRICES)]).any(axis=1))
     frame, findings = drop(frame, missing, "missing_price", "without a price dropped")
     if np.isnan(columns(frame).volume).any():
@@ -141,7 +142,10 @@ def drop_not_positive(frame: pd.DataFrame) -> Checked:
     frame, most = drop(
         frame, columns(frame).adj_close <= 0, "not_positive_adjusted", "with an adjusted close of zero or below dropped"
     )
-    return frame, findings + more + most
+    prices = frame.to_numpy()[:, : len(PRICES) - 1]
+    beyond = np.asarray(((prices < LEAST_PRICE) | (prices > GREATEST_PRICE)).any(axis=1))
+    frame, rest = drop(frame, beyond, "not_a_price", f"below {LEAST_PRICE:g} or above {GREATEST_PRICE:g} dropped")
+    return frame, findings + more + most + rest
 
 
 def drop_inverted(frame: pd.DataFrame) -> Checked:

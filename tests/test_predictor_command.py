@@ -197,8 +197,8 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--source", "sample:x"), 2, "'sample:x' is none of yahoo, csv:DIR and sample"),
         (("--source", "csv:/nonexistent"), 2, "'csv:/nonexistent' names no folder"),
         (("--horizon", "0"), 2, "'0' is not a whole number above 0"),
-        (("--horizon", "2501"), 2, "'2501' is above 2,500"),
-        (("--horizon", "9" * 30), 2, "is above 2,500"),
+        (("--horizon", "1001"), 2, "'1001' is above 1,000"),
+        (("--horizon", "9" * 30), 2, "is above 1,000"),
         (("--as-of", "yesterday"), 2, "'yesterday' is not a day"),
         (("--as-of", "0001-01-01"), 2, "'0001-01-01' is not a day since 1900"),
         (("--as-of", "20260302"), 2, "'20260302' is not a day since 1900; write it as YYYY-MM-DD"),
@@ -234,6 +234,19 @@ def test_a_malformed_file_fails_its_own_symbol_only(
     options = ("--source", f"csv:{csv_folder}", "--symbols", "SIM-ALPHA", "SIM-BETA", "--home", tmp_path / "home")
     ran = predict(*options, "--as-of", DAY)
     assert ran.code == 1 and words in ran.err and "Traceback" not in ran.err
+    assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
+
+
+@pytest.mark.parametrize("factor", [1e14, 1e-18])
+def test_absurd_prices_fail_their_own_symbol_only(tmp_path: Path, csv_folder: Path, factor: float) -> None:
+    import pandas as pd
+
+    bars = pd.read_csv(csv_folder / "SIM-ALPHA.csv", index_col="Date")
+    prices = ["Open", "High", "Low", "Close", "Adj Close"]
+    (bars.assign(**{name: bars[name] * factor for name in prices})).to_csv(csv_folder / "SIM-ALPHA.csv")
+    options = ("--source", f"csv:{csv_folder}", "--symbols", "SIM-ALPHA", "SIM-BETA", "--home", tmp_path / "home")
+    ran = predict(*options, "--as-of", DAY)
+    assert ran.code == 1 and "SIM-ALPHA" in ran.err and "Traceback" not in ran.err
     assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
 
 

@@ -130,6 +130,8 @@ def text_for_number(raw):
         (nan_close, "missing_price", "dropped", 1),
         (zero_open, "not_positive", "dropped", 2),
         (negative_adjusted, "not_positive_adjusted", "dropped", 40),
+        (lambda raw: rescale(raw, slice(200, 201), 1e14), "not_a_price", "dropped", 1),
+        (lambda raw: rescale(raw, slice(200, 201), 1e-15), "not_a_price", "dropped", 1),
         (inverted, "high_low", "dropped", 1),
         (close_above_high, "high_low", "dropped", 1),
         (wild, "wild_range", "dropped", 1),
