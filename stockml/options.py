@@ -13,8 +13,8 @@ from pathlib import Path
 
 from stockml import __version__
 from stockml.home import PROJECT, check_symbol
+from stockml.records import EARLIEST_DATE
 
-EARLIEST_DAY = date(1900, 1, 1)  # no price is older; days and sessions counted from here on stay within a calendar
 FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
 MOST_YEARS = 100
 
@@ -100,8 +100,8 @@ def day(text: str) -> date:
         found = date.fromisoformat(text)
     except ValueError:
         found = date.min
-    if found.isoformat() != text or found < EARLIEST_DAY:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day since {EARLIEST_DAY.year}; write it as YYYY-MM-DD")
+    if found.isoformat() != text or found < date.fromisoformat(EARLIEST_DATE):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day since {EARLIEST_DATE[:4]}; write it as YYYY-MM-DD")
     return found
 
 
