@@ -72,7 +72,11 @@ def parse_source(text: str) -> Source:
         return Source(text)
     if kind != CSV or not colon or not folder:
         raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
-    if not Path(folder).is_dir():
+    try:
+        is_folder = Path(folder).is_dir()
+    except OSError as error:  # it lies where nobody lets us look
+        raise ValueError(f"the source {text!r} cannot be looked at ({error.strerror}); name another folder") from None
+    if not is_folder:
         raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
     return Source(CSV, Path(folder))
 

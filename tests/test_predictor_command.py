@@ -196,6 +196,7 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--symbols-file", "/nonexistent/list"), 2, "/nonexistent/list: cannot be read"),
         (("--source", "sample:x"), 2, "'sample:x' is none of yahoo, csv:DIR and sample"),
         (("--source", "csv:/nonexistent"), 2, "'csv:/nonexistent' names no folder"),
+        (("--source", f"csv:/{'x' * 300}"), 2, "cannot be looked at (File name too long); name another folder"),
         (("--horizon", "0"), 2, "'0' is not a whole number above 0"),
         (("--horizon", "1001"), 2, "'1001' is above 1,000"),
         (("--horizon", "9" * 30), 2, "is above 1,000"),
@@ -235,6 +236,11 @@ def test_a_malformed_file_fails_its_own_symbol_only(
     ran = predict(*options, "--as-of", DAY)
     assert ran.code == 1 and words in ran.err and "Traceback" not in ran.err
     assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
+
+
+def test_where_no_stock_could_be_predicted_nothing_is_said_of_what_is_due(tmp_path: Path) -> None:
+    ran = predict(*SIM, "--symbols", "SIM-NOBODY", "--home", tmp_path, "--as-of", DAY)
+    assert (ran.code, ran.out) == (3, "Nothing could be predicted.\n")
 
 
 @pytest.mark.parametrize("factor", [1e14, 1e-18])
