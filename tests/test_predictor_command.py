@@ -256,6 +256,15 @@ def test_absurd_prices_fail_their_own_symbol_only(tmp_path: Path, csv_folder: Pa
     assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
 
 
+@pytest.mark.parametrize("option", ["--home", "--source"])
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path, option: str) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(folder).mkdir()
+    ran = predict(*SIM, "--home", tmp_path, option, f"csv:{folder}" if option == "--source" else folder)
+    assert ran.code == 2 and "is no text in UTF-8" in ran.err and "Traceback" not in ran.err
+    assert [path.name for path in tmp_path.rglob("*")] == [Path(folder).name]
+
+
 def test_a_folder_that_cannot_be_made_ends_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     ran = predict(*SIM, *ALPHA, "--home", tmp_path / "file", "--as-of", DAY)
