@@ -169,7 +169,8 @@ def analyze(run: Run) -> Market:
     from stockml import cycle
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
-    today = run.args.as_of or run.clock.now.date()
+    now = run.clock.now.date()
+    today = min(run.args.as_of or now, now)
     tables = run.fetch(symbols, cycle.sessions_back(today, due))
     with cli.timed(run, "analyze"):
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]

@@ -61,7 +61,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how = parser.add_argument_group("how to train")
     how.add_argument(
         "--years",
-        type=options.positive,
+        type=options.up_to(options.MOST_YEARS),
         default=2,
         metavar="N",
         help="years of prices to learn from (default: %(default)s)",

@@ -12,7 +12,7 @@ import logging.handlers
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -167,6 +167,9 @@ class Run:
 
 def open_run(args: argparse.Namespace, now: datetime) -> Run:
     """The run that the options ask for; UsageError where they cannot be followed."""
+    for name in (args.source, str(args.home)):  # messages with these names are written down as UTF-8
+        if name.encode(errors="replace").decode() != name:
+            raise UsageError(f"{name!a}: its name is no text in UTF-8; give another one, or a UTF-8 locale")
     try:
         source = parse_source(args.source)
     except ValueError as error:
@@ -178,6 +181,13 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run
+
+
+def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:
+    """UsageError where an option was given that makes no sense beside this one: it would not be followed."""
+    for name in others:
+        if getattr(run.args, name):
+            raise UsageError(f"{option} and --{name.replace('_', '-')} do not go together; leave one out")
 
 
 @contextmanager
@@ -303,9 +313,12 @@ def print_json(result: dict[str, Any]) -> None:
 
 def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
+    _open_closed_streams()
     try:
         configure_messages(args)
-        return main(args)
+        exit_code = main(args)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
+        return exit_code
     except UsageError as error:
         log.error("%s", error)
         return WRONG_USAGE
@@ -316,6 +329,23 @@ def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         log.error("Interrupted; what was finished is saved.")
         return 130
     except BrokenPipeError:
-        # the reader of our output left; point stdout elsewhere, or closing it would fail once more
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _give_up_stdout()
         return DONE
+    except OSError as error:
+        if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
+            raise
+        _give_up_stdout()
+        log.error("stdout: cannot be written (%s); what was finished is saved", _cause(error))
+        return NOTHING_DONE
+
+
+def _open_closed_streams() -> None:
+    """Whoever starts a run without stdout or stderr hears nothing of it, which is no reason to fail."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def _give_up_stdout() -> None:
+    """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -15,6 +15,9 @@ log = logging.getLogger("stockml")
 
 def run_look(run: Run) -> int:
     """--status, --report, or both; the exit code is 1 where --status finds something that asks for help."""
+    if run.args.report is not None:
+        cli.refuse_beside(run, "--report", ("verify_only", "explain", "dry_run"))
+    cli.refuse_beside(run, "--status", ("verify_only", "explain"))
     state = status(run.home, run.log, run.clock)
     path = None if run.args.report is None else write_page(run, state)
     exit_code = SOME_FAILED if run.args.status and state.is_alarming else DONE

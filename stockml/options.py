@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
 from stockml import __version__
 from stockml.home import PROJECT, check_symbol
+from stockml.records import EARLIEST_DATE
 
+FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
+MOST_YEARS = 100
 GREATEST_SEED = 2**63 - 1
 
 
@@ -84,7 +88,7 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
     """How far ahead both look."""
     group.add_argument(
         "--horizon",
-        type=positive,
+        type=up_to(FARTHEST_HORIZON),
         default=5,
         metavar="N",
         help="exchange sessions to forecast ahead (default: %(default)s)",
@@ -94,9 +98,12 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
 def day(text: str) -> date:
     """A day, as an argparse type."""
     try:
-        return date.fromisoformat(text)
+        found = date.fromisoformat(text)
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a day; write it as YYYY-MM-DD") from None
+        found = date.min
+    if found.isoformat() != text or found < date.fromisoformat(EARLIEST_DATE):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day since {EARLIEST_DATE[:4]}; write it as YYYY-MM-DD")
+    return found
 
 
 def positive(text: str) -> int:
@@ -108,6 +115,17 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return number
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """An argparse type for whole numbers from 1 to `most`."""
+
+    def bounded(text: str) -> int:
+        if (number := positive(text)) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is above {most:,}; write a smaller number")
+        return number
+
+    return bounded
 
 
 def seed(text: str) -> int:

@@ -30,7 +30,7 @@ CHECK_COLUMNS = ("values", "compared>", "differing>", "example")
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
     """--replay: live through the sessions, and tell the learning curve."""
     start, end = run.args.replay
-    refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run"))
+    cli.refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run", "self_check", "report", "status"))
     if end < start:
         raise cli.UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
     settings = ReplaySettings(start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain)
@@ -53,13 +53,6 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
         raise cli.UsageError(str(error)) from None
     note_troubles(run, done)
     return tell_replay(run, done)
-
-
-def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:
-    """UsageError where an option was given that makes no sense beside this one."""
-    for name in others:
-        if getattr(run.args, name):
-            raise cli.UsageError(f"{option} and --{name.replace('_', '-')} do not go together; leave one out")
 
 
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
@@ -158,7 +151,7 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
     from stockml.feedback import Feedback, leakage_warning
     from stockml.learning import Learner
 
-    refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run"))
+    cli.refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run", "report", "status"))
     tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).values())
     view = run.log.read(run.args.as_of)
     with cli.timed(run, "self_check"):

@@ -17,6 +17,7 @@ DROPPED, NOTED = "dropped", "noted"
 PRICES = ("open", "high", "low", "close", "adj_close")
 COLUMNS = (*PRICES, "volume")
 
+LEAST_PRICE, GREATEST_PRICE = 1e-12, 1e13  # no share costs less or more; the log holds numbers up to 1e15
 UNREADABLE_SHARE = 0.1  # a tenth of the rows unreadable is not a slip of the pen but another kind of file
 ROUNDING = 0.01  # adjusted prices are rounded: an open may lie so far outside its day's high and low
 WILD_RANGE = 3.0  # high over low within a day; the widest true one in 450,000 bars is 1.84
@@ -132,7 +133,7 @@ def drop_later(frame: pd.DataFrame, limit: date) -> Checked:
 
 
 def drop_not_positive(frame: pd.DataFrame) -> Checked:
-    """Without the bars that lack a price, or have one of zero or below, or a volume below zero."""
+    """Without the bars that lack a price or have one that is none of anything, or a volume below zero."""
     missing = np.asarray(np.isnan(frame.to_numpy()[:, : len(PRICES)]).any(axis=1))
     frame, findings = drop(frame, missing, "missing_price", "without a price dropped")
     if np.isnan(columns(frame).volume).any():
@@ -143,7 +144,10 @@ def drop_not_positive(frame: pd.DataFrame) -> Checked:
         frame, columns(frame).adj_close <= 0, "not_positive_adjusted", "with an adjusted close of zero or below dropped"
     )
     frame, least = drop(frame, columns(frame).volume < 0, "negative_volume", "with a volume below zero dropped")
-    return frame, findings + more + most + least
+    prices = frame.to_numpy()[:, : len(PRICES) - 1]
+    beyond = np.asarray(((prices < LEAST_PRICE) | (prices > GREATEST_PRICE)).any(axis=1))
+    frame, rest = drop(frame, beyond, "not_a_price", f"below {LEAST_PRICE:g} or above {GREATEST_PRICE:g} dropped")
+    return frame, findings + more + most + least + rest
 
 
 def drop_inverted(frame: pd.DataFrame) -> Checked:

@@ -119,7 +119,7 @@ def check_prices(  # noqa: PLR0913 - two of them bound the days
         findings += found
         frame, found = checks.drop_wild(frame)
         findings += found
-        _refuse_short(frame)
+        _refuse_short(frame, findings)
     except PriceError as error:
         raise PriceError(error.kind, f"{symbol}: {error}") from None
     return PriceTable(symbol, frame, currency, source, tuple(findings), breaks)
@@ -279,8 +279,11 @@ def _cut_before(frame: pd.DataFrame, fault: Fault) -> checks.Checked:
     return frame.iloc[fault.row :], [Finding(fault.kind, DROPPED, dates, text)]
 
 
-def _refuse_short(frame: pd.DataFrame) -> None:
-    if len(frame) < MIN_SESSIONS:
-        raise PriceError(
-            "too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}; ask again when it has traded longer"
-        )
+def _refuse_short(frame: pd.DataFrame, findings: Sequence[Finding]) -> None:
+    if len(frame) >= MIN_SESSIONS:
+        return
+    dropped = [found for found in findings if found.action == DROPPED and found.kind != "open_session"]
+    told = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
+    is_spoilt = len(frame) + sum(found.count for found in dropped) >= MIN_SESSIONS
+    remedy = "get its prices anew" if is_spoilt else "ask again when it has traded longer"
+    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{told}; {remedy}")

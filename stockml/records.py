@@ -17,6 +17,8 @@ STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
 
 GREATEST = 1e15  # far beyond any price; below it no sum and no square of ours overflows
 SMALLEST_PRICE = 1e-15
+EARLIEST_DATE = "1900-01-01"  # no price is older; days and sessions counted from here on stay within a calendar
+FARTHEST_SESSIONS = 1_000_000  # far beyond any horizon that may be asked for
 
 PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
@@ -242,6 +244,8 @@ def _date(key: str, value: Any) -> str:
     _text(key, value)
     if len(value) != 10 or not _is_iso(value):
         raise ValueError(f"{key} is {value!r}, not a date like 2026-02-01")
+    if value < EARLIEST_DATE:
+        raise ValueError(f"{key} is {value!r}, which is before {EARLIEST_DATE}")
     return value
 
 
@@ -273,6 +277,8 @@ def _price(key: str, value: Any) -> float:
 def _positive_int(key: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ValueError(f"{key} is {value!r}, not a whole number above 0")
+    if value > FARTHEST_SESSIONS:
+        raise ValueError(f"{key} is {value!r}, which is above {FARTHEST_SESSIONS:,}")
     return value
 
 

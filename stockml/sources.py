@@ -16,6 +16,7 @@ from stockml.failures import Failure, FetchError
 from stockml.feed import PATIENT, Feed, FeedSettings, Raw, Span, from_store, from_yahoo
 from stockml.home import Home, check_symbol
 from stockml.progress import Progress, untold
+from stockml.records import EARLIEST_DATE
 from stockml.sessions import Clock, calendar_for
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ __all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
 UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
-EARLIEST = date(1900, 1, 1)  # no source has daily bars from before, however many years are asked for
+EARLIEST = date.fromisoformat(EARLIEST_DATE)
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
 
@@ -76,7 +77,11 @@ def parse_source(text: str) -> Source:
         return Source(text)
     if kind != CSV or not colon or not folder:
         raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
-    if not Path(folder).is_dir():
+    try:
+        is_folder = Path(folder).is_dir()
+    except OSError as error:  # it lies where nobody lets us look
+        raise ValueError(f"the source {text!r} cannot be looked at ({error.strerror}); name another folder") from None
+    if not is_folder:
         raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
     return Source(CSV, Path(folder))
 

@@ -272,5 +272,5 @@ def _models_text(state: Status) -> str:
 def _run_text(run: LastRun | None) -> str:
     if run is None:
         return "none known"
-    done = f": {run.logged} logged, {run.settled} verified" if run.ended_at else ""
+    done = f": {run.logged} logged, {run.settled} settled" if run.ended_at else ""
     return f"{run.ended_at or run.began_at}, {run.ending()}{done}"

@@ -27,8 +27,12 @@ def console() -> Console:
     """Where results are printed: stdout."""
     from rich.console import Console
 
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `cli.run` knows that it is no failure; rich would end with exit code 1
+
     watched = sys.stdout.isatty()
-    return Console(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
+    return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
@@ -95,9 +99,10 @@ def tell(
         print(f"{line.prediction.id}: stays pending, {line.reason}.")
     if made:
         predictions(f"Predictions{mark}", made)
-        print(f"{len(logged)} logged, {len(made) - len(logged)} there already. {NO_ADVICE}")
+        written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
+        print(f"{'Nothing is logged by a dry run.' if run.args.dry_run else written} {NO_ADVICE}")
     elif not settled and not waits:
-        print("Nothing is due.")
+        print("Nothing could be predicted." if run.failures else "Nothing is due.")
 
 
 def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -112,6 +113,16 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a day that is none": (
         lambda line: line.replace(b'"target_date": "2026-0', b'"target_date": "2026-2'),
         "not a date",
+    ),
+    "a day before all prices": (
+        lambda line: re.sub(
+            rb"TCS.NS:[-0-9]+", b"TCS.NS:0001-01-01", re.sub(rb"(data_through\": \")[-0-9]+", rb"\g<1>0001-01-01", line)
+        ),
+        "before 1900-01-01",
+    ),
+    "an endless horizon": (
+        lambda line: line.replace(b'days": 5', b'days": 5' + b"0" * 300).replace(b':5"', b":5" + b"0" * 300 + b'"'),
+        "above 1,000,000",
     ),
     "a list for a number": (lambda line: line.replace(b'"confidence": 0.75', b'"confidence": [1]'), "not a number"),
     "a text for evidence": (lambda line: line.replace(b'"opinions": {', b'"opinions": "x", "other": {'), "wrong form"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
-from commands import files_under, log_of, predict
+from commands import BARE, PROJECT, files_under, log_of, predict
 
 from stockml.sample import SAMPLE_SYMBOLS, sample_bars
 
@@ -109,6 +110,17 @@ def test_dry_run_and_explain_write_nothing(tmp_path: Path) -> None:
         assert step in told.out
 
 
+def test_a_dry_run_claims_nothing_of_the_log(tmp_path: Path) -> None:
+    dry = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY, "--dry-run")
+    assert "there already" not in dry.out and "Nothing is logged by a dry run." in dry.out
+
+
+def test_a_day_far_ahead_acts_as_today_with_lines_due(tmp_path: Path) -> None:
+    predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY)
+    ran = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", "9999-12-31")
+    assert ran.code == 0 and log_of(tmp_path)[0]["status"] == "verified"
+
+
 def test_everything_simulated_says_so(tmp_path: Path) -> None:
     assert "simulated" in predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY).out
     assert "simulated" in predict(*SIM, "--home", tmp_path, "--as-of", DAY, "--explain", "SIM-ALPHA").out
@@ -184,8 +196,17 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--symbols-file", "/nonexistent/list"), 2, "/nonexistent/list: cannot be read"),
         (("--source", "sample:x"), 2, "'sample:x' is none of yahoo, csv:DIR and sample"),
         (("--source", "csv:/nonexistent"), 2, "'csv:/nonexistent' names no folder"),
+        (("--source", f"csv:/{'x' * 300}"), 2, "cannot be looked at (File name too long); name another folder"),
         (("--horizon", "0"), 2, "'0' is not a whole number above 0"),
+        (("--horizon", "1001"), 2, "'1001' is above 1,000"),
+        (("--horizon", "9" * 30), 2, "is above 1,000"),
         (("--as-of", "yesterday"), 2, "'yesterday' is not a day"),
+        (("--as-of", "0001-01-01"), 2, "'0001-01-01' is not a day since 1900"),
+        (("--as-of", "20260302"), 2, "'20260302' is not a day since 1900; write it as YYYY-MM-DD"),
+        (("--status", "--verify"), 2, "--status and --verify-only do not go together"),
+        (("--status", "--explain", "SIM-ALPHA"), 2, "--status and --explain do not go together"),
+        (("--report", "--dry-run"), 2, "--report and --dry-run do not go together"),
+        (("--self-check", "--status"), 2, "--self-check and --status do not go together"),
         (("--explain", "../x"), 2, "'../x' is not a symbol"),
         (("--log-file", "/nonexistent/log"), 2, "/nonexistent/log: cannot be written"),
     ],
@@ -215,6 +236,33 @@ def test_a_malformed_file_fails_its_own_symbol_only(
     ran = predict(*options, "--as-of", DAY)
     assert ran.code == 1 and words in ran.err and "Traceback" not in ran.err
     assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
+
+
+def test_where_no_stock_could_be_predicted_nothing_is_said_of_what_is_due(tmp_path: Path) -> None:
+    ran = predict(*SIM, "--symbols", "SIM-NOBODY", "--home", tmp_path, "--as-of", DAY)
+    assert (ran.code, ran.out) == (3, "Nothing could be predicted.\n")
+
+
+@pytest.mark.parametrize("factor", [1e14, 1e-18])
+def test_absurd_prices_fail_their_own_symbol_only(tmp_path: Path, csv_folder: Path, factor: float) -> None:
+    import pandas as pd
+
+    bars = pd.read_csv(csv_folder / "SIM-ALPHA.csv", index_col="Date")
+    prices = ["Open", "High", "Low", "Close", "Adj Close"]
+    (bars.assign(**{name: bars[name] * factor for name in prices})).to_csv(csv_folder / "SIM-ALPHA.csv")
+    options = ("--source", f"csv:{csv_folder}", "--symbols", "SIM-ALPHA", "SIM-BETA", "--home", tmp_path / "home")
+    ran = predict(*options, "--as-of", DAY)
+    assert ran.code == 1 and "SIM-ALPHA" in ran.err and "Traceback" not in ran.err
+    assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
+
+
+@pytest.mark.parametrize("option", ["--home", "--source"])
+def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path, option: str) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    Path(folder).mkdir()
+    ran = predict(*SIM, "--home", tmp_path, option, f"csv:{folder}" if option == "--source" else folder)
+    assert ran.code == 2 and "is no text in UTF-8" in ran.err and "Traceback" not in ran.err
+    assert [path.name for path in tmp_path.rglob("*")] == [Path(folder).name]
 
 
 def test_a_folder_that_cannot_be_made_ends_in_a_sentence(tmp_path: Path) -> None:
@@ -251,16 +299,40 @@ def test_the_log_file_rotates_at_a_megabyte_and_five_are_kept(tmp_path: Path) ->
     assert not (tmp_path / "log.6").exists()
 
 
-def test_a_reader_that_leaves_is_no_failure(tmp_path: Path) -> None:
-    import subprocess
-
-    from commands import BARE, PROJECT
-
-    command = f"{PROJECT}/realtime_predictor.py --source sample --home {tmp_path} --as-of {DAY} | head -n 1"
-    done = subprocess.run(
+def in_shell(home: Path, *options: str, then: str) -> subprocess.CompletedProcess[str]:
+    """A run of the predictor in a shell, its output sent elsewhere; where to is said last."""
+    command = f"{PROJECT}/realtime_predictor.py --source sample --home {home} --as-of {DAY} {' '.join(options)} {then}"
+    return subprocess.run(
         ["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True, env=BARE, check=False
     )
+
+
+@pytest.mark.parametrize(
+    "options", [(), ("--json",), ("--explain", "SIM-ALPHA"), ("--status",), ("--status", "--json")]
+)
+@pytest.mark.parametrize("reader", ["| head -n 1", "| true"])
+def test_a_reader_that_leaves_is_no_failure(tmp_path: Path, options: tuple[str, ...], reader: str) -> None:
+    done = in_shell(tmp_path, *options, then=reader)
+    assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr and "Broken" not in done.stderr
+
+
+@pytest.mark.parametrize("options", [(), ("--json",), ("--status",), ("--status", "--json")])
+def test_output_that_cannot_be_written_ends_in_a_plain_sentence(tmp_path: Path, options: tuple[str, ...]) -> None:
+    done = in_shell(tmp_path, *options, then="> /dev/full")
+    said = done.stderr.splitlines()[-1]
+    assert (done.returncode, said) == (
+        3,
+        "stdout: cannot be written (No space left on device); what was finished is saved",
+    )
+    if "--status" not in options:
+        assert len(log_of(tmp_path)) == 10
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-"])
+def test_a_run_without_stdout_or_stderr_does_its_work(tmp_path: Path, stream: str) -> None:
+    assert in_shell(tmp_path, then=stream).returncode == 0
+    assert len(log_of(tmp_path)) == 10
 
 
 def test_the_page_is_renewed_by_a_run_and_written_where_asked(tmp_path: Path) -> None:

@@ -138,6 +138,8 @@ def with_one(column, value):
         (nan_close, "missing_price", "dropped", 1),
         (zero_open, "not_positive", "dropped", 2),
         (negative_adjusted, "not_positive_adjusted", "dropped", 40),
+        (lambda raw: rescale(raw, slice(200, 201), 1e14), "not_a_price", "dropped", 1),
+        (lambda raw: rescale(raw, slice(200, 201), 1e-15), "not_a_price", "dropped", 1),
         (inverted, "high_low", "dropped", 1),
         (close_above_high, "high_low", "dropped", 1),
         (wild, "wild_range", "dropped", 1),
@@ -197,6 +199,23 @@ def test_what_no_dropping_mends_is_refused(spoil, kind):
     with pytest.raises(PriceError, match=r"^TCS\.NS: ") as refusal:
         check(spoil(market()))
     assert refusal.value.kind == (kind or "adjustment_jump")
+
+
+def test_a_table_too_short_for_what_was_dropped_says_so():
+    raw = rescale(market(), slice(10, None), -1.0)
+    with pytest.raises(PriceError) as refusal:
+        check(raw)
+    assert str(refusal.value) == (
+        f"TCS.NS: 10 daily bars, need 30 ({N_DAYS - 10} bars ({raw.index[10].date()} to {raw.index[-1].date()}) "
+        "with a price of zero or below dropped); get its prices anew"
+    )
+
+
+def test_a_table_too_short_by_the_day_looked_at_says_nothing_of_later_days():
+    raw = market()
+    with pytest.raises(PriceError) as refusal:
+        check(raw, limit=raw.index[9].date())
+    assert str(refusal.value) == "TCS.NS: 10 daily bars, need 30; ask again when it has traded longer"
 
 
 def test_a_refusal_names_the_day_the_figures_and_the_remedy():

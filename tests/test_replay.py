@@ -146,6 +146,7 @@ def test_it_refuses_a_home_with_live_predictions(tmp_path: Path) -> None:
         (("--replay", START, "2999-02-13", *TWO), "has not closed yet"),
         (("--replay", START, "2026-02-20", *TWO, "--as-of", "2026-02-20"), "--replay and --as-of do not go together"),
         (("--replay", START, "2026-02-20", *TWO, "--dry-run"), "--replay and --dry-run do not go together"),
+        (("--replay", START, "2026-02-20", *TWO, "--report"), "--replay and --report do not go together"),
     ],
 )
 def test_what_cannot_be_carried_on_is_refused_in_words(

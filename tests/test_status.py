@@ -144,6 +144,12 @@ def test_a_run_that_failed_alarms_with_its_own_messages(tmp_path: Path) -> None:
     assert len(alarms) == 7 and "3 more failures" in alarms[-1], "a long list is cut short"
 
 
+def test_what_a_run_settled_may_have_expired(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 1, 30)
+    ended(home, settled=["one that was verified", "one that expired"])
+    assert "went well: 2 logged, 2 settled" in state_of(home).to_text()
+
+
 def test_a_run_that_never_ended_alarms_after_an_hour(tmp_path: Path) -> None:
     home, _ = made_up_home(tmp_path, 1, 30)
     begin_run(home, NOW, None)
