@@ -16,6 +16,7 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 def use_project_environment(script):  # type: ignore[no-untyped-def]
     """Run the script again in `.venv` where this Python lacks the libraries; ends the process where there is none."""
+    sys.excepthook = _tell_plainly
     for name in THREADS:
         os.environ.setdefault(name, "1")
     if sys.version_info >= (3, 11) and all(find_spec(name) is not None for name in NEEDED):
@@ -26,3 +27,11 @@ def use_project_environment(script):  # type: ignore[no-untyped-def]
         os.execv(python, [python, script, *sys.argv[1:]])
     sys.stderr.write("The libraries of this project are not installed; run `make install` in " + folder + " first.\n")
     sys.exit(NOT_DONE)
+
+
+def _tell_plainly(kind, error, trace):  # type: ignore[no-untyped-def]
+    """Who interrupts a run that still loads its libraries is told no more than that."""
+    if issubclass(kind, KeyboardInterrupt):
+        sys.stderr.write("Interrupted.\n")
+    else:
+        sys.__excepthook__(kind, error, trace)

@@ -141,7 +141,12 @@ def with_market(analyses: Iterable[Analysis]) -> list[Analysis]:
 
 
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
-    """PLAN for one stock: hear every signal, weigh it by what was learned, form a hypothesis."""
+    """PLAN for one stock: hear every signal, weigh it by what was learned, form a hypothesis.
+
+    Beyond the horizon of its models a stock is like one without any: training's priors speak of them as well.
+    """
+    if analysis.model and analysis.model.forecast.horizon < horizon:
+        analysis = replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
     heard = signals.opinions(analysis.indicators, forecast, horizon)
     weighing = learner.weigh(analysis.symbol, horizon, analysis.regime, heard, analysis.priors)

@@ -229,10 +229,10 @@ def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, byte
 
 def trained_symbols(home: Home) -> list[str]:
     """The symbols with a readable metrics.json, sorted; a damaged bundle is named when it is loaded."""
-    found = []
-    for folder in sorted(home.models.glob("[!.]*")):
+    found = set()
+    for folder in [*home.models.glob("[!.]*"), *home.models.glob(".*.old")]:  # whose replacement was interrupted
         try:
-            found.append(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
+            found.add(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return sorted(found)

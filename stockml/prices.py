@@ -19,6 +19,7 @@ from stockml.price_faults import Fault, find_demergers, find_faults
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale", "tidy"]
 
 NAMES = pd.Index(COLUMNS)
+ALSO_CALLED = {"adjusted_close": "adj_close", "adjclose": "adj_close"}
 MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
 # before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
@@ -205,6 +206,7 @@ def _named_columns(raw: pd.DataFrame) -> dict[str, pd.Series]:
         )
     frame = raw if "date" in {str(name).lower() for name in raw.columns} else raw.rename_axis("date").reset_index()
     names = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
+    names = [ALSO_CALLED.get(name, name) for name in names]
     base = [name.partition(".")[0] for name in names]  # pandas reads a second "Open" as "Open.1"
     twice = sorted({name for name in COLUMNS if base.count(name) > 1})
     if twice:

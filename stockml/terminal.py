@@ -102,7 +102,8 @@ def tell(
         written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
         print(f"{'Nothing is logged by a dry run.' if run.args.dry_run else written} {NO_ADVICE}")
     elif not settled and not waits:
-        print("Nothing could be predicted." if run.failures else "Nothing is due.")
+        aim = "settled" if run.args.verify_only else "predicted"
+        print(f"Nothing could be {aim}." if run.failures else "Nothing is due.")
 
 
 def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:

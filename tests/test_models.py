@@ -92,6 +92,9 @@ def test_a_saved_bundle_comes_back_whole(home: Home, table: PriceTable, contents
     assert sorted(path.name for path in folder_of(home).iterdir()) == sorted([*contents, METRICS_FILE])
     assert (home.validation / "MADE_NS.csv").read_text().startswith("date,actual_pct\n")
     assert models.trained_symbols(home) == [table.symbol]
+    folder = models.bundle_folder(home, table.symbol)
+    folder.rename(folder.with_name(f".{folder.name}.old"))  # as where putting new ones in place was interrupted
+    assert models.trained_symbols(home) == [table.symbol]
     assert models.read_metrics(home, table.symbol)["trained_at"] == bundle.trained_at
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
 import subprocess
 from pathlib import Path
@@ -243,6 +244,16 @@ def test_where_no_stock_could_be_predicted_nothing_is_said_of_what_is_due(tmp_pa
     assert (ran.code, ran.out) == (3, "Nothing could be predicted.\n")
 
 
+def test_where_nothing_due_could_be_looked_up_it_is_not_said_that_nothing_is_due(
+    tmp_path: Path, csv_folder: Path
+) -> None:
+    options = ("--source", f"csv:{csv_folder}", "--symbols", "SIM-ALPHA", "--home", tmp_path / "home")
+    assert predict(*options, "--as-of", "2026-02-10").code == 0
+    (csv_folder / "SIM-ALPHA.csv").unlink()
+    ran = predict(*options, "--as-of", DAY, "--verify-only")
+    assert ran.code in {1, 3} and "Nothing is due" not in ran.out and "SIM-ALPHA" in ran.err
+
+
 @pytest.mark.parametrize("factor", [1e14, 1e-18])
 def test_absurd_prices_fail_their_own_symbol_only(tmp_path: Path, csv_folder: Path, factor: float) -> None:
     import pandas as pd
@@ -254,6 +265,12 @@ def test_absurd_prices_fail_their_own_symbol_only(tmp_path: Path, csv_folder: Pa
     ran = predict(*options, "--as-of", DAY)
     assert ran.code == 1 and "SIM-ALPHA" in ran.err and "Traceback" not in ran.err
     assert [line["symbol"] for line in log_of(tmp_path / "home")] == ["SIM-BETA"]
+
+
+def test_interrupted_while_it_loads_its_libraries_it_says_no_more(tmp_path: Path) -> None:
+    (tmp_path / "argparse.py").write_text("raise KeyboardInterrupt\n")
+    ran = predict("--help", env={"PYTHONPATH": str(tmp_path)})
+    assert (ran.code, ran.out, ran.err) == (-signal.SIGINT, "", "Interrupted.\n")
 
 
 @pytest.mark.parametrize("option", ["--home", "--source"])

@@ -73,6 +73,9 @@ def test_a_sound_table_passes_whole_and_unchanged():
 
 
 def test_without_adjusted_closes_the_close_serves():
+    for name in ("Adjusted Close", "adjclose", "ADJ CLOSE"):
+        renamed = check(market().rename(columns={"Adj Close": name}))
+        pd.testing.assert_frame_equal(renamed.frame, check(market()).frame)
     table = check(market().drop(columns="Adj Close"))
     pd.testing.assert_series_equal(table.frame["adj_close"], table.frame["close"], check_names=False)
 

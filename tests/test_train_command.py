@@ -114,8 +114,13 @@ def test_models_serve_shorter_horizons_and_not_longer_ones(trained_home: Path) -
     assert predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 3).err == ""
     longer = predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 8)
     assert longer.code == 0 and "its model looks 5 sessions ahead, so signals alone serve" in longer.err
-    heard = [set(line["evidence"]["opinions"]) for line in log_of(trained_home)]
+    lines = log_of(trained_home)
+    heard = [set(line["evidence"]["opinions"]) for line in lines]
     assert all("lstm" in names for names in heard[:3]) and not any("lstm" in names for names in heard[3:])
+    (trained_home / "ml_training_data/models").rename(trained_home / "elsewhere")
+    alone = trained_home / "alone"
+    assert predict(*SIM, "--symbols", *TRAINED, "--home", alone, "--as-of", TRAINED_AS_OF, "--horizon", 8).code == 0
+    assert log_of(alone) == lines[3:] and any(line["predicted_change_pct"] for line in lines[3:])
 
 
 @pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])
