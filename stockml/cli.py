@@ -1,4 +1,4 @@
-"""What both commands share: what a run knows, its messages and exit codes, and how it ends.
+"""What both commands share: what a run knows, its exit codes, and how it ends.
 
 Standard library only: `--help` and a run with nothing to do must not wait for anything heavier.
 """
@@ -8,8 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import logging.handlers
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
-from stockml import __version__
+from stockml import __version__, messages
 from stockml.failures import UNKNOWN_SYMBOL, Failure
 from stockml.feed import FeedSettings
 from stockml.files import StorageError
@@ -227,7 +225,8 @@ def _read_symbols(path: Path | None) -> list[str]:
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: cannot be read as a list of symbols ({_cause(error)}); name another file") from None
+        why = messages.cause(error)
+        raise UsageError(f"{path}: cannot be read as a list of symbols ({why}); name another file") from None
     return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
 
 
@@ -263,47 +262,15 @@ def _model_sources(home: Home) -> Iterable[str]:
             continue  # a damaged model is named where it is used
 
 
-def _cause(error: BaseException | None) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-
-
-class _Messages(logging.StreamHandler):
-    """To stderr as it is at each message: while a bar is drawn there, above it."""
-
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
-
-
-class _LogFile(logging.handlers.RotatingFileHandler):
-    """The file of --log-file; one that cannot be written any more is given up with a word, and the run goes on."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        error = sys.exc_info()[1]
-        self.setLevel(logging.CRITICAL + 1)
-        log.error("%s: cannot be written (%s); no more messages go there", self.baseFilename, _cause(error))
-
-
 def configure_messages(args: argparse.Namespace) -> None:
-    """Send messages to stderr, one plain line each, and to the log file with time and level."""
-    level = logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING
-    log.handlers.clear()
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    terminal = _Messages()
-    terminal.setLevel(level)
-    terminal.setFormatter(logging.Formatter("%(message)s"))
-    log.addHandler(terminal)
+    """Send messages where the options say; UsageError where they cannot go there."""
+    messages.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
     if args.log_file is not None:
         try:
-            file = _LogFile(args.log_file, maxBytes=1_000_000, backupCount=5, encoding="utf-8")
+            messages.to_file(args.log_file)
         except OSError as error:
-            raise UsageError(f"{args.log_file}: cannot be written ({_cause(error)}); name another --log-file") from None
-        file.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        log.addHandler(file)
+            why = messages.cause(error)
+            raise UsageError(f"{args.log_file}: cannot be written ({why}); name another --log-file") from None
 
 
 def print_json(result: dict[str, Any]) -> None:
@@ -313,7 +280,7 @@ def print_json(result: dict[str, Any]) -> None:
 
 def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
-    _open_closed_streams()
+    messages.open_closed_streams()
     try:
         configure_messages(args)
         exit_code = main(args)
@@ -329,23 +296,11 @@ def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> 
         log.error("Interrupted; what was finished is saved.")
         return 130
     except BrokenPipeError:
-        _give_up_stdout()
+        messages.give_up_stdout()
         return DONE
     except OSError as error:
         if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
             raise
-        _give_up_stdout()
-        log.error("stdout: cannot be written (%s); what was finished is saved", _cause(error))
+        messages.give_up_stdout()
+        log.error("stdout: cannot be written (%s); what was finished is saved", messages.cause(error))
         return NOTHING_DONE
-
-
-def _open_closed_streams() -> None:
-    """Whoever starts a run without stdout or stderr hears nothing of it, which is no reason to fail."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-
-
-def _give_up_stdout() -> None:
-    """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,71 @@
+"""Where a run's words go: stderr, the log file, stdout; and what is done where one of them cannot take them."""
+
+from __future__ import annotations
+
+import logging
+import logging.handlers
+import os
+import sys
+from pathlib import Path
+from typing import TextIO
+
+LOG_FILE_BYTES, LOG_FILES_KEPT = 1_000_000, 5
+
+log = logging.getLogger("stockml")
+
+
+def to_stderr(level: int) -> None:
+    """From now on send messages of that level to stderr, one plain line each, and nowhere else."""
+    log.handlers.clear()
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    _add(_Terminal(), "%(message)s", level)
+
+
+def to_file(path: Path) -> None:
+    """Send all messages to a file too, with time and level; OSError where it cannot be written."""
+    file = _LogFile(path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8")
+    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.INFO)
+
+
+def _add(handler: logging.Handler, form: str, level: int) -> None:
+    handler.setFormatter(logging.Formatter(form))
+    handler.setLevel(level)
+    log.addHandler(handler)
+
+
+class _Terminal(logging.StreamHandler):
+    """To stderr as it is at each message: while a bar is drawn there, above it."""
+
+    def __init__(self) -> None:
+        logging.Handler.__init__(self)
+
+    @property
+    def stream(self) -> TextIO:
+        return sys.stderr
+
+
+class _LogFile(logging.handlers.RotatingFileHandler):
+    """One that cannot be written any more is given up with a word, and the run goes on."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
+        error = sys.exc_info()[1]
+        self.setLevel(logging.CRITICAL + 1)
+        log.error("%s: cannot be written (%s); no more messages go there", self.baseFilename, cause(error))
+
+
+def open_closed_streams() -> None:
+    """Whoever starts a run without stdout or stderr hears nothing of it, which is no reason to fail."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+
+
+def give_up_stdout() -> None:
+    """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def cause(error: BaseException | None) -> str:
+    """The system's own words for what went wrong, without number and path."""
+    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)
