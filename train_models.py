@@ -51,7 +51,6 @@ EXAMPLES = """examples:
 
 Forecasts are no financial advice."""
 
-SESSIONS_A_YEAR = 252
 STAGES = ("prepare", "learn_together", "tune", "finish")  # of each stock, on whichever process
 
 
@@ -155,9 +154,9 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     """FETCH the years to learn from, and before them what the first day's indicators look back on."""
     if not symbols:
         return {}
-    from stockml.features import HISTORY_SESSIONS
+    from stockml.material import sessions_needed
 
-    return run.fetch(symbols, run.args.years * SESSIONS_A_YEAR + HISTORY_SESSIONS)
+    return run.fetch(symbols, sessions_needed(run.args.years))
 
 
 def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None) -> list[dict[str, Any]]:

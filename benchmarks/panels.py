@@ -129,7 +129,7 @@ def walk(panel: Panel, priors: Callable[[str], Priors] = lambda symbol: Priors()
 
 
 def predicted(learner: Learner, made_on: str, stock: Day, priors: Priors) -> tuple[Prediction, dict[str, object]]:
-    weighing = learner.weigh(stock.symbol, HORIZON, stock.regime, stock.opinions, priors)
+    weighing = learner.weigh(stock.symbol, HORIZON, stock.opinions, priors)
     change = round(weighing.change_pct, 4)
     confidence = learner.confidence(stock.symbol, HORIZON, stock.inputs, change)
     line = Prediction(

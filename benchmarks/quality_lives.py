@@ -107,10 +107,8 @@ class Partial(Learner):
         evidence = replace(prediction.evidence, opinions=self._heard(prediction.evidence.opinions))
         super().learn(replace(prediction, evidence=evidence))
 
-    def weigh(
-        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors | None = None
-    ) -> Weighing:
-        return super().weigh(symbol, horizon, regime, self._heard(opinions), priors or Priors())
+    def weigh(self, symbol: str, horizon: int, opinions: Mapping[str, float], priors: Priors | None = None) -> Weighing:
+        return super().weigh(symbol, horizon, self._heard(opinions), priors or Priors())
 
     def _heard(self, opinions: Mapping[str, float]) -> dict[str, float]:
         return {name: value for name, value in opinions.items() if self._is_heard(name)}
@@ -133,10 +131,8 @@ class Alone(Learner):
     def learn(self, prediction: Prediction) -> None:
         self._of(prediction.symbol).learn(prediction)
 
-    def weigh(
-        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors | None = None
-    ) -> Weighing:
-        return self._of(symbol).weigh(symbol, horizon, regime, opinions, priors or Priors())
+    def weigh(self, symbol: str, horizon: int, opinions: Mapping[str, float], priors: Priors | None = None) -> Weighing:
+        return self._of(symbol).weigh(symbol, horizon, opinions, priors or Priors())
 
     def confidence(self, symbol: str, *question: Any, **more: Any) -> Confidence:
         return self._of(symbol).confidence(symbol, *question, **more)

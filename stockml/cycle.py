@@ -149,7 +149,7 @@ def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
         analysis = replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
     heard = signals.opinions(analysis.indicators, forecast, horizon)
-    weighing = learner.weigh(analysis.symbol, horizon, analysis.regime, heard, analysis.priors)
+    weighing = learner.weigh(analysis.symbol, horizon, heard, analysis.priors)
     return Plan(
         analysis=analysis,
         horizon=horizon,

@@ -261,15 +261,11 @@ class Learner:
         self._horizons[horizon] = known = self._at(horizon)
         known.learn(prediction)
 
-    def weigh(
-        self, symbol: str, horizon: int, regime: str, opinions: Mapping[str, float], priors: Priors = NO_PRIORS
-    ) -> Weighing:
+    def weigh(self, symbol: str, horizon: int, opinions: Mapping[str, float], priors: Priors = NO_PRIORS) -> Weighing:
         """The weights of a stock's signals now.
 
         Parameters
         ----------
-        regime : str
-            Not used: weights of each regime were tried and did worse, as LEARNING.md shows.
         opinions : mapping
             Each signal's forecast in % at the target; a rule's is SPEC's weight times 5.
         """

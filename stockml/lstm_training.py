@@ -2,7 +2,7 @@
 
 Plain NumPy on one thread, with buffers that serve every stock of a process: nothing is compiled or traced, memory stays
 flat, the same seed gives the same bits. Large matrix products take most of the time, as they should. What is learned
-from which days is left to `training`.
+from which days is left to `pool` and `finishing`.
 """
 
 from __future__ import annotations

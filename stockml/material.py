@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml import lstm
-from stockml.features import Split, change_pct, feature_table, split_rows, usable_rows
+from stockml.features import HISTORY_SESSIONS, Split, change_pct, feature_table, split_rows, usable_rows
 from stockml.lstm import Float32, Scaler
 from stockml.lstm_training import Samples
 from stockml.models import feature_names
@@ -73,6 +73,11 @@ class Material:
     def answered_before(self, rows: NDArray[np.int64], day: np.datetime64) -> NDArray[np.int64]:
         """Those of the rows whose answer was known before that day."""
         return rows[self.dates[rows + self.horizon] < day]
+
+
+def sessions_needed(years: int) -> int:
+    """Of prices: the years learned from, and before them what the first day's indicators look back on."""
+    return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 
 
 def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Material:

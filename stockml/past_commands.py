@@ -59,12 +59,14 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
     """Each stock's bars, for analyses of all evenings from `first` to `last`; what cannot be had is told."""
     from stockml.evenings import Evenings
     from stockml.feed import FeedSettings
+    from stockml.material import sessions_needed
     from stockml.models import SESSIONS_NEEDED
-    from stockml.replay_models import SESSIONS_OF_TRAINING
     from stockml.sessions import Clock
     from stockml.sources import fetch_bars, span_of
+    from stockml.training import TrainingSettings
 
-    back = max(SESSIONS_NEEDED, SESSIONS_OF_TRAINING if run.args.retrain else 0) + (last - first).days + 1
+    of_training = sessions_needed(TrainingSettings().years) if run.args.retrain else 0
+    back = max(SESSIONS_NEEDED, of_training) + (last - first).days + 1
     clock = Clock(run.clock.now, last)
     spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
     with cli.timed(run, "fetch"), progress(run.args) as tell:

@@ -16,9 +16,9 @@ from pathlib import Path
 
 from stockml import models
 from stockml.failures import FetchError
-from stockml.features import HISTORY_SESSIONS
 from stockml.files import replace_folder
 from stockml.home import Home
+from stockml.material import sessions_needed
 from stockml.models import ModelBundle, ModelError
 from stockml.past import Opinions, PastStock
 from stockml.prices import PriceTable
@@ -28,8 +28,6 @@ from stockml.sources import span_of
 from stockml.training import TrainingFailure, TrainingSettings, save, train
 from stockml.workers import Crew
 
-SESSIONS_A_YEAR = 252
-SESSIONS_OF_TRAINING = TrainingSettings().years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 WORTH_A_CREW = 2000  # forecasts; starting processes takes as long as making so many
 
 
@@ -101,9 +99,8 @@ def train_into(
     tables: dict[str, PriceTable] = {}
     failures: list[TrainingFailure] = []
     for stock in stocks:
-        back = settings.years * SESSIONS_A_YEAR + HISTORY_SESSIONS
         try:
-            tables[stock.symbol] = stock.evenings.table(span_of(stock.symbol, back, clock))
+            tables[stock.symbol] = stock.evenings.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
         except FetchError as error:
             failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
     for trained in train(tables, settings, tell):

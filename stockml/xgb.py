@@ -1,7 +1,7 @@
 """The gradient-boosted forecaster: a day's features -> the change in % at the horizon.
 
 One hundred trees of depth 6, fitted by XGBoost and kept as its scikit-learn model; a flattened copy forecasts without
-either library. Which days are learned from, and how far the forecast is believed, is left to `training`.
+either library. Which days are learned from, and how far the forecast is believed, is left to `pool`.
 """
 
 from __future__ import annotations

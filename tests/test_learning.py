@@ -80,7 +80,7 @@ histories = st.lists(outcomes, max_size=25)
 
 def test_with_nothing_known_the_fixed_rule_speaks():
     opinions = {"macd_positive": 1.0, "golden_cross": 2.0, "regime_bullish": 1.5, "lstm": 3.0}
-    weighing = Learner().weigh("AAA", 5, "bullish", opinions, Priors())
+    weighing = Learner().weigh("AAA", 5, opinions, Priors())
     assert weighing.weights == {"macd_positive": 0.2, "golden_cross": 0.4, "regime_bullish": 0.3}
     assert weighing.magnitude == 1.0
     assert weighing.change_pct == pytest.approx(4.5)
@@ -88,11 +88,11 @@ def test_with_nothing_known_the_fixed_rule_speaks():
 
 @pytest.mark.parametrize(("horizon", "magnitude"), [(1, 0.4472), (5, 1.0), (10, 1.4142), (20, 2.0)])
 def test_another_horizon_starts_with_the_root_of_time(horizon, magnitude):
-    assert Learner().weigh("AAA", horizon, "sideways", RULES, Priors()).magnitude == magnitude
+    assert Learner().weigh("AAA", horizon, RULES, Priors()).magnitude == magnitude
 
 
 def test_priors_give_forecasters_a_voice_and_shrink():
-    weighing = Learner().weigh("AAA", 5, "sideways", {"lstm": 2.0, "macd_positive": 1.0}, Priors({"lstm": 0.5}, 0.4))
+    weighing = Learner().weigh("AAA", 5, {"lstm": 2.0, "macd_positive": 1.0}, Priors({"lstm": 0.5}, 0.4))
     assert weighing.weights == {"lstm": 0.2, "macd_positive": 0.2}
     assert weighing.magnitude == 0.4
 
@@ -100,9 +100,9 @@ def test_priors_give_forecasters_a_voice_and_shrink():
 def test_outcomes_move_what_training_found_less_than_what_nobody_has_measured():
     lines = [verified({"macd_positive": 1.0}, 1.0, day=day) for day in range(1, 25)]
     heard, learner = {"macd_positive": 1.0}, folded(lines)
-    untrained = learner.weigh("AAA", 5, "sideways", heard, Priors()).weights["macd_positive"] - 0.2
+    untrained = learner.weigh("AAA", 5, heard, Priors()).weights["macd_positive"] - 0.2
     priors = Priors({"macd_positive": 1.0})
-    trained = learner.weigh("AAA", 5, "sideways", heard, priors).weights["macd_positive"] - 0.2
+    trained = learner.weigh("AAA", 5, heard, priors).weights["macd_positive"] - 0.2
     assert abs(trained) < abs(untrained)
 
 
@@ -125,7 +125,7 @@ def test_what_is_aimed_at_misses_least_where_errors_are_shares_of_the_price_that
 
 def test_a_signal_that_was_wrong_loses_weight_and_one_that_was_right_gains():
     lines = [verified({"macd_positive": 1.0}, 2.0), verified({"golden_cross": 2.0}, -3.0)] * 60
-    trusts = folded(lines).weigh("AAA", 5, "sideways", RULES, Priors()).weights
+    trusts = folded(lines).weigh("AAA", 5, RULES, Priors()).weights
     assert trusts["macd_positive"] > 0.2
     assert trusts["golden_cross"] < 0.4
 
@@ -134,7 +134,7 @@ def test_below_half_accurate_the_magnitude_falls():
     learner, before = Learner(), 1.0
     for _ in range(15):
         learner.learn(verified({"golden_cross": 2.0}, 14.0))
-        magnitude = learner.weigh("AAA", 5, "sideways", RULES, Priors()).magnitude
+        magnitude = learner.weigh("AAA", 5, RULES, Priors()).magnitude
         before, fell = magnitude, magnitude <= before
         assert fell
     assert before < 0.9
@@ -145,7 +145,7 @@ def test_below_half_accurate_the_magnitude_falls():
 def test_folding_in_chunks_equals_folding_at_once(lines, cut):
     whole = folded(lines)
     first = folded(lines[:cut])
-    first.weigh("BBB", 5, "sideways", RULES | {"pattern_9": 1.0}, Priors())  # asking changes nothing
+    first.weigh("BBB", 5, RULES | {"pattern_9": 1.0}, Priors())  # asking changes nothing
     resumed = folded(lines[cut:], Learner.from_state(json.loads(json.dumps(first.to_state()))))
     assert json.dumps(resumed.to_state()) == json.dumps(whole.to_state())
 
@@ -186,7 +186,7 @@ def ended(line, accurate, price_factor):
 )
 def test_wild_lines_leave_finite_beliefs(lines, opinions, change):
     learner = folded(lines)
-    weighing = learner.weigh("AAA", 5, "volatile", opinions, Priors({"lstm": 1.0}))
+    weighing = learner.weigh("AAA", 5, opinions, Priors({"lstm": 1.0}))
     assert math.isfinite(weighing.change_pct)
     confidence = learner.confidence("AAA", 5, {"volatility_1": 1e300}, change)
     assert 0 <= confidence.probability <= 1
@@ -201,16 +201,14 @@ def test_each_stock_learns_its_own_beside_all_stocks():
         lines += [verified({"golden_cross": 2.0}, 0.0, symbol="CCC", day=day)]
     learner = folded(lines)
     right, wrong, neither = (
-        learner.weigh(symbol, 5, "bullish", RULES, Priors()).weights["golden_cross"] for symbol in ("AAA", "BBB", "CCC")
+        learner.weigh(symbol, 5, RULES, Priors()).weights["golden_cross"] for symbol in ("AAA", "BBB", "CCC")
     )
     assert wrong < neither < right
 
 
 def test_a_pattern_s_number_does_not_matter_for_its_trust():
     learner = folded([verified({"pattern_3": 1.0}, 3.0, day=1 + day) for day in range(20)])
-    heard = {
-        name: learner.weigh("NEW", 5, "bullish", {name: 1.0}, Priors()).weights for name in ("pattern_3", "pattern_7")
-    }
+    heard = {name: learner.weigh("NEW", 5, {name: 1.0}, Priors()).weights for name in ("pattern_3", "pattern_7")}
     assert heard["pattern_3"]["pattern_3"] == heard["pattern_7"]["pattern_7"] > 0
 
 
@@ -221,16 +219,16 @@ def test_priors_fade_as_outcomes_speak_against_them():
         for day in range(25)
         for symbol in SYMBOLS
     ]
-    before = Learner().weigh("AAA", 5, "bullish", {"lstm": 2.0}, priors).weights
-    after = folded(lines).weigh("AAA", 5, "bullish", {"lstm": 2.0}, priors).weights
+    before = Learner().weigh("AAA", 5, {"lstm": 2.0}, priors).weights
+    after = folded(lines).weigh("AAA", 5, {"lstm": 2.0}, priors).weights
     assert before == {"lstm": 0.4}
     assert after["lstm"] < 0.2
 
 
 def test_horizons_learn_apart():
     learner = folded([verified({"macd_positive": 1.0}, -4.0)] * 10)
-    assert learner.weigh("AAA", 5, "sideways", RULES, Priors()).magnitude < 1
-    assert learner.weigh("AAA", 10, "sideways", RULES, Priors()).weights["macd_positive"] == 0.2
+    assert learner.weigh("AAA", 5, RULES, Priors()).magnitude < 1
+    assert learner.weigh("AAA", 10, RULES, Priors()).weights["macd_positive"] == 0.2
 
 
 def test_a_state_of_another_version_is_refused():
