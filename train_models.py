@@ -29,7 +29,8 @@ from typing import TYPE_CHECKING, Any
 from stockml import cli, options
 from stockml.cli import Run
 from stockml.failures import Failure
-from stockml.files import one_at_a_time, write_whole
+from stockml.files import write_whole
+from stockml.locking import exclusive
 
 if TYPE_CHECKING:
     from stockml.prices import PriceTable
@@ -50,8 +51,6 @@ EXAMPLES = """examples:
     ./train_models.py --source sample --home ~/stock-trial --symbols SIM-ALPHA SIM-BETA
 
 Forecasts are no financial advice."""
-
-STAGES = ("prepare", "learn_together", "tune", "finish")  # of each stock, on whichever process
 
 
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
@@ -207,7 +206,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     settings = {name: getattr(run.args, name) for name in names}
     exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
-    with one_at_a_time(run.home.training_lock):
+    with exclusive(run.home.training_lock):
         while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
             time.sleep(0.1)  # another run ended in this very second
         write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
@@ -224,7 +223,8 @@ def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | No
         cli.print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
     elif not run.args.quiet:
         terminal.tell_training(run, results, session_file)
-    of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in STAGES} if results else {}
+    stages = results[0]["seconds"] if results else ()
+    of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in stages}
     told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in {**run.seconds, **of_stocks}.items())
     cli.log.info("Seconds, the stages of single stocks added up: %s.", told or "none")
     return exit_code

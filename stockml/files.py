@@ -115,22 +115,6 @@ def _open_alone(temporary: Path) -> int:
             os.close(descriptor)  # where it was renamed meanwhile, these are another writer's finished bytes
 
 
-@contextmanager
-def one_at_a_time(lock: Path) -> Iterator[None]:
-    """Waits until no other process is in such a block of the same lock file; what is done there should be short."""
-    import fcntl
-
-    make_folder(lock.parent)
-    with storage(lock, "lock the file"):
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        with storage(lock, "lock the file"):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
-
-
 def sealed(body: bytes) -> bytes:
     """A file's content behind its checksum, so that `unsealed` can tell whether it is as it was written."""
     return hashlib.sha256(body).hexdigest().encode() + b"\n" + body
@@ -249,6 +233,11 @@ def recover_folder(target: Path) -> None:
 def _remove(folder: Path) -> None:
     if folder.exists():
         shutil.rmtree(folder)
+
+
+def moved_folders(parent: Path) -> Iterator[Path]:
+    """Folders that are, or have been, replaced: where that was interrupted, all there is of them."""
+    return parent.glob(_moved(parent / "*").name)
 
 
 def _moved(target: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import logging
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -22,8 +23,10 @@ class LockTimeout(StorageError):  # noqa: N818 - it is no error of anybody's
 
 
 @contextmanager
-def exclusive(path: Path, *, timeout: float) -> Iterator[None]:
+def exclusive(path: Path, *, timeout: float = math.inf) -> Iterator[None]:
     """Hold the lock file at `path`, waiting up to `timeout` seconds and saying so once; LockTimeout after that.
+
+    Without a timeout it waits in silence, for locks that are held for a moment only.
 
     The lock is the kernel's (flock) and ends with the process that holds it, however that ends; its files are never
     deleted, or two runs could hold two files of one name. Who waits is alone at the head of a queue, a second lock: the
@@ -65,7 +68,7 @@ class Patience:
                     f"{self.path}: another run still holds the lock after {self.timeout:g} s, nothing was changed; "
                     "run again when it has ended or allow a longer --lock-timeout"
                 )
-            if not self.said:
+            if not self.said and self.timeout < math.inf:
                 LOG.warning("another run is writing the prediction log; waiting up to %g s for it to end", self.timeout)
                 self.said = True
             time.sleep(POLL_SECONDS)

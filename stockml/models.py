@@ -25,8 +25,9 @@ from numpy.typing import NDArray
 
 from stockml import lstm
 from stockml.features import HISTORY_SESSIONS, feature_table
-from stockml.files import one_at_a_time, recover_folder, replace_folder, write_folder, write_whole
+from stockml.files import moved_folders, recover_folder, replace_folder, write_folder, write_whole
 from stockml.home import Home, folder_name
+from stockml.locking import exclusive
 from stockml.lstm import Network, Scaler
 from stockml.patterns import PatternConfig, PatternModel, normalised_windows
 from stockml.prices import PriceTable
@@ -221,7 +222,7 @@ def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, byte
     new = target.with_name(f".{target.name}.new")
     whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
     text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with one_at_a_time(home.training_lock):
+    with exclusive(home.training_lock):
         write_folder(new, {**files, METRICS_FILE: text.encode()})
         replace_folder(new, target)
         write_whole(home.validation / f"{target.name}.csv", validation)
@@ -230,7 +231,7 @@ def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, byte
 def trained_symbols(home: Home) -> list[str]:
     """The symbols with a readable metrics.json, sorted; a damaged bundle is named when it is loaded."""
     found = set()
-    for folder in [*home.models.glob("[!.]*"), *home.models.glob(".*.old")]:  # whose replacement was interrupted
+    for folder in [*home.models.glob("[!.]*"), *moved_folders(home.models)]:
         try:
             found.add(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
         except (OSError, ValueError, KeyError, TypeError):
