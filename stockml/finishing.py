@@ -103,7 +103,7 @@ def _drift_pct(pool: Pool, material: Material) -> Array:
 def _validate(material: Material, network: Network, forest: Forest) -> pd.DataFrame:
     """What is forecast on the validation days beside what happened, in %, (n_days, horizon + 4)."""
     rows = material.split.validation
-    path = network.predict(lstm.windows(material.inputs, rows))
+    path = network.predict(lstm.windows(material.inputs, rows), lstm.places_of(material.dates[rows]))
     change = forest.predict(material.features[rows])
     columns = {
         "actual_pct": material.paths_pct[rows, -1],

@@ -6,7 +6,6 @@ Each value depends on its own day and earlier ones only. What they mean for a fo
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -15,7 +14,6 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 SESSIONS_A_YEAR = 252
-_BLOCK = 48  # rows smoothed by one matrix product; any value gives the same numbers
 
 
 def sma(values: Array, window: int) -> Array:
@@ -111,11 +109,14 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
     if len(close) <= window:
         return out
     moves = np.diff(close)
-    gains, losses = _remembering(
-        ("wilder", window),
-        lambda part: _smooth(part, 1 / window, window, window - 1),
-        np.stack([np.maximum(moves, 0.0), np.maximum(-moves, 0.0)]),
-        None if memory is None else memory - 1,  # a window of `memory` closes has one change fewer
+    gains, losses = (
+        _remembering(
+            ("wilder", window),
+            lambda part: _smooth(part, 1 / window, window, window - 1),
+            one_way,
+            None if memory is None else memory - 1,  # a window of `memory` closes has one change fewer
+        )
+        for one_way in (np.maximum(moves, 0.0), np.maximum(-moves, 0.0))
     )
     total = gains + losses
     flat = total <= close[1:] * 1e-13  # what smoothing leaves of a move long ago is no move
@@ -210,44 +211,23 @@ def _ema(values: Array, window: int, first: int) -> Array:
 def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
     """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis, from row `first` on, the mean of `seed_rows` values.
 
-    Worked in blocks: inside one, y is a triangular matrix times x; only a carry passes from block to block.
+    One day after the other: of a matrix product, which would be faster, the last bits depend on the number of days.
     """
-    rows = values.shape[-1] - first
-    if rows <= 0:
+    if values.shape[-1] <= first:
         return values[..., :0]
-    kernel, decay = _block_kernel(alpha)
-    count = -(-rows // _BLOCK)
-    blocks = np.zeros((*values.shape[:-1], count * _BLOCK))
-    blocks[..., 1:rows] = values[..., first + 1 :]
-    seed = np.add.reduce(values[..., first - seed_rows + 1 : first + 1], axis=-1) / seed_rows
-    blocks[..., 0] = seed / alpha  # which is weighted by alpha like the others
-    smoothed = blocks.reshape(*values.shape[:-1], count, _BLOCK) @ kernel
-    carries = [_carried(ends, float(decay[-1])) for ends in smoothed[..., -1].reshape(-1, count).tolist()]
-    smoothed += np.array(carries).reshape(*values.shape[:-1], count, 1) * decay
-    return smoothed.reshape(blocks.shape)[..., :rows]
-
-
-def _carried(ends: list[float], left: float) -> list[float]:
-    """What each block takes over from those before it."""
-    carries = [0.0]
-    for end in ends[:-1]:
-        carries.append(end + left * carries[-1])
-    return carries
-
-
-@lru_cache(maxsize=32)
-def _block_kernel(alpha: float) -> tuple[Array, Array]:
-    decay = np.power(1 - alpha, np.arange(1, _BLOCK + 1, dtype=np.float64))
-    lag = np.arange(_BLOCK)[None, :] - np.arange(_BLOCK)[:, None]  # (from row, to row)
-    kernel = np.asarray(np.where(lag >= 0, alpha * (1 - alpha) ** np.maximum(lag, 0), 0.0))
-    return kernel, decay
+    now = np.add.reduce(values[..., first - seed_rows + 1 : first + 1], axis=-1) / seed_rows
+    later = values[..., first + 1 :].T  # a number a day, or many side by side
+    days = [now] if later.ndim > 1 else [float(now)]
+    for value in later if later.ndim > 1 else later.tolist():
+        days.append(days[-1] + alpha * (value - days[-1]))
+    return np.array(days).T
 
 
 def _padded(newest: Array, values: Array) -> Array:
-    """The newest rows of what came of values, after NaN for the others."""
-    out = np.full(values.shape, np.nan)
-    if newest.shape[-1]:
-        out[..., -newest.shape[-1] :] = newest
+    """The newest rows of what came of values, after NaN for the others, shape (n_days,)."""
+    out = np.full(len(values), np.nan)
+    if len(newest):
+        out[-len(newest) :] = newest
     return out
 
 
@@ -261,12 +241,11 @@ def _remembering(
 
     The filters are linear, so a restart in every window is one fixed set of weights: the answer to unit impulses.
     """
-    if memory is None or values.shape[-1] < memory:
+    if memory is None or len(values) < memory:
         return _padded(recursive(values), values)
     if (*key, memory) not in _RESPONSES:
         _RESPONSES[(*key, memory)] = np.ascontiguousarray(recursive(np.eye(memory))[:, -1])
-    out = np.empty(values.shape)
-    out[..., : memory - 1] = _padded(recursive(values[..., : memory - 1]), values[..., : memory - 1])
-    for row, filtered in zip(np.atleast_2d(values), np.atleast_2d(out), strict=True):
-        filtered[memory - 1 :] = np.correlate(row, _RESPONSES[(*key, memory)], mode="valid")
+    out = np.empty(len(values))
+    out[: memory - 1] = _padded(recursive(values[: memory - 1]), values[: memory - 1])
+    out[memory - 1 :] = np.correlate(values, _RESPONSES[(*key, memory)], mode="valid")
     return out

@@ -30,8 +30,9 @@ WINDOW_SESSIONS = 20  # one trading month
 CLIP = 5.0  # standard deviations: one crash day must not drown the other days of its window
 
 # Forecasts are made so many windows at a time, padded where fewer are left: the matrix products then always have the
-# same shape, and a day's last bits do not depend on how many days were asked for. Of twice as many OpenBLAS would copy
-# the weights into another order for each product, which takes longer than the product.
+# same shape, and what a window shares its block with cannot change its last bits. On some processors its place in the
+# block can, which is why a day has a place of its own. Of twice as many OpenBLAS would copy the weights into another
+# order for each product, which takes longer than the product.
 BLOCK = 8
 
 
@@ -88,27 +89,48 @@ class Network:
         kernel, bias = self.weights[-2] * factors, self.weights[-1] * factors + offsets
         return Network((*self.weights[:-2], kernel.astype(np.float32), bias.astype(np.float32)))
 
-    def predict(self, inputs: Float32) -> NDArray[np.float64]:
+    def predict(self, inputs: Float32, places: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
         """Per cent changes 1..horizon sessions ahead.
 
         Parameters
         ----------
         inputs : float32 array, shape (n_windows, WINDOW_SESSIONS, n_inputs)
+        places : int array, shape (n_windows,), optional
+            The place of each window in its block, from 0 to BLOCK - 1. A window in the same place gets the same bits,
+            whatever others are forecast with it. Without it they are placed one after the other.
 
         Returns
         -------
         array, shape (n_windows, horizon)
         """
-        padded = np.zeros((-(-len(inputs) // BLOCK) * BLOCK, *inputs.shape[1:]), dtype=np.float32)
-        padded[: len(inputs)] = inputs
-        blocks = [self._forward(padded[start : start + BLOCK]) for start in range(0, len(padded), BLOCK)]
-        return np.concatenate(blocks)[: len(inputs)].astype(np.float64) if blocks else np.empty((0, self.horizon))
+        places = np.arange(len(inputs)) % BLOCK if places is None else places
+        block = _number_among_equals(places)
+        padded = np.zeros((1 + int(block.max(initial=-1)), BLOCK, *inputs.shape[1:]), dtype=np.float32)
+        padded[block, places] = inputs
+        forecasts = np.empty((*padded.shape[:2], self.horizon))
+        for number, together in enumerate(padded):
+            forecasts[number] = self._forward(together)
+        return forecasts[block, places]
 
     def _forward(self, block: Float32) -> Float32:
         sequence = np.ascontiguousarray(block.transpose(1, 0, 2))  # (days, batch, inputs)
         for layer in range(LAYERS):
             sequence = _layer(sequence, *self.weights[3 * layer : 3 * layer + 3])
         return np.asarray(sequence[-1] @ self.weights[-2] + self.weights[-1])
+
+
+def places_of(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
+    """Where in its block each day is forecast, shape (n_days,): sessions in a row fill their blocks evenly."""
+    return days.astype("datetime64[D]").astype(np.int64) % BLOCK
+
+
+def _number_among_equals(values: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many equal values come before each, shape (n_values,)."""
+    order = np.argsort(values, kind="stable")
+    counts = np.bincount(values)
+    numbers = np.empty(len(values), dtype=np.int64)
+    numbers[order] = np.arange(len(values)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return numbers
 
 
 def _layer(sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32) -> Float32:

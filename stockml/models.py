@@ -134,7 +134,8 @@ class ModelBundle:
         inputs = self.scaler.apply(np.column_stack([features[name].to_numpy() for name in lstm.INPUTS]))
         complete = lstm.complete_windows(inputs)[rows]
         path, change = np.full((len(rows), self.horizon), np.nan), np.full(len(rows), np.nan)
-        path[complete] = self.network.predict(lstm.windows(inputs, rows[complete]))
+        places = lstm.places_of(days[complete].to_numpy())
+        path[complete] = self.network.predict(lstm.windows(inputs, rows[complete]), places)
         seen = np.column_stack([features.to_numpy()[rows], reading.outcome_pct, reading.unusual])
         change[complete] = self.forest.predict(seen[complete])
         return Forecasts(days, path, change, reading.number, reading.unusual, reading.outcome_pct)

@@ -196,7 +196,7 @@ def tell_self_check(run: Run, checks: Sequence[Check], warning: str | None) -> i
         rows = [(check.name, str(check.compared), str(check.differing), check.example or "") for check in checks]
         terminal.print_table("Values of past days, worked out again without the days after", CHECK_COLUMNS, rows)
     if sees:
-        log.error("%s: changed when later days were cut off, so they see the future.", ", ".join(sees).capitalize())
+        log.error("Look-ahead bias: %s changed when later days were cut off.", ", ".join(sees))
     elif compared and not run.args.quiet:
-        print("None of them sees the future.")
+        print("No look-ahead bias found.")
     return exit_code

@@ -146,10 +146,19 @@ def test_a_forecast_is_that_of_the_plain_formulas() -> None:
     np.testing.assert_allclose(network.predict(windows), plain, atol=2e-6)
 
 
-@pytest.mark.parametrize("rows", [slice(0, 1), slice(7, 8), slice(3, 36), slice(36, 37)])
-def test_a_window_forecasts_the_same_bits_among_any_others(rows: slice) -> None:
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(7, 8), slice(3, 36), slice(36, 37), slice(0, 37, 8)])
+def test_a_window_in_its_place_forecasts_the_same_bits_among_any_others(rows: slice) -> None:
     network, windows = random_network(), random_windows(37)
-    np.testing.assert_array_equal(network.predict(windows)[rows], network.predict(windows[rows]))
+    places = lstm.places_of(np.datetime64("2026-01-01") + np.arange(37) * 3 // 2)
+    np.testing.assert_array_equal(network.predict(windows, places)[rows], network.predict(windows[rows], places[rows]))
+    np.testing.assert_allclose(network.predict(windows), network.predict(windows, places), rtol=1e-5, atol=1e-6)
+
+
+def test_sessions_in_a_row_fill_their_blocks_and_a_day_keeps_its_place() -> None:
+    days = np.busday_offset("2026-01-01", np.arange(160))
+    places = lstm.places_of(days)
+    assert set(np.bincount(places)) <= {19, 20, 21}
+    np.testing.assert_array_equal(lstm.places_of(days[55:]), places[55:])
 
 
 def test_no_windows_give_no_forecasts() -> None:

@@ -74,7 +74,7 @@ def test_the_log_s_lines_know_no_later_model_and_no_early_outcome() -> None:
 
 def test_the_command_says_that_nothing_sees_the_future(trained_home: Path) -> None:
     ran = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02")
-    assert (ran.code, ran.err) == (0, "") and "None of them sees the future." in ran.out
+    assert (ran.code, ran.err) == (0, "") and "No look-ahead bias found." in ran.out
     told = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02", "--json").json
     (text,) = re.findall(r"```json\n(\{\n  \"type\".*?)```", (PROJECT / "README.md").read_text(), flags=re.S)
     jsonschema.validate(told, json.loads(text), cls=jsonschema.Draft202012Validator)
@@ -91,7 +91,7 @@ def test_the_command_names_what_sees_the_future(
     monkeypatch.setitem(self_check.FIGURES, "features", LEAKS["tomorrow's close"])
     options = ("--self-check", *SIM, "--symbols", "SIM-ALPHA", "--home", str(trained_home), "--as-of", "2026-03-02")
     assert main(options) == 1
-    assert "Features: changed when later days were cut off, so they see the future." in capsys.readouterr().err
+    assert "Look-ahead bias: features changed when later days were cut off." in capsys.readouterr().err
 
 
 def record(total: int, hits: int, error: float, naive: float) -> Accuracy:
