@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -12,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import tools
 from report_helpers import made_up_home, page_of
 
 from stockml.home import Home
 from stockml.report import report_path
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 QUIET = [
     "--no-sandbox",  # containers run as root
     "--disable-gpu",
@@ -54,11 +53,9 @@ class Opened:
 def browser() -> Iterator[Any]:
     """The system's Chromium; the tests skip where there is none, or no Playwright to drive it."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        pytest.skip("there is no Chromium here; apt-get install chromium")
+    tools.need("chromium")
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=QUIET)
+        browser = playwright.chromium.launch(executable_path=tools.found("chromium"), args=QUIET)
         yield browser
         browser.close()
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENCE_SECONDS
+
 PROJECT = Path(__file__).resolve().parents[1]
 BARE = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
-TIMEOUT_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ def run(script: str, *options: object, env: dict[str, str] | None = None, cwd: s
     """Run `train_models.py` or `realtime_predictor.py` by its absolute path."""
     command = [str(PROJECT / script), *map(str, options)]
     done = subprocess.run(
-        command, capture_output=True, text=True, env=BARE | (env or {}), cwd=cwd, timeout=TIMEOUT_SECONDS, check=False
+        command, capture_output=True, text=True, env=BARE | (env or {}), cwd=cwd, timeout=PATIENCE_SECONDS, check=False
     )
     return Ran(done.returncode, done.stdout, done.stderr)
 
@@ -54,7 +55,7 @@ def watched(script: str, *options: object, env: dict[str, str] | None = None, co
     os.close(theirs)
     drawn = b"".join(_read_until_closed(ours))
     os.close(ours)
-    return Ran(process.wait(TIMEOUT_SECONDS), drawn.decode().replace("\r\n", "\n"), "")
+    return Ran(process.wait(PATIENCE_SECONDS), drawn.decode().replace("\r\n", "\n"), "")
 
 
 def _read_until_closed(terminal: int) -> Iterator[bytes]:

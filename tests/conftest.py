@@ -6,25 +6,38 @@ import os
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import tools
 from browser import browser, made_page, visit  # noqa: F401 - fixtures of a real browser
+from commands import predict, train
+from filelock import FileLock
+from hypothesis import HealthCheck, settings
 
 from stockml import files
 from stockml.prices import PriceTable
 
-SHARED = Path(os.environ.get("STOCKML_SHARED") or Path(__file__).resolve().parents[2] / "shared")
+REAL_SYMBOLS = ("TCS.NS", "RELIANCE.NS", "INFY.NS")
+
+# How long an example takes is no property of what is tested; a busy machine takes ten times as long.
+settings.register_profile("stockml", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("stockml")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """One line at the end on what was skipped for want of something, and how to have it."""
+    reasons = [skipped.longrepr[2].removeprefix("Skipped: ") for skipped in terminalreporter.getreports("skipped")]
+    if line := tools.told(reasons):
+        terminalreporter.write_line(line, yellow=True)
 
 
 @pytest.fixture(scope="session")
 def nse_folder() -> Path:
     """Real tables of 50 Indian stocks, 2000 to 2026."""
-    folder = SHARED / "market-data" / "nse-nifty50"
-    if not folder.is_dir():
-        pytest.skip(f"the real price tables are not at hand: no folder {folder}")
-    return folder
+    return tools.shared_folder("market-data/nse-nifty50")
 
 
 def made_up_prices(
@@ -63,6 +76,25 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> Pa
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     return trained.trained_home(shared, tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def real_home(nse_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three real stocks, trained and predicted as of one day, verified as of another; to be read only."""
+    base = tmp_path_factory.getbasetemp()
+    home = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "real-home"
+    source = ("--source", f"csv:{nse_folder}", "--home", home)
+    with FileLock(f"{home}.lock"):
+        if not (home / "done").exists():
+            for ran in (
+                train(*source, "--symbols", *REAL_SYMBOLS, "--as-of", "2026-06-30"),
+                predict(*source, "--as-of", "2026-06-30"),
+                predict(*source, "--verify-only", "--as-of", "2026-07-10"),
+                predict(*source, "--as-of", "2026-07-10"),
+            ):
+                assert ran.code == 0 and ran.err == "", ran.err
+            (home / "done").touch()
+    return home
 
 
 @pytest.fixture(scope="module")

@@ -304,6 +304,7 @@ class FakeYahoo:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # of five, a busy machine drops some, and their clients ask again a second later
 
     def __init__(self, yahoo: FakeYahoo) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -321,7 +322,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             wire = yahoo.answer(self.path.removeprefix("/"))
         except TimeoutError:
-            yahoo.closing.wait(60)
+            yahoo.closing.wait()
             return
         except ConnectionAbortedError:
             self._send(Wire(200, '{"chart": {"result": ['), announced=4096)

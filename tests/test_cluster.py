@@ -20,6 +20,7 @@ import pytest
 from commands import BARE, PROJECT, Ran, files_under, train
 from conftest import made_up_prices
 from trained import TRAINED, TRAINED_AS_OF
+from waiting import wait_until
 
 from stockml import cluster, training
 from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError, tasks_ahead
@@ -35,7 +36,6 @@ pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip in
 
 LIBRARIES = ("numpy", "joblib")
 SEVERAL = SAMPLE_SYMBOLS[:4]
-START_SECONDS = 240  # far more than is needed, unless many share the cores
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 QUICK = training.TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
 
@@ -50,7 +50,7 @@ class LocalCluster:
         self.scheduler = self._start(
             "scheduler", "--port", "0", "--scheduler-file", str(self._card), environment=settings
         )
-        wait_for(lambda: self._card.exists() and self._card.read_text().rstrip().endswith("}"))  # not written at once
+        wait_until(lambda: self._card.exists() and self._card.read_text().rstrip().endswith("}"), "the scheduler")
         self.address = json.loads(self._card.read_text())["address"]
 
     def add_worker(self, threads: int = 1, cwd: Path = PROJECT, **environment: str) -> subprocess.Popen[bytes]:
@@ -79,13 +79,6 @@ class LocalCluster:
             process.wait()
 
 
-def wait_for(condition: Any) -> None:
-    end = time.monotonic() + START_SECONDS
-    while not condition():
-        assert time.monotonic() < end, "the cluster did not get there in time"
-        time.sleep(0.02)
-
-
 @contextmanager
 def local_cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[LocalCluster]:
     found = LocalCluster(folder, settings)
@@ -101,7 +94,7 @@ def wait_for_workers(found: LocalCluster, count: int) -> None:
     from distributed import Client
 
     with Client(found.address, set_as_default=False) as client:
-        wait_for(lambda: len(client.nthreads()) == count)
+        wait_until(lambda: len(client.nthreads()) == count, f"worker {count}")
 
 
 @contextmanager
@@ -246,6 +239,23 @@ def test_the_command_writes_the_same_bytes_as_with_local_processes(
         assert files_under(far / "ml_training_data" / folder) == files_under(trained_home / "ml_training_data" / folder)
 
 
+# Makes a worker never finish one stock, so that the training is still under way whenever the scheduler goes away.
+NEVER_FINISHED = """
+import sys, time
+sys.path.append("{project}")
+from stockml import finishing
+
+real = finishing.finish
+
+def finish(pool, settings, seed, material):
+    while material.symbol == "{symbol}":
+        time.sleep(1)
+    return real(pool, settings, seed, material)
+
+finishing.finish = finish
+"""
+
+
 def test_when_the_scheduler_goes_away_finished_stocks_are_saved_and_only_the_others_trained_again(
     two_workers: LocalCluster, tmp_path: Path
 ) -> None:
@@ -253,11 +263,14 @@ def test_when_the_scheduler_goes_away_finished_stocks_are_saved_and_only_the_oth
     saved = home / "ml_training_data/models"
     options = (*SIM, "--symbols", *SEVERAL, "--years", 1, "--home", home, "--json")
     ran: list[Ran] = []
-    with local_cluster(tmp_path) as found:
+    (tmp_path / "sitecustomize.py").write_text(NEVER_FINISHED.format(project=PROJECT, symbol=SEVERAL[-1]))
+    with local_cluster(tmp_path, workers=0) as found:
+        for _ in range(2):
+            found.add_worker(PYTHONPATH=str(tmp_path))
         wait_for_workers(found, 2)
         run = threading.Thread(target=lambda: ran.append(train(*options, "--cluster", found.address)))
         run.start()
-        wait_for(lambda: list(saved.glob("SIM-*/metrics.json")))
+        wait_until(lambda: list(saved.glob("SIM-*/metrics.json")), "the first stock")
         found.scheduler.kill()
         run.join()
     done = {model["symbol"] for model in ran[0].json["models"]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
-import shutil
 import subprocess
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
@@ -12,6 +11,8 @@ from pathlib import Path
 import pytest
 from commands import BARE, PROJECT
 from report_helpers import write_metrics
+from tools import need
+from waiting import PATIENCE_SECONDS
 
 from stockml.home import Home
 
@@ -35,13 +36,18 @@ source {project}/completions/_stockml
 
 def offered(shell: str, *words: str) -> list[str]:
     """What a shell offers for the last of the words."""
-    if shutil.which(shell) is None:
-        pytest.skip(f"there is no {shell} here")
+    need(shell)
     quoted = " ".join(f"'{word}'" for word in words)
     text = (BASH if shell == "bash" else ZSH).format(project=PROJECT, words=quoted)
     plain = ["--norc"] if shell == "bash" else ["-f"]
     done = subprocess.run(
-        [shell, *plain, "-c", text], capture_output=True, text=True, env=BARE, cwd="/", check=False, timeout=60
+        [shell, *plain, "-c", text],
+        capture_output=True,
+        text=True,
+        env=BARE,
+        cwd="/",
+        check=False,
+        timeout=PATIENCE_SECONDS,
     )
     assert done.stderr == ""
     return [line for line in done.stdout.splitlines() if line]

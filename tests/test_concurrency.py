@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +16,8 @@ import log_driver
 import pytest
 from log_driver import KILL_IN_APPEND, Fault, Victims
 from log_helpers import Tally, feedback_bytes, outcome, prediction, records, run_day
+from tools import need, needs
+from waiting import PATIENCE_SECONDS, wait_until
 
 from stockml import files
 from stockml.feedback import Feedback
@@ -25,14 +26,14 @@ from stockml.prediction_log import LockTimeout, PredictionLog
 
 DRIVER = [sys.executable, str(Path(log_driver.__file__))]
 HOLDER = (
-    "import sys, time; from pathlib import Path; from stockml.prediction_log import PredictionLog\n"
-    "with PredictionLog(Path(sys.argv[1])).locked(): print('held', flush=True); time.sleep(60)"
+    "import sys; from pathlib import Path; from stockml.prediction_log import PredictionLog\n"
+    "with PredictionLog(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
 )
 
 HOG = """
 import sys, time; from pathlib import Path; from stockml.prediction_log import PredictionLog
 while True:
-    with PredictionLog(Path(sys.argv[1])).locked(60): print(end='.', flush=True); time.sleep(0.2)
+    with PredictionLog(Path(sys.argv[1])).locked(): print(end='.', flush=True); time.sleep(0.2)
 """
 ROOT = Path(log_driver.__file__).parents[1]
 
@@ -52,7 +53,7 @@ def victims() -> Iterator[Victims]:
 def hold(home: Home) -> subprocess.Popen[str]:
     """Another process that holds the lock."""
     command = [sys.executable, "-c", HOLDER, str(home.log)]
-    holder = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    holder = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert holder.stdout is not None and holder.stdout.readline() == "held\n"
     return holder
 
@@ -70,7 +71,7 @@ def test_8_processes_of_25_runs_each_leave_every_prediction_once(home: Home) -> 
                 "--shuffle",
                 str(worker),
                 "--lock-timeout",
-                "120",
+                str(PATIENCE_SECONDS),
                 "--symbols",
                 "TCS.NS",
                 f"OWN{worker}.NS",
@@ -82,7 +83,7 @@ def test_8_processes_of_25_runs_each_leave_every_prediction_once(home: Home) -> 
     ]
     said = [worker.communicate()[1] for worker in workers]
     assert [worker.returncode for worker in workers] == [0] * 8, said
-    assert "waiting up to 120 s" in "".join(said)
+    assert f"waiting up to {PATIENCE_SECONDS} s" in "".join(said)
     symbols = ["TCS.NS", *(f"OWN{worker}.NS" for worker in range(8))]
     ids = [record["id"] for record in records(home.log)]
     assert sorted(ids) == sorted(prediction(symbol, day).id for symbol in symbols for day in days)
@@ -120,7 +121,7 @@ def test_runs_that_begin_again_at_once_starve_nobody(home: Home) -> None:
         for hog in hogs:
             assert hog.stdout is not None and hog.stdout.read(1) == b"."
         for _ in range(3):
-            with log.locked(20):  # a hundred turns of the others
+            with log.locked(PATIENCE_SECONDS):  # thousands of turns of the others
                 pass
     finally:
         for hog in hogs:
@@ -148,7 +149,7 @@ def test_the_second_waits_and_works_on_what_the_first_left(home: Home) -> None:
     assert [record["symbol"] for record in records(home.log)] == ["TCS.NS", "INFY.NS"]
 
 
-@pytest.mark.skipif(not (shutil.which("tail") and shutil.which("jq")), reason="tail or jq is not on this machine")
+@needs("tail", "jq")
 def test_tail_and_jq_show_each_prediction_once_and_whole(home: Home, tmp_path: Path, victims: Victims) -> None:
     for day in range(4):
         run_day(home, day)
@@ -172,9 +173,7 @@ def test_tail_and_jq_show_each_prediction_once_and_whole(home: Home, tmp_path: P
 
 
 def wait_for(shown: Path, lines: int) -> None:
-    gives_up_at = time.monotonic() + 10
-    while shown.read_bytes().count(b"\n") < lines and time.monotonic() < gives_up_at:
-        time.sleep(0.02)
+    wait_until(lambda: shown.read_bytes().count(b"\n") >= lines, f"line {lines}")
 
 
 FULL_DISK = """
@@ -189,10 +188,8 @@ def test_a_disk_that_is_really_full_costs_nothing(home: Home, tmp_path: Path) ->
     disk, after = tmp_path / "disk", tmp_path / "after"
     disk.mkdir()
     command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", FULL_DISK, "sh", disk, *DRIVER, after]
-    try:
-        run = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
-    except FileNotFoundError:
-        pytest.skip("unshare is not on this machine")
+    need("unshare")
+    run = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)
     if "unshare" in run.stderr or run.returncode == 77:
         pytest.skip(f"no small disk can be made here: {run.stderr.strip()}")
     assert run.returncode == 0 and "No space left on device" in run.stderr and "free some space" in run.stderr
@@ -213,7 +210,7 @@ ALSO = (
 )
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
+@needs("strace")
 @pytest.mark.parametrize("call", ["fsync", "rename"])
 def test_killed_from_outside_at_each_call_in_turn(home: Home, tmp_path: Path, call: str) -> None:
     for day in range(6):
@@ -236,7 +233,7 @@ def test_killed_from_outside_at_each_call_in_turn(home: Home, tmp_path: Path, ca
     assert killed > 3
 
 
-@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine")
+@needs("strace")
 def test_the_calls_that_the_crash_tests_count_are_those_that_the_system_sees(
     home: Home, tmp_path: Path, victims: Victims
 ) -> None:

@@ -149,18 +149,20 @@ def test_killed_again_and_again_while_recovering(victims: Victims, scene: Scene,
 
 def test_killed_at_200_random_moments_inside_the_writing(victims: Victims, tmp_path: Path) -> None:
     dice = random.Random(4)
-    longest, killed = length_of_a_run(victims, Home(tmp_path / "timed")), 0
-    for number in range(200):
+    longest, killed, number = length_of_a_run(victims, Home(tmp_path / "timed")), 0, -1
+    while killed < 100 or number < 199:
+        number += 1
         home, calm, day = Home(tmp_path / f"killed{number // 20}"), Home(tmp_path / f"calm{number // 20}"), number % 20
         pid = victims.start(home, day)
         time.sleep(dice.random() * longest)
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        killed += victims.end()["code"] == -signal.SIGKILL
+        was_killed = victims.end()["code"] == -signal.SIGKILL
+        killed += was_killed
+        longest *= 1.02 if was_killed else 0.95  # a run takes longer or shorter as the machine gets busy or quiet
         run_day(home, day)
         run_day(calm, day)
         assert differing(kept(home), kept(calm)) == [], f"number {number}"
-    assert killed > 100
 
 
 def length_of_a_run(victims: Victims, home: Home) -> float:

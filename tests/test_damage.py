@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
+from tools import needs
 
 from stockml.feedback import Feedback
 from stockml.home import Home
@@ -256,7 +257,7 @@ def test_what_an_interrupted_run_meant_to_write_is_not_lost_to_an_edit(home: Hom
     assert rejected(home) == b"set aside\n" and not list(home.log.parent.glob(".predictions.journal*"))
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not on this machine")
+@needs("jq")
 def test_the_documented_commands_work_on_a_log_that_was_damaged(home: Home) -> None:
     edit(home, lambda lines: lines.__setitem__(slice(3, 5), [b"\xef\xbb\xbf" + lines[3], b"{torn"]))
     run(home)
@@ -373,7 +374,7 @@ def new_home(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> Home:
     return home
 
 
-@settings(max_examples=1000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(damages=st.lists(DAMAGES, min_size=1, max_size=3))
 def test_no_damage_is_a_traceback_or_a_loss(
     whole: Text, tmp_path_factory: pytest.TempPathFactory, damages: list[Damage]
@@ -402,7 +403,7 @@ OURS = [CHECKPOINT, ".predictions.journal", ".predictions.journal.left", "feedba
 OTHER = st.one_of(st.binary(max_size=30), st.sampled_from([b"{}", b"null", b"[1]", b'{"version": 1}', b"1e999"]))
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(name=st.sampled_from(OURS), junk=OTHER, where=st.floats(0, 1))
 def test_damaged_files_of_our_own_making_cost_nothing(
     whole: Text, tmp_path_factory: pytest.TempPathFactory, name: str, junk: bytes, where: float
@@ -424,7 +425,7 @@ KEYS = ["current_price", "predicted_price", "predicted_change_pct", "confidence"
         "naive_error_pct", "magnitude", "evidence", "signals"]  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=200, suppress_health_check=list(HealthCheck))
 @given(values=st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=4))
 def test_the_real_learner_takes_any_line_that_the_log_takes(
     whole: Text, tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from commands import log_of, predict
 from fake_yahoo import FakeYahoo, redirected
-from test_feed import AT_ONCE, listing
+from test_feed import AT_ONCE, HANGING, listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import realtime_predictor
@@ -81,8 +81,10 @@ def evening(tmp_path, monkeypatch, capsys):
         (fake.hang, 99, "network"),
     ],
 )
-def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, times, kind):
+def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, times, kind, monkeypatch):
     evening.yahoo.fail(VICTIM, fault, times)
+    if fault is fake.hang:
+        monkeypatch.setitem(sources.fetch_prices.__kwdefaults__, "settings", HANGING)
     code, told, errors = evening.run(TARGET)
     for symbol in set(SYMBOLS) - {VICTIM}:
         assert [line["status"] for line in evening.lines(symbol)] == ["verified", "pending"]

@@ -13,7 +13,7 @@ from stockml.journal import Change, Journal, _to_bytes
 
 SECTOR = 16  # stands for the disk's 512 bytes, so that small files have many
 
-quick = settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 @st.composite

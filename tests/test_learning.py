@@ -140,7 +140,7 @@ def test_below_half_accurate_the_magnitude_falls():
     assert before < 0.9
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories, st.integers(0, 25))
 def test_folding_in_chunks_equals_folding_at_once(lines, cut):
     whole = folded(lines)
@@ -150,7 +150,7 @@ def test_folding_in_chunks_equals_folding_at_once(lines, cut):
     assert json.dumps(resumed.to_state()) == json.dumps(whole.to_state())
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(histories, st.integers(0, 24), st.sampled_from(SYMBOLS), st.floats(-8, 8))
 def test_an_accurate_outcome_never_lowers_a_later_confidence(lines, flipped, symbol, change):
     def later(accurate, price_factor):
@@ -170,7 +170,7 @@ def ended(line, accurate, price_factor):
     return replace(line.outcome, actual_price=actual, error_pct=error, was_accurate=accurate)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(
         st.builds(

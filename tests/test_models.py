@@ -14,17 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import made_up_prices
+from made_up_models import HORIZON, made_up_metrics, made_up_models
 
-from stockml import lstm, models, xgb
-from stockml.features import change_pct, feature_table
+from stockml import lstm, models
 from stockml.home import PROJECT, Home
-from stockml.lstm import Network, Scaler
-from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE, ModelError
-from stockml.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.lstm import Network
+from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, ModelError
 from stockml.prices import PriceTable
-from stockml.xgb import Forest, XGBSettings
-
-HORIZON = 5
 
 
 @pytest.fixture(scope="module")
@@ -35,41 +31,6 @@ def table() -> PriceTable:
 @pytest.fixture(scope="module")
 def contents(table: PriceTable) -> dict[str, bytes]:
     return made_up_models(table, seed=0)
-
-
-def made_up_models(table: PriceTable, seed: int) -> dict[str, bytes]:
-    """Models that were never trained on purpose, but forecast something."""
-    rng = np.random.default_rng(seed)
-    network = Network(
-        tuple((rng.normal(0, 0.1, s)).astype(np.float32) for s in lstm.weight_shapes(len(lstm.INPUTS), HORIZON))
-    )
-    features = feature_table(table)
-    windows = normalised_windows(table, PatternConfig())[300:600]
-    outcomes = change_pct(table, HORIZON).to_numpy()[300:600]
-    patterns = PatternModel.fit(windows, outcomes, horizon=HORIZON, seed=seed)
-    reading = patterns.read(windows)
-    seen = np.column_stack([features.to_numpy()[300:600], reading.outcome_pct, reading.unusual])
-    bold = XGBSettings(learning_rate=0.3, min_child_weight=5.0)
-    model = xgb.fit_trees(seen, outcomes, bold, seed)
-    scaler = Scaler.fit(features[list(lstm.INPUTS)].to_numpy()[300:600])
-    return {
-        LSTM_FILE: lstm.to_h5(network),
-        XGB_FILE: xgb.to_pkl(model),
-        FAST_FILE: models.to_fast(network, scaler, Forest.of(model), patterns),
-    }
-
-
-def made_up_metrics(table: PriceTable) -> dict[str, object]:
-    return {
-        "symbol": table.symbol,
-        "trained_at": "2026-06-30T15:30:00",
-        "horizon_days": HORIZON,
-        "data_through": table.data_through.isoformat(),
-        "features": models.feature_names(feature_table(table)),
-        "inputs": list(lstm.INPUTS),
-        "window_sessions": lstm.WINDOW_SESSIONS,
-        "priors": {},
-    }
 
 
 @pytest.fixture

@@ -81,7 +81,7 @@ def assert_same(evenings: Evenings, raw: Raw, span: Span) -> None:
     planted=st.lists(st.tuples(st.sampled_from(sorted(ODDITIES)), st.integers(35, 118)), max_size=3),
     seed=st.integers(0, 50),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_an_evening_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: list, seed: int) -> None:
     frame = raw_bars(120, seed)
     for name, row in planted:

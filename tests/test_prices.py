@@ -1,19 +1,17 @@
 """Prices: each thing that goes wrong with real feeds is found, named and counted, and nothing else is."""
 
-import os
 from datetime import date
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tools import shared_folder
 
 from stockml import prices
 from stockml.prices import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
 
-SHARED = Path(os.environ.get("STOCKML_SHARED", Path(__file__).parents[2] / "shared")) / "market-data"
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
 N_DAYS = 400
 OLD, RECENT = 100, N_DAYS - 50  # rows on either side of the sessions that must be sound
@@ -407,9 +405,7 @@ def summed(table) -> dict[str, tuple[int, str, str]]:
 
 @pytest.fixture(scope="module")
 def real_files():
-    files = sorted(path for path in SHARED.glob("*/*.csv") if path.parent.name != "announcements")
-    if not files:
-        pytest.skip(f"the recorded market data is not in {SHARED}")
+    files = sorted(path for path in shared_folder("market-data").glob("*/*.csv") if path.parent.name != "announcements")
     return {(path.parent.name, path.stem): pd.read_csv(path) for path in files}
 
 

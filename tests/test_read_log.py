@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from commands import BARE, PROJECT
 from report_helpers import HORIZON, made_up_home, stock_lines, write_log
+from waiting import PATIENCE_SECONDS
 
 from stockml.home import Home
 
@@ -20,7 +21,9 @@ SCRIPT = PROJECT / "examples" / "read_log.py"
 def run(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-W", "error", str(SCRIPT), *map(str, arguments)]
     env = BARE | {"MPLCONFIGDIR": str(Path(str(arguments[0])).parent)}  # where matplotlib keeps its list of fonts
-    return subprocess.run(command, capture_output=True, text=True, env=env, cwd="/", check=False, timeout=120)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=env, cwd="/", check=False, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_it_tells_each_stocks_errors_and_draws_a_picture(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from configparser import ConfigParser
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 from commands import BARE, PROJECT, predict, train
+from tools import need
 from trained import TRAINED
 
 README = (PROJECT / "README.md").read_text()
@@ -160,8 +160,7 @@ def test_the_systemd_units_are_units_and_their_command_runs(tmp_path: Path) -> N
     told.optionxform = str  # type: ignore[assignment, method-assign]
     told.read_string(service)
     assert as_cron_runs(told["Service"]["ExecStart"], tmp_path, symbols="--symbols SIM-ALPHA")[0] == 0
-    if shutil.which("systemd-analyze") is None:
-        pytest.skip("systemd-analyze is not installed")
+    need("systemd-analyze")
     for name, text in (("stock-predict.service", service), ("stock-predict.timer", timer)):
         (tmp_path / name).write_text(text.replace("/path/to", str(PROJECT)))
         checked = subprocess.run(

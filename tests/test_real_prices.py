@@ -3,44 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from commands import BARE, log_of, predict, train
-from filelock import FileLock
-
-SYMBOLS = ("TCS.NS", "RELIANCE.NS", "INFY.NS")
-
-
-@pytest.fixture(scope="session")
-def real_home(nse_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Three stocks trained and predicted as of one day, verified as of another."""
-    base = tmp_path_factory.getbasetemp()
-    home = (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "real-home"
-    source = ("--source", f"csv:{nse_folder}", "--home", home)
-    with FileLock(f"{home}.lock"):
-        if not (home / "done").exists():
-            for ran in (
-                train(*source, "--symbols", *SYMBOLS, "--as-of", "2026-06-30"),
-                predict(*source, "--as-of", "2026-06-30"),
-                predict(*source, "--verify-only", "--as-of", "2026-07-10"),
-                predict(*source, "--as-of", "2026-07-10"),
-            ):
-                assert ran.code == 0 and ran.err == "", ran.err
-            (home / "done").touch()
-    return home
+from commands import BARE, log_of
+from conftest import REAL_SYMBOLS
+from tools import need
 
 
 def shell(command: str, home: Path) -> str:
     """What a documented command prints, run in the home folder as it is written."""
-    tools = [tool for tool in ("jq", "awk", "tail") if f"{tool} " in command]
-    missing = [tool for tool in tools if shutil.which(tool) is None]
-    if missing:
-        pytest.skip(f"{missing[0]} is not installed")
+    need(*(tool for tool in ("jq", "tail") if f"{tool} " in command))
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=BARE, cwd=home, check=True)
     return done.stdout
 
@@ -70,7 +45,7 @@ def test_lines_are_settled_with_the_close_of_their_day(real_home: Path, nse_fold
 
 def test_predictions_are_counted_by_stock_with_jq(real_home: Path) -> None:
     out = shell("cat realtime_predictions/predictions.jsonl | jq -r '.symbol' | sort | uniq -c", real_home)
-    assert sorted(out.split()) == sorted(["2"] * 3 + list(SYMBOLS))
+    assert sorted(out.split()) == sorted(["2"] * 3 + list(REAL_SYMBOLS))
 
 
 def test_the_average_error_by_stock_with_jq_and_awk(real_home: Path) -> None:
@@ -101,7 +76,7 @@ for symbol, metrics in scores.items():
         [sys.executable, "-c", snippet], capture_output=True, text=True, cwd=real_home, check=True, env=BARE
     )
     accurate = {line["symbol"]: line["was_accurate"] for line in log_of(real_home) if line["status"] == "verified"}
-    for symbol in SYMBOLS:
+    for symbol in REAL_SYMBOLS:
         share = "100.0%" if accurate[symbol] else "0.0%"
         assert f"{symbol}: {share} accurate\n  Total predictions: 1\n" in done.stdout
 

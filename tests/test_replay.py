@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import random
 import shutil
 import signal
 import subprocess
-import time
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -77,19 +76,33 @@ def test_a_run_on_every_day_leaves_what_one_replay_leaves(tmp_path: Path) -> Non
     assert written(tmp_path / "live") == written(tmp_path / "replay")
 
 
+# The predictor, that gets no further than to the call that makes the log longer than so many bytes.
+KILLED_AT = """
+import os, signal, sys
+project, size = sys.argv[1], int(sys.argv[2])
+sys.path.insert(0, project)
+real = os.pwrite
+
+def pwrite(descriptor, data, at):
+    written = real(descriptor, data, at)
+    if os.readlink(f"/proc/self/fd/{descriptor}").endswith("predictions.jsonl") and os.fstat(descriptor).st_size > size:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return written
+
+os.pwrite = pwrite
+from realtime_predictor import main
+sys.exit(main(sys.argv[3:]))
+"""
+
+
 def test_killed_in_the_middle_and_run_again_it_leaves_the_same_bytes(tmp_path: Path) -> None:
     end = "2026-05-29"
     replay(tmp_path / "whole", end, *SIM, *TWO)
     home = tmp_path / "killed"
     log = home / "realtime_predictions/predictions.jsonl"
-    command = [PROJECT / "realtime_predictor.py", "--replay", START, end, *SIM, *TWO, "--home", home]
     for size in (20_000, 60_000, 100_000):
-        process = subprocess.Popen(list(map(str, command)), env=BARE, cwd="/")
-        while process.poll() is None and not (log.exists() and log.stat().st_size > size):
-            time.sleep(0.002)
-        assert process.poll() is None, "it ended before it could be killed; take a later end"
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        command = [sys.executable, "-c", KILLED_AT, PROJECT, size, "--replay", START, end, *SIM, *TWO, "--home", home]
+        assert subprocess.run(list(map(str, command)), env=BARE, cwd="/", check=False).returncode == -signal.SIGKILL
     assert size < log.stat().st_size < len(written(tmp_path / "whole")["log"])
     replay(home, end, *SIM, *TWO)
     assert written(home) == written(tmp_path / "whole")

@@ -3,7 +3,6 @@
 import doctest
 from datetime import date, timedelta
 from itertools import pairwise
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -193,12 +192,3 @@ def test_a_table_handed_out_may_be_changed_without_harm():
     bars = sample_bars("SIM-ALPHA", START, END)
     bars["Close"] = 0.0
     assert (sample_bars("SIM-ALPHA", START, END)["Close"] > 0).all()
-
-
-def test_ten_years_of_ten_companies_take_a_fraction_of_a_second():
-    sample._company.cache_clear()
-    sample._market.cache_clear()
-    begun = perf_counter()
-    for symbol in SAMPLE_SYMBOLS:
-        sample_bars(symbol, START, END)
-    assert perf_counter() - begun < 1.0  # measured: 0.1

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import numpy as np
@@ -13,9 +15,12 @@ import pytest
 from commands import PROJECT, predict
 from conftest import made_up_prices
 from log_helpers import outcome, prediction
+from made_up_models import made_up_bundle
 
-from stockml import indicators, self_check
+from stockml import features, indicators, lstm, models, self_check
 from stockml.feedback import Accuracy, leakage_warning
+from stockml.lstm import Scaler
+from stockml.models import Forecasts, ModelBundle
 from stockml.prices import PriceTable
 from stockml.records import Outcome
 
@@ -92,6 +97,76 @@ def test_the_command_names_what_sees_the_future(
     options = ("--self-check", *SIM, "--symbols", "SIM-ALPHA", "--home", str(trained_home), "--as-of", "2026-03-02")
     assert main(options) == 1
     assert "Look-ahead bias: features changed when later days were cut off." in capsys.readouterr().err
+
+
+# ---- a planted look-ahead ----
+
+
+def tomorrow(values: np.ndarray) -> np.ndarray:
+    """Each row's next one; the last row's own, since there is no other."""
+    return np.concatenate([values[1:], values[-1:]])
+
+
+def a_day_early(original: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    return lambda values, *rest, **named: original(tomorrow(values), *rest, **named)
+
+
+def scaled_by_all_days(self: Scaler, values: np.ndarray) -> np.ndarray:
+    """A scaler fitted on whatever table it is given, so on the days to come as well."""
+    return ((values - np.nanmean(values, axis=0)) / np.nanstd(values, axis=0)).astype(np.float32)
+
+
+def windows_a_day_late(scaled: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    return WINDOWS(scaled, np.minimum(rows + 1, len(scaled) - 1))
+
+
+def with_a_grain_of_tomorrow(self: ModelBundle, table: PriceTable, rows: np.ndarray, days: Any) -> Forecasts:
+    """Forecasts that know a ten-thousandth of the next day's change: far less than would be of any use."""
+    seen = FORECAST_ROWS(self, table, rows, days)
+    change = np.append(np.diff(closes(table)) / closes(table)[:-1], 0.0)[rows] * 100
+    return replace(seen, xgb_pct=seen.xgb_pct + change / 10_000)
+
+
+FORECAST_ROWS, WINDOWS = ModelBundle._forecast_rows, lstm.windows
+PLANTED = {
+    "in an indicator": (indicators, "rsi", a_day_early(indicators.rsi), "indicators, features, rules, analyses"),
+    "in a feature": (
+        features,
+        "relative_volume",
+        lambda p: tomorrow(features.indicators.sma(closes(p), 2)),
+        "features",
+    ),
+    "in a scaler": (Scaler, "apply", scaled_by_all_days, "model forecasts"),
+    "in a model's windows": (models.lstm, "windows", windows_a_day_late, "model forecasts"),
+    "in a model": (ModelBundle, "_forecast_rows", with_a_grain_of_tomorrow, "model forecasts"),
+}
+
+
+@pytest.mark.parametrize("place", PLANTED)
+def test_a_planted_look_ahead_is_named(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    owner, name, leaking, found_in = PLANTED[place]
+    table = made_up_prices(700)
+    bundle = made_up_bundle(table)
+    monkeypatch.setattr(owner, name, leaking)
+    checks = [
+        *self_check.check_figures([table], seed=1),
+        self_check.check_analyses([table], seed=1),
+        self_check.check_models([table], {table.symbol: bundle}, seed=1),
+    ]
+    assert set(found_in.split(", ")) <= {check.name for check in checks if not check.is_clean}
+
+
+def test_rounding_is_no_look_ahead_and_numbers_are_told_as_numbers() -> None:
+    table = made_up_prices(700)
+
+    def rounded_by_length(size: float) -> self_check.Figures:
+        return {"figure": lambda prices: closes(prices) * (1 + size * (len(prices.frame) % 7))}
+
+    (check,) = self_check.check_figures([table], seed=1, figures=rounded_by_length(1e-8))
+    assert check.is_clean
+    (check,) = self_check.check_figures([table], seed=1, figures=rounded_by_length(1e-5))
+    assert 0 < check.differing < check.compared
+    assert re.fullmatch(r"MADE.NS on \S+: [\d.]+ with later days, [\d.]+ without", str(check.example))
 
 
 def record(total: int, hits: int, error: float, naive: float) -> Accuracy:

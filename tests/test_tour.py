@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 from commands import BARE, PROJECT, log_of
 from fake_yahoo import FakeYahoo, site_folder
 from test_help import yahoo  # noqa: F401 - a fixture
+from tools import needs
+from waiting import wait_until
 
 from stockml.cli import WATCHLIST
 
@@ -60,7 +64,7 @@ def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) ->
     """With a `python` that has none of the libraries, as in a shell where no environment is activated."""
     found = shutil.which("python3.11", path="/usr/bin:/usr/local/bin")
     if found is None:
-        pytest.skip("there is no Python here beside the environment's")
+        pytest.skip("needs a Python beside the environment's: apt-get install python3.11")
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin/python").symlink_to(found)
     home = tmp_path / "home"
@@ -84,15 +88,20 @@ def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) ->
     }
 
 
-@pytest.mark.skipif(shutil.which("jq") is None, reason="jq is not installed")
+@needs("tail", "jq")
 def test_predictions_are_watched_with_tail_and_jq(trained_home: Path) -> None:
     from commands import predict
 
     log = trained_home / "realtime_predictions/predictions.jsonl"
     log.parent.mkdir()
     log.touch()
-    command = "timeout 8 tail -f realtime_predictions/predictions.jsonl | jq"
-    watching = subprocess.Popen(["bash", "-c", command], stdout=subprocess.PIPE, text=True, cwd=trained_home)
-    assert predict("--source", "sample", "--home", trained_home, "--as-of", "2026-03-02").code == 0
-    shown, _ = watching.communicate(timeout=60)
-    assert shown.count('"prediction_date"') == len(log_of(trained_home)) == 3
+    command = "tail -f realtime_predictions/predictions.jsonl | jq --unbuffered"
+    shown = trained_home / "shown"
+    with shown.open("w") as out:
+        watching = subprocess.Popen(["bash", "-c", command], stdout=out, cwd=trained_home, start_new_session=True)
+    try:
+        assert predict("--source", "sample", "--home", trained_home, "--as-of", "2026-03-02").code == 0
+        wait_until(lambda: len(log_of(trained_home)) == shown.read_text().count('"prediction_date"') == 3, "the third")
+    finally:
+        os.killpg(watching.pid, signal.SIGTERM)
+        watching.wait()
