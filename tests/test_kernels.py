@@ -72,7 +72,7 @@ def test_the_numeric_tests_pass(kernel: str, threads: int) -> None:
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     left_out = SLOW if threads == 1 else f"{SLOW} and not keras"  # once is enough for what loads TensorFlow
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", left_out, *files],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", left_out, *files],
         capture_output=True,
         text=True,
         env=outside | as_on(kernel, threads),
