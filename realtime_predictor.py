@@ -10,7 +10,7 @@ exit 3
 
 from __future__ import annotations
 
-from stockml import bootstrap
+from stockml.commands import bootstrap
 
 if __name__ == "__main__":
     bootstrap.use_project_environment(__file__)
@@ -25,19 +25,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml import cli, options
-from stockml.cli import Run
-from stockml.failures import Failure
-from stockml.feedback import Accuracy, Feedback, leakage_warning
-from stockml.last_run import begin_run, end_run
-from stockml.outcomes import Waiting, is_due, settle
-from stockml.records import Prediction
-from stockml.sessions import Clock
+from stockml.accuracy.settlement import Waiting, is_due, settle
+from stockml.accuracy.tracker import Accuracy, Feedback, leakage_warning
+from stockml.commands import options
+from stockml.commands import run as cli
+from stockml.commands.run import Run
+from stockml.core.calendars import Clock
+from stockml.core.failures import Failure
+from stockml.core.records import Prediction
+from stockml.reporting.last_run import begin_run, end_run
 
 if TYPE_CHECKING:
-    from stockml.cycle import Analysis, ModelView, Plan
-    from stockml.learning import Learner
-    from stockml.prices import PriceTable
+    from stockml.data.price_table import PriceTable
+    from stockml.signals.engine import Analysis, ModelView, Plan
+    from stockml.signals.learner import Learner
 
 DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast, and learn from the outcomes.
 Verifies the predictions whose day has come, then predicts again."""
@@ -166,7 +167,7 @@ def analyze(run: Run) -> Market:
     due = due_now(run, run.log.pending(run.args.as_of))
     if not wanted and not due:
         return Market({}, [])
-    from stockml import cycle
+    from stockml.signals import engine as cycle
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     now = run.clock.now.date()
@@ -188,7 +189,7 @@ def learn(run: Run, market: Market) -> Learned:
         kept = Feedback(run.home.feedback).kept_accuracy(run.log)
         if kept is not None:
             return Learned([], waiting, None, kept)
-    from stockml.learning import Learner
+    from stockml.signals.learner import Learner
 
     feedback = Feedback(run.home.feedback, Learner)
     if is_dry(run.args):
@@ -207,7 +208,7 @@ def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
     """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
     if learned.learner is None:
         return []
-    from stockml import cycle
+    from stockml.signals import engine as cycle
 
     return [
         cycle.plan(analysis, learned.learner, run.args.horizon)
@@ -220,7 +221,7 @@ def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Predi
     """PREDICT: a price, a confidence and a target date for each hypothesis."""
     if learned.learner is None:
         return []
-    from stockml import cycle
+    from stockml.signals import engine as cycle
 
     return [cycle.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
 
@@ -241,7 +242,7 @@ def to_predict(run: Run) -> list[str]:
         return []
     if run.symbols:
         return run.symbols
-    from stockml import models
+    from stockml.models import bundle as models
 
     trained = models.trained_symbols(run.home)
     if not trained:
@@ -262,7 +263,7 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
 
 def model_view(run: Run, prices: PriceTable) -> ModelView | None:
     """What a stock's models say of its newest session; None, and a word to the user, where they cannot be asked."""
-    from stockml import models
+    from stockml.models import bundle as models
 
     try:
         return ask_models(run, prices)
@@ -276,8 +277,9 @@ def model_view(run: Run, prices: PriceTable) -> ModelView | None:
 
 def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     """What the stock's models say, or None where they have seen a later day; ModelError where they cannot be used."""
-    from stockml import cycle, models
-    from stockml.status import MODEL_STALE_AFTER_DAYS
+    from stockml.models import bundle as models
+    from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
+    from stockml.signals import engine as cycle
 
     bundle = models.load_bundle(run.home, prices.symbol)
     age_days = (prices.data_through - bundle.data_through).days
@@ -295,7 +297,7 @@ def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
 
 def look_back(args: argparse.Namespace) -> int:
     """The same steps on each of many past days, or past values once more; stockml/past_commands.py does it."""
-    from stockml import past_commands
+    from stockml.commands import replay_command as past_commands
 
     run = cli.open_run(args, datetime.now(UTC))
     command = past_commands.run_replay if args.replay else past_commands.run_self_check
@@ -304,7 +306,7 @@ def look_back(args: argparse.Namespace) -> int:
 
 def look_at(args: argparse.Namespace) -> int:
     """How the system itself is doing, or the page for people; stockml/look_commands.py does it."""
-    from stockml import look_commands
+    from stockml.commands import status_command as look_commands
 
     return look_commands.run_look(cli.open_run(args, datetime.now(UTC)))
 
@@ -331,8 +333,8 @@ def leave_behind(run: Run, result: Result) -> None:
         return
     if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
         return
-    from stockml.report import write_report
-    from stockml.status import status
+    from stockml.reporting.page import write_report
+    from stockml.reporting.status import status
 
     with cli.timed(run, "page"):
         state = status(run.home, run.log, run.clock)
@@ -341,8 +343,8 @@ def leave_behind(run: Run, result: Result) -> None:
 
 def tell(run: Run, result: Result, learned: Learned, made: Sequence[tuple[Plan, Prediction]]) -> int:
     """Print what was found, as a table, a story or JSON; returns the exit code."""
-    from stockml import terminal
-    from stockml.story import story
+    from stockml.commands import tables as terminal
+    from stockml.reporting.explanation import story
 
     log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
     if run.args.json:

@@ -10,7 +10,7 @@ exit 3
 
 from __future__ import annotations
 
-from stockml import bootstrap
+from stockml.commands import bootstrap
 
 if __name__ == "__main__":
     bootstrap.use_project_environment(__file__)
@@ -26,16 +26,17 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml import cli, options
-from stockml.cli import Run
-from stockml.failures import Failure
-from stockml.files import write_whole
-from stockml.locking import exclusive
+from stockml.commands import options
+from stockml.commands import run as cli
+from stockml.commands.run import Run
+from stockml.core.failures import Failure
+from stockml.storage.file_lock import exclusive
+from stockml.storage.files import write_whole
 
 if TYPE_CHECKING:
-    from stockml.prices import PriceTable
-    from stockml.training import TrainedStock
-    from stockml.workers import Hands
+    from stockml.data.price_table import PriceTable
+    from stockml.trainers.pipeline import TrainedStock
+    from stockml.trainers.process_pool import Hands
 
 DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years of daily prices.
 Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
@@ -119,7 +120,7 @@ def to_train(run: Run) -> list[str]:
 
 def is_stale(run: Run, symbol: str) -> bool:
     """Whether a stock has no usable model, one for another horizon, or one too old."""
-    from stockml import models
+    from stockml.models import bundle as models
 
     try:
         bundle = models.load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
@@ -136,8 +137,8 @@ def workforce(run: Run, symbols: Sequence[str]) -> Iterator[Hands | None]:
     if run.args.cluster is None or not symbols:
         yield None
         return
-    from stockml.cluster import ClusterCrew, ClusterError, ClusterUsageError
-    from stockml.finishing import LIBRARIES
+    from stockml.trainers.dask_cluster import ClusterCrew, ClusterError, ClusterUsageError
+    from stockml.trainers.fine_tuning import LIBRARIES
 
     with ExitStack() as stack:
         try:
@@ -153,7 +154,7 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     """FETCH the years to learn from, and before them what the first day's indicators look back on."""
     if not symbols:
         return {}
-    from stockml.material import sessions_needed
+    from stockml.trainers.dataset import sessions_needed
 
     return run.fetch(symbols, sessions_needed(run.args.years))
 
@@ -162,9 +163,9 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None
     """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
     if not tables:
         return []
-    from stockml import training
-    from stockml.progress import progress
-    from stockml.workers import CrewLostError
+    from stockml.core.progress import progress
+    from stockml.trainers import pipeline as training
+    from stockml.trainers.process_pool import CrewLostError
 
     settings = training.TrainingSettings(
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
@@ -215,7 +216,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
 
 def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> int:
     """Print the scores beside "no change", as a table or as JSON; returns the exit code."""
-    from stockml import terminal
+    from stockml.commands import tables as terminal
 
     exit_code = run.exit_code(anything_done=bool(results))
     if run.args.json:

@@ -30,11 +30,11 @@ from timing import PROJECT, usage_of, verdict
 sys.path.insert(0, str(PROJECT))
 os.environ["OMP_NUM_THREADS"] = "1"  # for who asks and for the workers, as the scripts have it; NumPy reads it once
 
-from stockml import training
-from stockml.cluster import ClusterCrew
-from stockml.finishing import LIBRARIES
-from stockml.prices import PriceTable, check_prices
-from stockml.sample import MarketSettings, sample_bars
+from stockml.data.price_table import PriceTable, check_prices
+from stockml.data.simulated_market import MarketSettings, sample_bars
+from stockml.trainers import pipeline as training
+from stockml.trainers.dask_cluster import ClusterCrew
+from stockml.trainers.fine_tuning import LIBRARIES
 
 STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "5"))
 WORLD = 50_000  # stocks listed anywhere

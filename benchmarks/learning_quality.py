@@ -18,7 +18,7 @@ from figures import confidence_figures, errors, figures, interval_figures, ratio
 from panels import DATA, HORIZON, MARKETS, WARM_UP, Panel, real_panel, simulated, walk
 from truths import TRUTHS, Truth, momentum
 
-from stockml.signals import RULE_WEIGHTS
+from stockml.signals.rules import RULE_WEIGHTS
 
 
 def show(title: str, rows: dict[str, dict[str, str]]) -> None:

@@ -18,9 +18,9 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from timing import PROJECT, PYTHON, usage_of, verdict
 
-from stockml.home import Home
-from stockml.log_lines import new_line
-from stockml.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.core.paths import Home
+from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.prediction_log.line import new_line
 
 FIRST_DAY = date(2000, 1, 3)
 HORIZON = 5  # weekdays: the symbols' suffix is on no exchange's list
@@ -95,9 +95,9 @@ def build(home: Home, stocks: int, count: int) -> int:
 
 def work(home: Home, what: str, day: int, stocks: int) -> None:
     """One run of the part of the predictor that has to do with the log."""
-    from stockml.feedback import Feedback
-    from stockml.learning import Learner
-    from stockml.prediction_log import PredictionLog, Settled
+    from stockml.accuracy.tracker import Feedback
+    from stockml.prediction_log.log import PredictionLog, Settled
+    from stockml.signals.learner import Learner
 
     log = PredictionLog(home.log)
     assert log.kinds() == {"csv"}

@@ -19,13 +19,13 @@ import pandas as pd
 from figures import errors
 from truths import SYMBOLS, Truth
 
-from stockml.features import indicator_table
-from stockml.learning import Learner, Priors
-from stockml.prices import PriceTable, check_prices
-from stockml.records import Evidence, Outcome, Prediction
-from stockml.sample import MarketSettings, sample_bars
-from stockml.signals import RULE_WEIGHTS, opinions, regime
-from stockml.volatility import confidence_table, market_inputs
+from stockml.core.records import Evidence, Outcome, Prediction
+from stockml.data.price_table import PriceTable, check_prices
+from stockml.data.simulated_market import MarketSettings, sample_bars
+from stockml.indicators.features import indicator_table
+from stockml.indicators.volatility import confidence_table, market_inputs
+from stockml.signals.learner import Learner, Priors
+from stockml.signals.rules import RULE_WEIGHTS, opinions, regime
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared") / "market-data"

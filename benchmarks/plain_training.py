@@ -20,8 +20,8 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 import pandas as pd
 
-from stockml.features import change_pct, feature_table, split_rows, usable_rows
-from stockml.prices import PriceTable, check_prices
+from stockml.data.price_table import PriceTable, check_prices
+from stockml.indicators.features import change_pct, feature_table, split_rows, usable_rows
 
 WINDOW_SESSIONS, HORIZON, SESSIONS = 60, 5, 2 * 252
 INPUTS = ["change_1_pct", "range_pct", "relative_volume", "rsi", "macd_pct"]

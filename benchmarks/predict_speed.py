@@ -28,7 +28,7 @@ def price_files(folder: Path) -> dict[str, Path]:
     if NSE.is_dir():
         return {path.stem: path for path in sorted(NSE.glob("*.csv"))[:50]}
     sys.path.insert(0, str(PROJECT))
-    from stockml.sample import MarketSettings, sample_bars
+    from stockml.data.simulated_market import MarketSettings, sample_bars
 
     names = tuple(f"MADE{number:02d}.NS" for number in range(50))
     for name in names:
@@ -113,10 +113,10 @@ def indicators() -> None:
     import pandas as pd
     import talib
 
-    from stockml import features
-    from stockml import indicators as ours
-    from stockml.patterns import PatternConfig, PatternModel, normalised_windows
-    from stockml.prices import PriceTable
+    from stockml.data.price_table import PriceTable
+    from stockml.indicators import features
+    from stockml.indicators import technical as ours
+    from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
 
     rng = np.random.default_rng(0)
     close = 100 * np.exp(np.cumsum(rng.normal(0, 0.015, 2500)))

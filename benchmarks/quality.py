@@ -49,7 +49,7 @@ from quality_lives import (  # noqa: E402
     see,
 )
 
-from stockml.records import ACCURATE_BELOW_PCT, Prediction  # noqa: E402
+from stockml.core.records import ACCURATE_BELOW_PCT, Prediction  # noqa: E402
 
 QUARTER, COLD_WEEKS = 63, 12  # sessions between start dates; weeks of each curve
 NO_CHANGE, FIXED, DRIFT, LOGIT = "no change", "SPEC's fixed rule", "pooled drift", "range-volatility logit"

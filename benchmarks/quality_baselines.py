@@ -11,9 +11,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
-from stockml.past import PastStock
-from stockml.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
-from stockml.signals import RULE_WEIGHTS
+from stockml.core.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
+from stockml.replay.batch_analysis import PastStock
+from stockml.signals.rules import RULE_WEIGHTS
 
 HORIZON = 5
 WINDOWS, MARKET_WINDOWS = (1, 5, 20, 60, 250), (5, 20)

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
-from stockml.learning_curve import calibration_error
-from stockml.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
+from stockml.accuracy.weekly import calibration_error
+from stockml.core.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
 
 BLOCK_SESSIONS, DRAWS = 20, 1000
 

@@ -18,17 +18,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
 
-from stockml.confidence import Confidence
-from stockml.evenings import Evenings
-from stockml.feed import Raw
-from stockml.home import Home
-from stockml.learning import Learner, Priors, Weighing
-from stockml.past import Evening, PastStock
-from stockml.records import VERIFIED, Outcome, Prediction
-from stockml.replay import Book, ReplaySettings, Troubles, live_through, look
-from stockml.replay_models import Cast, stretches
-from stockml.sessions import Clock
-from stockml.training import TrainingSettings
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.core.records import VERIFIED, Outcome, Prediction
+from stockml.data.point_in_time import Evenings
+from stockml.data.yahoo_download import Raw
+from stockml.replay.batch_analysis import Evening, PastStock
+from stockml.replay.model_schedule import Cast, stretches
+from stockml.replay.walk_forward import Book, ReplaySettings, Troubles, live_through, look
+from stockml.signals.calibration import Confidence
+from stockml.signals.learner import Learner, Priors, Weighing
+from stockml.trainers.pipeline import TrainingSettings
 
 PROJECT = Path(__file__).resolve().parents[1]
 DATA = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared") / "market-data"
@@ -224,17 +224,17 @@ def half_years(days: Sequence[date]) -> list[date]:
 
 def digest(market: Market) -> str:
     """What the trained models depend on: the program, the prices and the stocks."""
-    parts = [path.read_bytes() for path in sorted((PROJECT / "stockml").glob("*.py")) if path.stem in _TRAINS]
+    paths = [path for room in _TRAINS for path in sorted((PROJECT / "stockml" / room).glob("*.py"))]
+    parts = [path.read_bytes() for path in paths]
     parts += [pd.util.hash_pandas_object(stock.evenings.bars).to_numpy().tobytes() for stock in market.stocks]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
-_TRAINS = {"training", "pool", "finishing", "material", "shrinkage", "lstm", "lstm_training", "xgb"}
-_TRAINS |= {"features", "indicators", "patterns", "models"}
+_TRAINS = ("indicators", "models", "trainers")
 
 
 def _validation(home: Home) -> Iterable[dict[str, float]]:
-    from stockml import models
+    from stockml.models import bundle as models
 
     for symbol in models.trained_symbols(home):
         metrics = models.read_metrics(home, symbol)

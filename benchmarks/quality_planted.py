@@ -14,13 +14,13 @@ from quality_figures import between, ratio, table_of
 from quality_lives import COLD, FULL, VARIANTS, Market, live, see
 from truths import SYMBOLS, TRUTHS, Truth, momentum
 
-from stockml.evenings import Evenings
-from stockml.feed import Raw
-from stockml.past import PastStock
-from stockml.records import VERIFIED, Prediction
-from stockml.replay import ReplaySettings
-from stockml.sample import CURRENCY, MarketSettings, sample_bars
-from stockml.signals import RULE_WEIGHTS, SESSIONS_OF_RULES
+from stockml.core.records import VERIFIED, Prediction
+from stockml.data.point_in_time import Evenings
+from stockml.data.simulated_market import CURRENCY, MarketSettings, sample_bars
+from stockml.data.yahoo_download import Raw
+from stockml.replay.batch_analysis import PastStock
+from stockml.replay.walk_forward import ReplaySettings
+from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
 
 FIRST_BAR = date(2015, 1, 1)
 SESSIONS_BEFORE = 780  # two years to train on, and what their first day looks back on

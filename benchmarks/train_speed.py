@@ -54,7 +54,7 @@ def price_files(folder: Path) -> list[Path]:
     """The stocks' CSV files: real ones, else simulated."""
     if NSE.is_dir():
         return [NSE / f"{name}.NS.csv" for name in STOCKS]
-    from stockml.sample import SAMPLE_SYMBOLS, sample_bars
+    from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 
     for symbol in SAMPLE_SYMBOLS:
         sample_bars(symbol, date(2016, 1, 1), date.fromisoformat(AS_OF)).to_csv(folder / f"{symbol}.csv")
@@ -130,8 +130,8 @@ def arithmetic() -> None:
 def _spells(barrier: Barrier, results: multiprocessing.Queue) -> None:
     import numpy as np
 
-    from stockml.lstm import INPUTS
-    from stockml.lstm_training import Learner, LearningSettings, Samples, fresh_network
+    from stockml.models.lstm import INPUTS
+    from stockml.trainers.lstm_trainer import Learner, LearningSettings, Samples, fresh_network
 
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((PRODUCT_SIZE, PRODUCT_SIZE)).astype(np.float32)
@@ -161,7 +161,7 @@ def _spells(barrier: Barrier, results: multiprocessing.Queue) -> None:
 
 def flop_a_window(inputs: int) -> float:
     """Multiplications and additions of the matrix products alone, forward and back, for one window."""
-    from stockml.lstm import LAYERS, UNITS, WINDOW_SESSIONS
+    from stockml.models.lstm import LAYERS, UNITS, WINDOW_SESSIONS
 
     sizes = (inputs, *[UNITS] * (LAYERS - 1))
     forward = sum(2.0 * (size + UNITS) * 4 * UNITS for size in sizes)
@@ -175,8 +175,8 @@ def memory(files: list[Path]) -> None:
     """The processes' memory while many stocks are trained: how much it grows after the tenth, and the largest."""
     import pandas as pd
 
-    from stockml.prices import check_prices
-    from stockml.training import TrainedStock, TrainingSettings, train
+    from stockml.data.price_table import check_prices
+    from stockml.trainers.pipeline import TrainedStock, TrainingSettings, train
 
     tables = {}
     for number in range(MANY):

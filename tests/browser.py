@@ -14,8 +14,8 @@ import pytest
 import tools
 from report_helpers import made_up_home, page_of
 
-from stockml.home import Home
-from stockml.report import report_path
+from stockml.core.paths import Home
+from stockml.reporting.page import report_path
 
 QUIET = [
     "--no-sandbox",  # containers run as root

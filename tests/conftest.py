@@ -17,8 +17,8 @@ from commands import predict, train
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
-from stockml import files
-from stockml.prices import PriceTable
+from stockml.data.price_table import PriceTable
+from stockml.storage import files
 
 REAL_SYMBOLS = ("TCS.NS", "RELIANCE.NS", "INFY.NS")
 

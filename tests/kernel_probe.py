@@ -14,12 +14,12 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from threadpoolctl import threadpool_info
 
-from stockml.features import indicator_table
-from stockml.home import Home
-from stockml.models import load_bundle, trained_symbols
-from stockml.prices import check_prices
-from stockml.sample import sample_bars
-from stockml.volatility import confidence_table
+from stockml.core.paths import Home
+from stockml.data.price_table import check_prices
+from stockml.data.simulated_market import sample_bars
+from stockml.indicators.features import indicator_table
+from stockml.indicators.volatility import confidence_table
+from stockml.models.bundle import load_bundle, trained_symbols
 
 LAST = date(2026, 3, 2)
 DAYS = 250

@@ -30,9 +30,9 @@ if __name__ == "__main__":
 
 from log_helpers import run_day
 
-from stockml import files
-from stockml.files import StorageError
-from stockml.home import Home
+from stockml.core.paths import Home
+from stockml.storage import files
+from stockml.storage.files import StorageError
 
 REAL_START = date(2026, 3, 2)  # a Monday; what it predicts is due a week later
 CHANGING = ("open", "pwrite", "fsync", "ftruncate", "replace", "rename", "unlink", "mkdir")

@@ -8,10 +8,10 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from stockml.feedback import Feedback
-from stockml.home import Home
-from stockml.prediction_log import PredictionLog
-from stockml.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.accuracy.tracker import Feedback
+from stockml.core.paths import Home
+from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.prediction_log.log import PredictionLog
 
 NAMES = ("overbought", "macd_positive", "golden_cross", "regime_bullish", "lstm", "xgb", "pattern_3", "drift")
 START = date(2026, 1, 5)

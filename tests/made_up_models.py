@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from stockml import lstm, models, xgb
-from stockml.features import change_pct, feature_table
-from stockml.lstm import Network, Scaler
-from stockml.models import FAST_FILE, LSTM_FILE, XGB_FILE, ModelBundle
-from stockml.patterns import PatternConfig, PatternModel, normalised_windows
-from stockml.prices import PriceTable
-from stockml.xgb import Forest, XGBSettings
+from stockml.data.price_table import PriceTable
+from stockml.indicators.features import change_pct, feature_table
+from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.models import bundle as models
+from stockml.models import forest as xgb
+from stockml.models import lstm
+from stockml.models.bundle import FAST_FILE, LSTM_FILE, XGB_FILE, ModelBundle
+from stockml.models.forest import Forest, XGBSettings
+from stockml.models.lstm import Network, Scaler
 
 HORIZON = 5
 

@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from stockml.home import Home
-from stockml.last_run import LastRun, end_run, read_last_run
-from stockml.prediction_log import PredictionLog
-from stockml.records import VERIFIED, Evidence, Outcome, Prediction, Signal, completed, record_line, round_price
-from stockml.report import write_report
-from stockml.sessions import Clock
-from stockml.status import status
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal, completed, record_line, round_price
+from stockml.prediction_log.log import PredictionLog
+from stockml.reporting.last_run import LastRun, end_run, read_last_run
+from stockml.reporting.page import write_report
+from stockml.reporting.status import status
 
 HORIZON = 5
 LAST_DAY = date(2026, 3, 27)  # a Friday; the clock of most tests stands on its evening

@@ -1,4 +1,4 @@
-"""The picture of the package holds: imports go down, in no circle, and heavy libraries load where they are used."""
+"""The documented rooms are those that are held, and heavy libraries load where they are used."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import ast
 import re
 import subprocess
 import sys
-from graphlib import TopologicalSorter
+import tomllib
 
 import pytest
 from commands import BARE, PROJECT, predict
@@ -26,63 +26,32 @@ HEAVY = {
 PACKAGE = PROJECT / "stockml"
 
 
-def layers() -> dict[str, int]:
-    """Each module's layer in the README's picture; those without a number serve all and stand at 0."""
-    picture = re.search(r"^stockml/ [^\n]*\n(.*?)```", (PROJECT / "README.md").read_text(), flags=re.S | re.M)
-    assert picture
-    found: dict[str, int] = {}
-    layer = 0
-    for line in picture[1].splitlines():
-        names = line[:34]
-        number = re.match(r"  (\d) ", names)
-        layer = int(number[1]) if number else layer if names.startswith("    ") else 0
-        found |= dict.fromkeys(re.findall(r"[a-z_]+", names), layer)
-    return found
+MODULES = sorted(str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py"))
 
 
-def imports_of(name: str, *, at_import: bool) -> set[str]:
-    """The modules a module imports, as dotted names: at its top alone, or anywhere; type hints aside."""
-    tree = ast.parse((PACKAGE / f"{name}.py").read_text())
-    body = [node for node in tree.body if not isinstance(node, ast.If)]
-    nodes = body if at_import else [inner for node in body for inner in ast.walk(node)]
-    found: set[str] = set()
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and node.module == "stockml":
-            found |= {f"stockml.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{name}: imports from its own package by full name, like all others"
-            found.add(str(node.module))
-    return found
+def test_the_documented_rooms_are_those_of_the_contract_in_its_order() -> None:
+    """import-linter holds the contract; `make lint` runs it."""
+    (rooms,) = (
+        c
+        for c in tomllib.loads((PROJECT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+        if c["id"] == "rooms"
+    )
+    held = [room for layer in rooms["layers"] for room in layer.split(" | ")]
+    documented = re.findall(r"^\| `(\w+)/` \|", (PROJECT / "docs/architecture.md").read_text(), flags=re.M)
+    assert documented == held == [*dict.fromkeys(held)]
+    assert set(held) == {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
 
 
-def own_imports(name: str) -> set[str]:
-    modules = {module.split(".")[1] for module in imports_of(name, at_import=False) if module.startswith("stockml.")}
-    return {module for module in modules if (PACKAGE / f"{module}.py").exists()}
+def imported_at_start(module: str) -> set[str]:
+    """The libraries that a module imports at its top; type hints aside."""
+    body = ast.parse((PACKAGE / module).read_text()).body
+    names = {alias.name for node in body if isinstance(node, ast.Import) for alias in node.names}
+    return names | {str(node.module) for node in body if isinstance(node, ast.ImportFrom)}
 
 
-MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if path.stem != "__init__")
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_no_module_imports_one_of_a_higher_layer(name: str) -> None:
-    layer = layers()
-    if layer[name] == 0:
-        return  # options and messages: they start the run, so they reach what they need
-    higher = {other for other in own_imports(name) if layer[other] > layer[name]}
-    assert not higher
-    assert not own_imports(name) & {"cli", "options", "terminal", "bootstrap"}
-
-
-def test_there_is_no_circle() -> None:
-    circle_free = TopologicalSorter({name: own_imports(name) for name in MODULES})
-    assert len(list(circle_free.static_order())) == len(MODULES)
-
-
-@pytest.mark.parametrize("name", MODULES)
-def test_heavy_libraries_load_only_where_they_are_used(name: str) -> None:
-    assert not {module.split(".")[0] for module in imports_of(name, at_import=True)} & HEAVY
+@pytest.mark.parametrize("module", MODULES)
+def test_heavy_libraries_load_only_where_they_are_used(module: str) -> None:
+    assert not {name.split(".")[0] for name in imported_at_start(module)} & HEAVY
 
 
 @pytest.mark.parametrize("option", [["--help"], ["--verify-only", "--source", "sample", "--home", "HOME"]])

@@ -10,7 +10,7 @@ import pytest
 from browser import DAYS, FIRST, STOCKS, Made, Opened, day, price, written
 from report_helpers import HORIZON, stock_lines, write_log
 
-from stockml.home import Home
+from stockml.core.paths import Home
 
 # ---- today's predictions ----
 

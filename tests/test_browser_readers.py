@@ -10,7 +10,7 @@ import pytest
 from browser import DESKTOP, PHONE, SHOTS, STOCKS, Made, Opened, day, price, written
 from report_helpers import HORIZON, HOSTILE, LAST_DAY, ended, hostile_home, made_up_home, stock_lines, write_log
 
-from stockml.home import Home
+from stockml.core.paths import Home
 
 # ---- states ----
 
@@ -43,7 +43,7 @@ def test_failures_and_the_simulated_market_are_marked(tmp_path: Path, visit: Cal
 def test_hostile_words_are_only_shown(
     tmp_path: Path, visit: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("stockml.log_lines.check_symbol", str)
+    monkeypatch.setattr("stockml.prediction_log.line.check_symbol", str)
     opened = visit(written(hostile_home(tmp_path, HOSTILE)).path)
     assert opened.text("#stock-name") == HOSTILE
     opened.page.click("#predictions tbody a")

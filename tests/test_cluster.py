@@ -22,15 +22,16 @@ from conftest import made_up_prices
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import wait_until
 
-from stockml import cluster, training
-from stockml.cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError, tasks_ahead
-from stockml.finishing import OwnSettings, TrainedStock
-from stockml.home import Home
-from stockml.models import load_bundle, trained_symbols
-from stockml.pool import PoolSettings
-from stockml.prices import PriceTable
-from stockml.sample import SAMPLE_SYMBOLS
-from stockml.workers import CrewLostError, WorkerDiedError
+from stockml.core.paths import Home
+from stockml.data.price_table import PriceTable
+from stockml.data.simulated_market import SAMPLE_SYMBOLS
+from stockml.models.bundle import load_bundle, trained_symbols
+from stockml.trainers import dask_cluster as cluster
+from stockml.trainers import pipeline as training
+from stockml.trainers.dask_cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError, tasks_ahead
+from stockml.trainers.fine_tuning import OwnSettings, TrainedStock
+from stockml.trainers.global_model import PoolSettings
+from stockml.trainers.process_pool import CrewLostError, WorkerDiedError
 
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 

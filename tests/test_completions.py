@@ -14,7 +14,7 @@ from report_helpers import write_metrics
 from tools import need
 from waiting import PATIENCE_SECONDS
 
-from stockml.home import Home
+from stockml.core.paths import Home
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
 SHELLS = ("bash", "zsh")

@@ -19,19 +19,19 @@ from log_helpers import Tally, feedback_bytes, outcome, prediction, records, run
 from tools import need, needs
 from waiting import PATIENCE_SECONDS, wait_until
 
-from stockml import files
-from stockml.feedback import Feedback
-from stockml.home import Home
-from stockml.prediction_log import LockTimeout, PredictionLog
+from stockml.accuracy.tracker import Feedback
+from stockml.core.paths import Home
+from stockml.prediction_log.log import LockTimeout, PredictionLog
+from stockml.storage import files
 
 DRIVER = [sys.executable, str(Path(log_driver.__file__))]
 HOLDER = (
-    "import sys; from pathlib import Path; from stockml.prediction_log import PredictionLog\n"
+    "import sys; from pathlib import Path; from stockml.prediction_log.log import PredictionLog\n"
     "with PredictionLog(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
 )
 
 HOG = """
-import sys, time; from pathlib import Path; from stockml.prediction_log import PredictionLog
+import sys, time; from pathlib import Path; from stockml.prediction_log.log import PredictionLog
 while True:
     with PredictionLog(Path(sys.argv[1])).locked(): print(end='.', flush=True); time.sleep(0.2)
 """

@@ -8,8 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from stockml.confidence import ELASTICITIES, NO_HABIT, UNKNOWN_PCT, Calibration, habit_of, scale_pct, student_cdf
-from stockml.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
+from stockml.indicators.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
+from stockml.signals.calibration import (
+    ELASTICITIES,
+    NO_HABIT,
+    UNKNOWN_PCT,
+    Calibration,
+    habit_of,
+    scale_pct,
+    student_cdf,
+)
 
 CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
 WILD = dict.fromkeys(CALM, 4.0)

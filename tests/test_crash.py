@@ -21,7 +21,7 @@ import pytest
 from log_driver import CUT_SHORT, KILL_BEFORE, KILL_MIDWAY, Fault, Victims
 from log_helpers import CHECKPOINT, feedback_bytes, run_day
 
-from stockml.home import Home
+from stockml.core.paths import Home
 
 pytestmark = pytest.mark.usefixtures("in_haste")
 

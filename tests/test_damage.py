@@ -19,13 +19,13 @@ from hypothesis import strategies as st
 from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 from tools import needs
 
-from stockml.feedback import Feedback
-from stockml.home import Home
-from stockml.journal import Change, _to_bytes
-from stockml.learning import Learner
-from stockml.log_lines import read_line
-from stockml.prediction_log import PredictionLog, View
-from stockml.records import Prediction
+from stockml.accuracy.tracker import Feedback
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
+from stockml.prediction_log.line import read_line
+from stockml.prediction_log.log import PredictionLog, View
+from stockml.signals.learner import Learner
+from stockml.storage.redo_journal import Change, _to_bytes
 
 pytestmark = pytest.mark.usefixtures("in_haste")
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from stockml import experts
-from stockml.experts import EXPERTS, SCEPTIC, SHORT, START, Council
+from stockml.signals import expert_weights as experts
+from stockml.signals.expert_weights import EXPERTS, SCEPTIC, SHORT, START, Council
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])

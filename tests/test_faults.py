@@ -18,8 +18,8 @@ from test_feed import AT_ONCE, HANGING, listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import realtime_predictor
-from stockml import sources
-from stockml.sessions import calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.data import fetch as sources
 
 SYMBOLS = ("TCS.NS", "INFY.NS", "WIPRO.NS")
 MADE_ON = date(2026, 6, 23)

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from pandas.testing import assert_frame_equal
 
-from stockml.features import (
+from stockml.data.price_table import PriceTable
+from stockml.indicators.features import (
     HISTORY_SESSIONS,
     change_pct,
     feature_table,
@@ -23,7 +24,6 @@ from stockml.features import (
     split_rows,
     usable_rows,
 )
-from stockml.prices import PriceTable
 
 
 def first_days(prices: PriceTable, n_days: int) -> PriceTable:

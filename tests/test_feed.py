@@ -17,11 +17,11 @@ from fake_yahoo import FakeYahoo, Listing, redirected
 from test_prices import market
 from waiting import PATIENCE_SECONDS
 
-from stockml import failures
-from stockml.feed import GIVE_UP_AFTER, FeedSettings
-from stockml.home import Home
-from stockml.sessions import Clock, calendar_for
-from stockml.sources import Fetched, Source, fetch_prices
+from stockml.core import failures
+from stockml.core.calendars import Clock, calendar_for
+from stockml.core.paths import Home
+from stockml.data.fetch import Fetched, Source, fetch_prices
+from stockml.data.yahoo_download import GIVE_UP_AFTER, FeedSettings
 
 TUESDAY = date(2026, 6, 30)
 WEDNESDAY = date(2026, 7, 1)
@@ -104,9 +104,9 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from stockml.home import Home
-from stockml.sessions import Clock
-from stockml.sources import Source, fetch_prices
+from stockml.core.paths import Home
+from stockml.core.calendars import Clock
+from stockml.data.fetch import Source, fetch_prices
 
 
 def fetch(*symbols):

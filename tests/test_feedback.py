@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 
-from stockml.feedback import Feedback
-from stockml.home import Home
-from stockml.prediction_log import PredictionLog
-from stockml.records import Prediction
+from stockml.accuracy.tracker import Feedback
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
+from stockml.prediction_log.log import PredictionLog
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ import pytest
 from tools import needs
 from waiting import PATIENCE_SECONDS, wait_until
 
-from stockml import files
-from stockml.files import StorageError, recover_folder, replace_folder, write_for_tail, write_whole
+from stockml.storage import files
+from stockml.storage.files import StorageError, recover_folder, replace_folder, write_for_tail, write_whole
 
 
 def test_a_whole_file_takes_the_place_of_the_old_and_leaves_nothing_beside_it(tmp_path: Path) -> None:

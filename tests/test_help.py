@@ -14,8 +14,8 @@ from commands import BARE, PROJECT, run
 from fake_yahoo import FakeYahoo, Listing, site_folder
 from test_prices import market
 
-from stockml.cli import WATCHLIST
-from stockml.sessions import calendar_for
+from stockml.commands.run import WATCHLIST
+from stockml.core.calendars import calendar_for
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
 NEW_YORK = {"currency": "USD", "exchange": "NMS", "timezone": "America/New_York", "opens": "09:30"}

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from stockml import indicators
-from stockml.indicators import Array
+from stockml.indicators import technical as indicators
+from stockml.indicators.technical import Array
 
 MEMORY = 250
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stockml.files import StorageError
-from stockml.journal import Change, Journal, _to_bytes
+from stockml.storage.files import StorageError
+from stockml.storage.redo_journal import Change, Journal, _to_bytes
 
 SECTOR = 16  # stands for the disk's 512 bytes, so that small files have many
 

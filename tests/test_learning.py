@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stockml.confidence import Habit
-from stockml.learning import BELOW_MEDIAN, Learner, Priors
-from stockml.records import Evidence, Outcome, Prediction, Signal
+from stockml.core.records import Evidence, Outcome, Prediction, Signal
+from stockml.signals.calibration import Habit
+from stockml.signals.learner import BELOW_MEDIAN, Learner, Priors
 
 RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
 SYMBOLS = ("AAA", "BBB", "CCC")

@@ -8,9 +8,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from stockml import lstm
-from stockml.lstm import Network, Scaler
-from stockml.lstm_training import LayerPass, Learner, LearningSettings, Samples, fresh_network
+from stockml.models import lstm
+from stockml.models.lstm import Network, Scaler
+from stockml.trainers.lstm_trainer import LayerPass, Learner, LearningSettings, Samples, fresh_network
 
 INPUTS, HORIZON = 8, 5
 

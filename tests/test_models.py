@@ -16,11 +16,12 @@ import pytest
 from conftest import made_up_prices
 from made_up_models import HORIZON, made_up_metrics, made_up_models
 
-from stockml import lstm, models
-from stockml.home import PROJECT, Home
-from stockml.lstm import Network
-from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, ModelError
-from stockml.prices import PriceTable
+from stockml.core.paths import PROJECT, Home
+from stockml.data.price_table import PriceTable
+from stockml.models import bundle as models
+from stockml.models import lstm
+from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, ModelError
+from stockml.models.lstm import Network
 
 
 @pytest.fixture(scope="module")
@@ -202,8 +203,8 @@ def test_two_trainings_at_once_save_one_after_the_other(
     code = """
 import json, sys
 from pathlib import Path
-from stockml.home import Home
-from stockml.models import save_bundle
+from stockml.core.paths import Home
+from stockml.models.bundle import save_bundle
 root = Path(sys.argv[1])
 for _ in range(20):
     files = {path.name: path.read_bytes() for path in (root / "contents").iterdir()}
@@ -261,9 +262,9 @@ def test_loading_and_forecasting_import_no_machine_learning_library(home: Home, 
     code = """
 import sys, pandas as pd
 from pathlib import Path
-from stockml.home import Home
-from stockml.models import load_bundle
-from stockml.prices import PriceTable
+from stockml.core.paths import Home
+from stockml.models.bundle import load_bundle
+from stockml.data.price_table import PriceTable
 root = Path(sys.argv[1])
 prices = PriceTable("MADE.NS", pd.read_pickle(root / "frame.pkl"), None, "csv")
 print(load_bundle(Home(root), "MADE.NS").forecast(prices).xgb_pct[0])

@@ -10,9 +10,10 @@ import pytest
 from conftest import made_up_prices
 from numpy.testing import assert_array_equal
 
-from stockml import features, indicators, volatility
-from stockml.patterns import PatternConfig, PatternModel, normalised_windows
-from stockml.prices import PriceTable
+from stockml.data.price_table import PriceTable
+from stockml.indicators import features, volatility
+from stockml.indicators import technical as indicators
+from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
 
 MEMORY = features.HISTORY_SESSIONS
 DAYS = (45, 130, 249, 250, 251, 399, 640)

@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from conftest import made_up_prices
 
-from stockml.outcomes import is_due, settle
-from stockml.prices import PriceTable
-from stockml.records import Evidence, Outcome, Prediction, Signal
-from stockml.sessions import Clock
+from stockml.accuracy.settlement import is_due, settle
+from stockml.core.calendars import Clock
+from stockml.core.records import Evidence, Outcome, Prediction, Signal
+from stockml.data.price_table import PriceTable
 
 MADE_FROM, TARGET = "2026-06-12", "2026-06-19"
 LATER = datetime(2026, 11, 20, 12, tzinfo=UTC)

@@ -14,13 +14,13 @@ from conftest import made_up_prices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stockml import cycle
-from stockml.evenings import Evenings
-from stockml.failures import FetchError
-from stockml.feed import Raw, Span
-from stockml.past import PastStock, evening
-from stockml.sessions import Clock, calendar_for
-from stockml.sources import checked, span_of
+from stockml.core.calendars import Clock, calendar_for
+from stockml.core.failures import FetchError
+from stockml.data.fetch import checked, span_of
+from stockml.data.point_in_time import Evenings
+from stockml.data.yahoo_download import Raw, Span
+from stockml.replay.batch_analysis import PastStock, evening
+from stockml.signals import engine as cycle
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN_SESSIONS = 309

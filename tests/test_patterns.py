@@ -9,9 +9,9 @@ import pytest
 from conftest import made_up_prices
 from numpy.testing import assert_allclose, assert_array_equal
 
-from stockml.features import change_pct
-from stockml.patterns import PatternConfig, PatternModel, normalised_windows
-from stockml.prices import PriceTable
+from stockml.data.price_table import PriceTable
+from stockml.indicators.features import change_pct
+from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
 
 CONFIG = PatternConfig(window_sessions=10, patterns=2)
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from log_helpers import CHECKPOINT, START, feedback_bytes, outcome, prediction, records, run_day
 
-from stockml.home import Home
-from stockml.prediction_log import PredictionLog
-from stockml.records import EXPIRED, Outcome, Prediction
+from stockml.core.paths import Home
+from stockml.core.records import EXPIRED, Outcome, Prediction
+from stockml.prediction_log.log import PredictionLog
 
 
 @pytest.fixture
@@ -158,7 +158,7 @@ def test_a_line_edited_while_a_run_works_is_left_alone(log: PredictionLog, caplo
 def test_a_second_look_needs_no_second_reading(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     append(log, prediction(day=1))
     append(log, prediction(day=2))
-    monkeypatch.setattr("stockml.prediction_log.scan", lambda path: pytest.fail("the whole log was read"))
+    monkeypatch.setattr("stockml.prediction_log.log.scan", lambda path: pytest.fail("the whole log was read"))
     assert [line.id for line in log.pending()] == [prediction(day=1).id, prediction(day=2).id]
     settle(log, prediction(day=1))
     append(log, prediction(day=3), prediction(day=3))

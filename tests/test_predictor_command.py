@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from commands import BARE, PROJECT, files_under, log_of, predict
 
-from stockml.sample import SAMPLE_SYMBOLS, sample_bars
+from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 
 SIM = ("--source", "sample")
 ALPHA = ("--symbols", "SIM-ALPHA")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tools import shared_folder
 
-from stockml import prices
-from stockml.prices import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
+from stockml.data import price_table as prices
+from stockml.data.price_table import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
 
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
 N_DAYS = 400

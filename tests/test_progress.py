@@ -15,10 +15,10 @@ from commands import Ran, log_of, predict, watched
 from fake_yahoo import FakeYahoo, redirected, site_folder
 from test_feed import AT_ONCE, listing
 
-from stockml.home import Home
-from stockml.sample import sample_bars
-from stockml.sessions import Clock
-from stockml.sources import Source, fetch_prices
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.data.fetch import Source, fetch_prices
+from stockml.data.simulated_market import sample_bars
 
 DAY = date(2026, 6, 30)
 SYMBOLS = tuple(f"MADE{number}.NS" for number in range(8))

@@ -20,11 +20,11 @@ import quality_lives as lives
 import quality_report
 
 from realtime_predictor import main
-from stockml.evenings import Evenings
-from stockml.feed import Raw
-from stockml.past import PastStock
-from stockml.replay import ReplaySettings
-from stockml.sample import CURRENCY, sample_bars
+from stockml.data.point_in_time import Evenings
+from stockml.data.simulated_market import CURRENCY, sample_bars
+from stockml.data.yahoo_download import Raw
+from stockml.replay.batch_analysis import PastStock
+from stockml.replay.walk_forward import ReplaySettings
 
 SYMBOLS = ("SIM-BETA", "SIM-ALPHA", "SIM-DELTA")
 START, END = date(2026, 1, 15), date(2026, 4, 10)

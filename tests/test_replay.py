@@ -16,10 +16,10 @@ from commands import BARE, PROJECT, files_under, log_of, predict
 from trained import TRAINED
 
 from realtime_predictor import main
-from stockml.replay import ReplaySettings, days_left
-from stockml.replay_models import month_starts, stretches
-from stockml.sample import sample_bars
-from stockml.sessions import calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.data.simulated_market import sample_bars
+from stockml.replay.model_schedule import month_starts, stretches
+from stockml.replay.walk_forward import ReplaySettings, days_left
 
 SIM = ("--source", "sample", "--quiet")
 TWO = ("--symbols", "SIM-ALPHA", "SIM-BETA")

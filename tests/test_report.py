@@ -21,9 +21,9 @@ from report_helpers import (
     write_metrics,
 )
 
-from stockml import report_words
-from stockml.home import Home
-from stockml.report import PAGE, report_path
+from stockml.core.paths import Home
+from stockml.reporting import formatting as report_words
+from stockml.reporting.page import PAGE, report_path
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_its_policy_lets_only_its_own_style_and_script_work(page: Parsed) -> Non
 
 def test_no_word_from_outside_becomes_markup(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "stockml.log_lines.check_symbol", str
+        "stockml.prediction_log.line.check_symbol", str
     )  # the log refuses such a symbol; the page relies on nobody
     hostile, plain = (
         Parsed(page_of(hostile_home(tmp_path / name, text)))

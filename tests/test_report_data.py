@@ -25,10 +25,19 @@ from report_helpers import (
     write_log,
 )
 
-from stockml.home import Home
-from stockml.records import Prediction
-from stockml.report_data import day_number, path_days, reliability, signal_columns, stock_page, units_of, why, wilson
-from stockml.sessions import Clock
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
+from stockml.reporting.page_data import (
+    day_number,
+    path_days,
+    reliability,
+    signal_columns,
+    stock_page,
+    units_of,
+    why,
+    wilson,
+)
 
 
 def frame_of(home: Home) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas.testing import assert_frame_equal
 
-from stockml import sample
-from stockml.sample import DIVIDENDS, SAMPLE_SYMBOLS, SPLITS, MarketSettings, sample_bars
-from stockml.sessions import calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.data import simulated_market as sample
+from stockml.data.simulated_market import DIVIDENDS, SAMPLE_SYMBOLS, SPLITS, MarketSettings, sample_bars
 
 START, END = date(2016, 1, 1), date(2026, 11, 20)
 COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]

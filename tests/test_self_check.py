@@ -17,12 +17,16 @@ from conftest import made_up_prices
 from log_helpers import outcome, prediction
 from made_up_models import made_up_bundle
 
-from stockml import features, indicators, lstm, models, self_check
-from stockml.feedback import Accuracy, leakage_warning
-from stockml.lstm import Scaler
-from stockml.models import Forecasts, ModelBundle
-from stockml.prices import PriceTable
-from stockml.records import Outcome
+from stockml.accuracy.tracker import Accuracy, leakage_warning
+from stockml.core.records import Outcome
+from stockml.data.price_table import PriceTable
+from stockml.indicators import features
+from stockml.indicators import technical as indicators
+from stockml.models import bundle as models
+from stockml.models import lstm
+from stockml.models.bundle import Forecasts, ModelBundle
+from stockml.models.lstm import Scaler
+from stockml.replay import lookahead_check as self_check
 
 SIM = ("--source", "sample")
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockml import sessions
-from stockml.sessions import Clock, calendar_for, surely_not_complete
+from stockml.core import calendars as sessions
+from stockml.core.calendars import Clock, calendar_for, surely_not_complete
 
 SYMBOLS = ("TCS.NS", "VOD.L", "AAPL", "BTC-USD", "SIM-ALPHA", "ELSEWHERE.QA", "EURUSD=X")
 EXCHANGES = tuple(market for market in sessions._MARKETS if market.isupper() and market.isalpha())
@@ -265,7 +265,7 @@ def test_nothing_heavy_is_imported_until_a_holiday_is_asked_for():
     program = (
         "import sys\n"
         "from datetime import UTC, date, datetime\n"
-        "from stockml.sessions import Clock, surely_not_complete\n"
+        "from stockml.core.calendars import Clock, surely_not_complete\n"
         "surely_not_complete('TCS.NS', date(2026, 5, 4), datetime.now(UTC))\n"
         "Clock(datetime.now(UTC)).written_time('TCS.NS')\n"
         "Clock(datetime.now(UTC)).limit('SIM-ALPHA')\n"

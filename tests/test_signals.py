@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockml import signals
-from stockml.signals import ModelForecast, opinions, path_pct, predicted_change_pct, regime, rule_opinions
+from stockml.signals import rules as signals
+from stockml.signals.rules import ModelForecast, opinions, path_pct, predicted_change_pct, regime, rule_opinions
 
 QUIET = {
     "close": 100.0,

@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 from test_prices import market
 
-from stockml import failures
-from stockml.home import Home
-from stockml.sample import SAMPLE_SYMBOLS
-from stockml.sessions import Clock, calendar_for
-from stockml.sources import Source, fetch_prices, parse_source
+from stockml.core import failures
+from stockml.core.calendars import Clock, calendar_for
+from stockml.core.paths import Home
+from stockml.data.fetch import Source, fetch_prices, parse_source
+from stockml.data.simulated_market import SAMPLE_SYMBOLS
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
 
@@ -48,7 +48,7 @@ def prices(tmp_path):
 
 
 def test_files_are_checked_as_they_are_read_and_only_the_bars_asked_for_are_held(prices, tmp_path, monkeypatch):
-    from stockml import sources
+    from stockml.data import fetch as sources
 
     steps = []
 
@@ -213,5 +213,5 @@ def test_the_summary_is_plain_values(prices):
 
 
 def test_naming_a_source_loads_nothing_heavy():
-    code = "import sys, stockml.sources; print({'pandas', 'numpy', 'yfinance'} & set(sys.modules))"
+    code = "import sys, stockml.data.fetch; print({'pandas', 'numpy', 'yfinance'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"

@@ -21,11 +21,11 @@ from report_helpers import (
     write_metrics,
 )
 
-from stockml.home import Home
-from stockml.last_run import LastRun, begin_run, last_run_path, read_last_run
-from stockml.prediction_log import PredictionLog
-from stockml.sessions import Clock
-from stockml.status import MODEL_STALE_AFTER_DAYS, Status, status
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.prediction_log.log import PredictionLog
+from stockml.reporting.last_run import LastRun, begin_run, last_run_path, read_last_run
+from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status, status
 
 
 def at(day: date) -> Clock:

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 from test_prices import market
 
-from stockml import store
-from stockml.home import Home
-from stockml.store import OVERLAP_DAYS, Stored
+from stockml.core.paths import Home
+from stockml.data import price_cache as store
+from stockml.data.price_cache import OVERLAP_DAYS, Stored
 
 FETCHED = datetime(2026, 6, 30, 11, 0, tzinfo=UTC)
 

@@ -11,10 +11,10 @@ import pytest
 from commands import predict, watched
 from test_progress import ESCAPE
 
-from stockml.records import Prediction
-from stockml.report_words import MEANINGS, meaning, money
-from stockml.sample import sample_bars
-from stockml.signals import DRIFT, RULE_WEIGHTS
+from stockml.core.records import Prediction
+from stockml.data.simulated_market import sample_bars
+from stockml.reporting.formatting import MEANINGS, meaning, money
+from stockml.signals.rules import DRIFT, RULE_WEIGHTS
 
 SIM = ("--source", "sample", "--as-of", "2026-03-09")
 STEPS = ("1. ANALYZE", "2. PLAN", "3. PREDICT", "4. ACT", "5. LEARN")

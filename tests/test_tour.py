@@ -16,7 +16,7 @@ from test_help import yahoo  # noqa: F401 - a fixture
 from tools import needs
 from waiting import wait_until
 
-from stockml.cli import WATCHLIST
+from stockml.commands.run import WATCHLIST
 
 README = (PROJECT / "README.md").read_text()
 
@@ -52,7 +52,7 @@ def test_every_file_of_the_tree_has_a_true_line_or_a_word_on_how_to_open_it() ->
 
 
 def test_every_quoted_symptom_is_a_message_of_the_program() -> None:
-    sources = [*(PROJECT / "stockml").glob("*.py"), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
+    sources = [*(PROJECT / "stockml").rglob("*.py"), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
     program = " ".join("".join(re.sub(r'"\s+f?"', "", path.read_text()) for path in sources).split())
     symptoms = re.findall(r'^\| "([^|]*)" \|', README, flags=re.M)
     assert len(symptoms) >= 6

@@ -15,7 +15,7 @@ from commands import files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 
 import train_models
-from stockml import cli
+from stockml.commands import run as cli
 
 SIM = ("--source", "sample")
 SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
@@ -230,7 +230,7 @@ def test_a_log_file_that_cannot_be_written_any_more_costs_one_plain_message(tmp_
 def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None:
     from datetime import date
 
-    from stockml.sample import sample_bars
+    from stockml.data.simulated_market import sample_bars
 
     folder = tmp_path / "csv"
     folder.mkdir()
@@ -246,7 +246,7 @@ def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None
 def test_a_young_stock_trains_on_what_it_has(tmp_path: Path, seen: int) -> None:
     from datetime import date
 
-    from stockml.sample import sample_bars
+    from stockml.data.simulated_market import sample_bars
 
     folder = tmp_path / "csv"
     folder.mkdir()

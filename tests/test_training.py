@@ -17,20 +17,21 @@ import pandas as pd
 import pytest
 from conftest import made_up_prices
 
-from stockml import lstm, models
-from stockml.finishing import OwnSettings
-from stockml.home import Home
-from stockml.learning import Priors
-from stockml.material import TooShortError, prepare, with_market
-from stockml.models import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
-from stockml.pool import PoolSettings, divide, learn_together, teachers
-from stockml.prices import PriceTable
-from stockml.sessions import calendar_for
-from stockml.shrinkage import believed_drift, weighted_median
-from stockml.signals import RULE_WEIGHTS
-from stockml.training import TrainedStock, TrainingFailure, TrainingSettings, save, train
-from stockml.volatility import market_inputs
-from stockml.workers import Crew, WorkerDiedError
+from stockml.core.calendars import calendar_for
+from stockml.core.paths import Home
+from stockml.data.price_table import PriceTable
+from stockml.indicators.volatility import market_inputs
+from stockml.models import bundle as models
+from stockml.models import lstm
+from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
+from stockml.signals.learner import Priors
+from stockml.signals.rules import RULE_WEIGHTS
+from stockml.trainers.dataset import TooShortError, prepare, with_market
+from stockml.trainers.fine_tuning import OwnSettings
+from stockml.trainers.global_model import PoolSettings, divide, learn_together, teachers
+from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
+from stockml.trainers.process_pool import Crew, WorkerDiedError
+from stockml.trainers.shrinkage import believed_drift, weighted_median
 
 # One quick round each: what is tested here does not depend on how long is learned.
 QUICK = TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))

@@ -9,8 +9,8 @@ import joblib
 import numpy as np
 import pytest
 
-from stockml import xgb
-from stockml.xgb import Forest, XGBSettings
+from stockml.models import forest as xgb
+from stockml.models.forest import Forest, XGBSettings
 
 BOLD = XGBSettings(learning_rate=0.3, min_child_weight=1.0, least_leaf_share=0.0, reg_lambda=1.0)
 

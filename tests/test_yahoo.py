@@ -16,11 +16,11 @@ from fake_yahoo import FakeYahoo, Listing, Wire, redirected
 from test_prices import market
 from tools import shared_folder
 
-from stockml import failures
-from stockml.failures import FetchError
-from stockml.home import Home
-from stockml.prices import PriceError, check_prices
-from stockml.yahoo import Client, quiet
+from stockml.core import failures
+from stockml.core.failures import FetchError
+from stockml.core.paths import Home
+from stockml.data.price_table import PriceError, check_prices
+from stockml.data.yahoo_client import Client, quiet
 
 TODAY = date(2026, 6, 30)
 START = date(2025, 1, 1)

@@ -1,0 +1,1 @@
+"""Accuracy tracker: due predictions in, outcomes and scores out; owner of feedback/."""

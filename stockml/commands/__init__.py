@@ -1,0 +1,1 @@
+"""What each command asks for, prints and exits with."""

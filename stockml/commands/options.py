@@ -1,0 +1,147 @@
+"""The options that both commands know, and what an option's value may be.
+
+Standard library only, as `cli`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+
+from stockml import __version__
+from stockml.core.paths import PROJECT, check_symbol
+from stockml.core.records import EARLIEST_DATE
+
+FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
+MOST_YEARS = 100
+GREATEST_SEED = 2**63 - 1
+
+
+def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+    """A parser without options of its own."""
+    return argparse.ArgumentParser(
+        prog=prog,
+        description=description,
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None:
+    """The options of both commands, after those that a script put first."""
+    what = parser.add_argument_group("what to work on")
+    what.add_argument(
+        "--symbols",
+        nargs="+",
+        metavar="SYMBOL",
+        help=f"ticker symbols, such as TCS.NS INFY.NS (default: {default_symbols})",
+    )
+    what.add_argument(
+        "--symbols-file",
+        type=Path,
+        metavar="FILE",
+        help="a file of symbols, one a line, # for comments (default: none)",
+    )
+    what.add_argument(
+        "--source",
+        default="yahoo",
+        metavar="KIND",
+        help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
+        "(default: %(default)s)",
+    )
+    what.add_argument(
+        "--offline", action="store_true", help="ask Yahoo nothing: use the prices kept from earlier runs, however old"
+    )
+    what.add_argument(
+        "--as-of",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="act as on that day after its close; nothing later is read (default: now)",
+    )
+    what.add_argument(
+        "--home",
+        type=Path,
+        metavar="DIR",
+        default=Path(os.environ.get("STOCKML_HOME") or PROJECT),
+        help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
+    )
+    how = parser.add_argument_group("what to print")
+    how.add_argument("--json", action="store_true", help="print the result as one JSON object instead of a table")
+    how.add_argument(
+        "-v", "--verbose", action="store_true", help="say what is being done, and how many seconds each stage took"
+    )
+    how.add_argument("-q", "--quiet", action="store_true", help="print errors only")
+    how.add_argument(
+        "--log-file",
+        type=Path,
+        metavar="FILE",
+        help="write messages there too; it rotates at 1 MB, 5 kept (default: none)",
+    )
+    how.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+
+
+def add_horizon(group: argparse._ArgumentGroup) -> None:
+    """How far ahead both look."""
+    group.add_argument(
+        "--horizon",
+        type=up_to(FARTHEST_HORIZON),
+        default=5,
+        metavar="N",
+        help="exchange sessions to forecast ahead (default: %(default)s)",
+    )
+
+
+def day(text: str) -> date:
+    """A day, as an argparse type."""
+    try:
+        found = date.fromisoformat(text)
+    except ValueError:
+        found = date.min
+    if found.isoformat() != text or found < date.fromisoformat(EARLIEST_DATE):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day since {EARLIEST_DATE[:4]}; write it as YYYY-MM-DD")
+    return found
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, as an argparse type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
+    return number
+
+
+def up_to(most: int) -> Callable[[str], int]:
+    """An argparse type for whole numbers from 1 to `most`."""
+
+    def bounded(text: str) -> int:
+        if (number := positive(text)) > most:
+            raise argparse.ArgumentTypeError(f"{text!r} is above {most:,}; write a smaller number")
+        return number
+
+    return bounded
+
+
+def seed(text: str) -> int:
+    """A whole number that every library takes as a seed, as an argparse type."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number <= GREATEST_SEED:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {GREATEST_SEED}")
+    return number
+
+
+def symbol(text: str) -> str:
+    """One symbol, as an argparse type."""
+    try:
+        return check_symbol(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

@@ -1,0 +1,233 @@
+"""What a person reads: tables and stories. Plain when piped, colour on a terminal, where it never stands alone."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stockml.commands.run import NO_ADVICE, Run
+from stockml.core.records import Prediction
+from stockml.reporting.explanation import SIMULATED
+from stockml.reporting.formatting import money
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    from stockml.accuracy.settlement import Waiting
+
+PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
+WIDEST = 1000  # columns that no table needs
+APART = "   "
+
+
+def console() -> Console:
+    """Where results are printed: stdout."""
+    from rich.console import Console
+
+    class Ours(Console):
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # `cli.run` knows that it is no failure; rich would end with exit code 1
+
+    watched = sys.stdout.isatty()
+    return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A titled table, columns named with a final ">" aligned right; where it is too wide, a paragraph a row."""
+    from rich.table import Table
+    from rich.text import Text
+
+    rows = list(rows)
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for name in columns:
+        table.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*[Text(cell, style=_style(cell)) for cell in row])
+    out = console()
+    out.print(title, style="bold", markup=False)
+    if out.measure(table, options=out.options.update_width(WIDEST)).maximum <= out.width:
+        out.print(table)
+        return
+    names = [name.rstrip(">") for name in columns[1:]]
+    for first, *cells in rows:
+        out.print(Text(first, style="bold"))
+        pairs = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell]
+        told = [Text.assemble(f"{name} " if name else "", (cell, _style(cell))) for name, cell in pairs]
+        for line in _flowing(told, out.width - 2):
+            out.print("  ", line, sep="")
+
+
+def _flowing(texts: Iterable[Text], width: int) -> list[Text]:
+    """The texts side by side in as few lines as hold them."""
+    from rich.text import Text
+
+    lines: list[Text] = []
+    for text in texts:
+        if lines and lines[-1].cell_len + len(APART) + text.cell_len <= width:
+            lines[-1] = Text.assemble(lines[-1], APART, text)
+        else:
+            lines.append(text)
+    return lines
+
+
+def _style(cell: str) -> str:
+    """Green for what rose or was right, red for what fell or was wrong; the sign and the word say it too."""
+    if cell.startswith("+") or cell == "hit":
+        return "green"
+    return "red" if (cell.startswith("-") and cell != "-") or cell in ("miss", "failed") else ""
+
+
+def tell(
+    run: Run,
+    learned: tuple[Sequence[Prediction], Sequence[Waiting]],
+    made: Sequence[Prediction],
+    logged: Sequence[str],
+    scores: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """A predictor run's results as tables; nothing at all where nothing happened."""
+    settled, waits = learned
+    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
+    for text in run.dropped():
+        print(text)
+    if settled:
+        outcomes(f"Verified{mark}", settled)
+        accuracy(f"Record so far{mark}", scores)
+    for line in waits:
+        print(f"{line.prediction.id}: stays pending, {line.reason}.")
+    if made:
+        predictions(f"Predictions{mark}", made)
+        written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
+        print(f"{'Nothing is logged by a dry run.' if run.args.dry_run else written} {NO_ADVICE}")
+    elif not settled and not waits:
+        aim = "settled" if run.args.verify_only else "predicted"
+        print(f"Nothing could be {aim}." if run.failures else "Nothing is due.")
+
+
+def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:
+    """A training run's scores as a table, each beside what "no change" scored on the same days."""
+    for text in run.dropped():
+        print(text)
+    if not results:
+        print("No stock was trained.")
+        return
+    rows = [
+        (
+            str(result["symbol"]),
+            str(result["train_samples"]),
+            str(result["val_samples"]),
+            *(f"{result[name]:.3f} %" for name in ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")),
+        )
+        for result in results
+    ]
+    names = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
+    means = [f"{sum(result[name] for result in results) / len(results):.3f} %" for name in names]
+    rows.append(("mean", "", "", *means))
+    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
+    title = f"Mean absolute error on days not seen, {run.args.horizon} sessions ahead{mark}"
+    columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "together>", "no change>")
+    print_table(title, columns, rows)
+    print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
+
+
+def predictions(title: str, made: Iterable[Prediction]) -> None:
+    """Today's predictions, one a line."""
+    rows = [
+        (
+            prediction.symbol,
+            money(prediction.current_price),
+            money(prediction.predicted_price),
+            f"{prediction.predicted_change_pct:+.2f} %",
+            f"{money(prediction.low)} .. {money(prediction.high)}",
+            f"{prediction.confidence:.0%}",
+            prediction.market_regime,
+            prediction.target_date,
+        )
+        for prediction in made
+    ]
+    columns = (
+        "symbol",
+        "close>",
+        "predicted>",
+        "change>",
+        "80 % interval>",
+        "confidence>",
+        "regime",
+        "for the close of",
+    )
+    print_table(title, columns, rows)
+
+
+def outcomes(title: str, settled: Iterable[Prediction]) -> None:
+    """What became of predictions whose day has come."""
+    columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "no change>", "")
+    print_table(title, columns, [_outcome_row(prediction) for prediction in settled])
+
+
+def _outcome_row(prediction: Prediction) -> Sequence[str]:
+    head = (prediction.symbol, prediction.data_through, prediction.target_date, money(prediction.predicted_price))
+    outcome = prediction.outcome
+    if outcome is None or outcome.actual_price is None:
+        return (*head, "-", "-", "-", f"expired: {outcome.reason if outcome else ''}")
+    verdict = "hit" if outcome.was_accurate else "miss"
+    return (
+        *head,
+        money(outcome.actual_price),
+        f"{outcome.error_pct:.2f} %",
+        f"{outcome.naive_error_pct:.2f} %",
+        verdict,
+    )
+
+
+def accuracy(title: str, scores: Mapping[str, Mapping[str, Any]]) -> None:
+    """The record so far, a line a stock and one for all, beside what "no change" would have scored."""
+    rows = [_score_row(symbol, score) for symbol, score in scores.items()]
+    if len(scores) > 1:
+        rows.append(_score_row("all", pooled(scores.values())))
+    print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
+
+
+def pooled(scores: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+    """The scores of several stocks as those of one: counts added, means weighted by them."""
+    parts = list(scores)
+    total = sum(score["total_predictions"] for score in parts)
+    counts = {name: sum(score[name] for score in parts) for name in ("accurate_predictions", "direction_hits")}
+    means = {
+        name: sum(score[name] * score["total_predictions"] for score in parts) / total
+        for name in ("mean_error_pct", "mean_naive_error_pct")
+    }
+    return {"total_predictions": total, "accuracy": counts["accurate_predictions"] / total, **counts, **means}
+
+
+def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
+    return (
+        symbol,
+        f"{score['total_predictions']:,}",
+        f"{score['accuracy']:.1%}",
+        f"{score['mean_error_pct']:.2f} %",
+        f"{score['mean_naive_error_pct']:.2f} %",
+        f"{score['direction_hits'] / score['total_predictions']:.0%}",
+    )
+
+
+def tell_story(text: str) -> None:
+    """A story's headline and steps bold, what speaks for a rise green and for a fall red: the signs say it too."""
+    from rich.text import Text
+
+    told = Text(text)
+    told.highlight_regex(r"(?ms)\A.*?(?=\n\n)|^\d\. [^\n]*", "bold")
+    told.highlight_regex(r"(?<= )\+[\d.]+ %", "green")
+    told.highlight_regex(r"(?<= )-[\d.]+ %", "red")
+    console().print(told, soft_wrap=True)
+
+
+def tell_status(text: str) -> None:
+    """A status, its names bold, and red what asks for help: it begins with ALARM as well."""
+    from rich.text import Text
+
+    told = Text(text)
+    told.highlight_regex(r"(?m)^[A-Z][a-z]+( run)?(?=  )", "bold")
+    told.highlight_regex(r"(?m)^ALARM  .*", "bold red")
+    console().print(told)

@@ -1,0 +1,1 @@
+"""Values that every room speaks of: predictions, calendars, paths, progress and failures."""

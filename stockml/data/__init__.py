@@ -1,0 +1,1 @@
+"""Data fetch: symbols in, checked price tables out."""

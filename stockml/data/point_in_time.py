@@ -1,0 +1,122 @@
+"""A symbol's raw bars -> the checked table of any past evening, as a run of that evening would have had it.
+
+The checks at the door may look at later bars to tell a phantom from a crash, so a table checked today is not the one
+of a past day. Where no bar is anywhere near suspicious the two are the same and need no second check; else the bars
+up to that day are checked anew.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stockml.data import bar_checks as checks
+from stockml.data.fetch import checked
+from stockml.data.price_jumps import SPLITS, find_faults
+from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable, tidy
+from stockml.data.yahoo_download import Raw, Span
+
+Mask = NDArray[np.bool_]
+
+LOOKED_BACK = 20  # rows before a step that tell a split from a crash
+MISADJUSTED_ROWS = 2 * checks.PHANTOM_RUN + 1
+
+
+class Evenings:
+    """One symbol's bars, all of them; asked for a day it shows none that was not there yet.
+
+    Attributes
+    ----------
+    bars : DataFrame, shape (n_bars, 6)
+        The bars no check objects to for themselves. Only where `is_plain` are they the table of an evening.
+    """
+
+    def __init__(self, symbol: str, raw: Raw, kind: str) -> None:
+        self.symbol, self._raw, self._kind = symbol, raw, kind
+        try:
+            rows = checks.sort_dates(tidy(raw.frame)[0])[0]
+        except PriceError:
+            rows = pd.DataFrame(columns=list(checks.COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
+        sound = ~_is_bad_alone(rows)
+        copies = _copies(rows) & sound
+        self.bars = rows[sound & ~copies]
+        self._days = rows.index.to_numpy()
+        self._starts_badly = copies
+        self._kept_before = _counted(sound & ~copies)
+        self._copied_before, self._traded_before = _counted(copies), _counted(rows["volume"].to_numpy() > 0)
+        odd = ~sound
+        odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
+        self._odd_before = _counted(odd)
+        self._steps = np.flatnonzero(
+            np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
+        )
+
+    def table(self, span: Span) -> PriceTable:
+        """The table of the evening of `span.limit`; FetchError where there was none to be used."""
+        rows = self.rows(span)
+        return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
+
+    def cut(self, rows: slice) -> PriceTable:
+        """The table of those `rows`."""
+        return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
+
+    def rows(self, span: Span) -> slice | None:
+        """The `bars` that are the table of that evening; None where only a check can tell."""
+        first, end = (int(at) for at in (self._row(span.start, "left"), self._row(span.limit, "right")))
+        if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
+            return None
+        has_copies = self._copied_before[end] > self._copied_before[first]
+        if has_copies and self._traded_before[end] == self._traded_before[first]:
+            return None  # where no bar has volume, none is dropped for having none
+        begin, stop = int(self._kept_before[first]), int(self._kept_before[end])
+        if stop - begin < MIN_SESSIONS or self._may_start_with_a_split(begin, stop):
+            return None
+        return slice(begin, stop)
+
+    def _row(self, day: date, side: str) -> np.intp:
+        moment = np.datetime64(day)
+        return np.searchsorted(self._days, moment, side=side)  # type: ignore[call-overload]
+
+    def _may_start_with_a_split(self, begin: int, stop: int) -> bool:
+        """Whether a step among the first bars would be judged otherwise with less before it."""
+        near = (self._steps > begin) & (self._steps < min(begin + LOOKED_BACK, stop))
+        return bool(near.any()) and bool(find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
+
+
+def _counted(mask: Mask) -> NDArray[np.int64]:
+    """How many of the rows before each, and before the end, shape (n_rows + 1,)."""
+    return np.concatenate([[0], np.cumsum(mask)])
+
+
+def _is_bad_alone(rows: pd.DataFrame) -> Mask:
+    """Bars that some check objects to whatever stands around them, or a second bar of a day, shape (n_rows,)."""
+    prices = rows[list(checks.PRICES)]
+    with np.errstate(invalid="ignore"):
+        bad = ~(prices > 0).all(axis=1) | rows["volume"].isna() | rows.index.duplicated(keep=False)
+        bad |= (rows["high"] < rows["low"]) | (rows["high"] > rows["low"] * checks.WILD_RANGE)
+        bad |= rows["high"] < rows[["low", "open", "close"]].max(axis=1) * (1 - checks.ROUNDING)
+        bad |= rows["low"] > rows[["high", "open", "close"]].min(axis=1) * (1 + checks.ROUNDING)
+    still = checks.is_still(rows)
+    return np.asarray(bad) | (still & ~_copies(rows))
+
+
+def _copies(rows: pd.DataFrame) -> Mask:
+    """Bars nobody traded that repeat the close before: dropped, whatever follows, where other bars have volume."""
+    same = np.isclose(rows["close"], rows["close"].shift(), rtol=1e-6)
+    return np.asarray(checks.is_still(rows) & same)
+
+
+def _is_odd_beside_others(bars: pd.DataFrame) -> Mask:
+    """Bars that some check might object to for what stands before or after them, shape (n_bars,)."""
+    if bars.empty:
+        return np.zeros(0, dtype=bool)
+    close, adjusted = (checks.log_changes(bars[name].to_numpy()) for name in ("close", "adj_close"))
+    far = np.log(checks.LEVEL)
+    odd = (np.abs(close) > far) | (np.abs(adjusted) > far)
+    ratio = pd.Series((adjusted - close).cumsum()).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
+    odd |= (ratio.max() - ratio.min()).to_numpy() > far
+    odd[[fault.row for fault in find_faults(bars)]] = True
+    return np.asarray(odd)

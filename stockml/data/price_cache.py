@@ -1,0 +1,137 @@
+"""What was fetched is kept: a symbol's raw bars in a Parquet file, and the list of symbols that are dead.
+
+Bars lie here as the source gave them; they are checked each time they are used. A file that is lost is fetched anew.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stockml.core.paths import Home
+from stockml.storage.files import write_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OVERLAP_DAYS = 14  # about ten sessions are asked for again, to notice a split, a dividend, a bar filled in late
+AGREE_WITHIN = 1e-4  # a source's own rounding is a thousandth of this, the smallest dividend worth noticing ten times
+ASK_AGAIN_AFTER = timedelta(days=7)  # a dead symbol may come back, but asking for one costs more than for a live one
+
+_KEY = b"stockml"
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """One symbol's bars as last fetched: every complete one from `asked_from` on that the source gave."""
+
+    frame: pd.DataFrame  # the source's own columns, days as a naive index
+    currency: str | None
+    asked_from: date
+    fetched_at: datetime
+
+    @property
+    def through(self) -> date | None:
+        """The last day with a close; None without any."""
+        closes = self.frame["Close"].dropna()
+        return closes.index[-1].date() if len(closes) else None
+
+
+def path_of(symbol: str, home: Home) -> Path:
+    """The symbol's file; unlike a folder of models it may keep its dots."""
+    return home.prices / f"{symbol}.parquet"
+
+
+def read(symbol: str, home: Home) -> Stored | None:
+    """What is kept of a symbol; None where nothing is, or nothing that can be read."""
+    import pyarrow
+    from pyarrow import parquet
+
+    path = path_of(symbol, home)
+    if not path.exists():
+        return None
+    try:
+        table = parquet.read_table(path)
+        notes = json.loads(table.schema.metadata[_KEY])
+        return Stored(
+            frame=table.to_pandas(),
+            currency=notes["currency"],
+            asked_from=date.fromisoformat(notes["asked_from"]),
+            fetched_at=datetime.fromisoformat(notes["fetched_at"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        _log.warning("%s: the stored prices in %s are damaged (%s) and not used", symbol, path, type(error).__name__)
+        return None
+
+
+def write(symbol: str, stored: Stored, home: Home) -> None:
+    """Keep the bars; whole or not at all."""
+    import pyarrow
+    from pyarrow import parquet
+
+    notes = {
+        "currency": stored.currency,
+        "asked_from": stored.asked_from.isoformat(),
+        "fetched_at": stored.fetched_at.isoformat(),
+    }
+    table = pyarrow.Table.from_pandas(stored.frame)
+    table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(notes).encode()})
+    buffer = io.BytesIO()
+    parquet.write_table(table, buffer)
+    write_whole(path_of(symbol, home), buffer.getvalue())
+
+
+def ask_from(stored: Stored | None, start: date, expected: date) -> date | None:
+    """The first day to ask the source for; None where all up to the `expected` session is there already."""
+    if stored is None or stored.asked_from > start or stored.through is None:
+        return start
+    return None if stored.through >= expected else max(start, stored.through - timedelta(days=OVERLAP_DAYS))
+
+
+def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:
+    """Old bars carried on by new ones, which win where both have a day; None where they are not one series.
+
+    They are not if a close or an adjusted close of a shared day differs: all of them after a split or a dividend,
+    some after a correction. The newest shared day alone may differ, for a close may be settled late.
+    """
+    import pandas as pd
+
+    new = new[~new.index.duplicated(keep="last")]
+    told = new[new["Close"].notna()]
+    shared = old.index[old["Close"].notna()].intersection(told.index)
+    compared = shared[:-1] if len(shared) > 1 else shared
+    columns = ["Close", "Adj Close"]
+    apart = (told.loc[compared, columns] / old.loc[compared, columns] - 1).abs() > AGREE_WITHIN
+    if shared.empty or apart.to_numpy().any():
+        return None
+    kept = old[~old.index.isin(told.index)]
+    return pd.concat([kept, new[~new.index.isin(kept.index)]]).sort_index()
+
+
+def quarantine_path(home: Home) -> Path:
+    return home.prices / "quarantine.json"
+
+
+def read_quarantine(home: Home) -> dict[str, date]:
+    """The symbols the source did not know, and the day each was last asked for."""
+    try:
+        text = quarantine_path(home).read_text()
+    except FileNotFoundError:
+        return {}
+    try:
+        return {symbol: date.fromisoformat(day) for symbol, day in json.loads(text).items()}
+    except (ValueError, AttributeError, TypeError):
+        _log.warning("%s is damaged and not used: dead symbols are asked for again", quarantine_path(home))
+        return {}
+
+
+def write_quarantine(dead: dict[str, date], home: Home) -> None:
+    """Keep the list, in a form a person may edit."""
+    text = json.dumps({symbol: dead[symbol].isoformat() for symbol in sorted(dead)}, indent=2)
+    write_whole(quarantine_path(home), text + "\n")

@@ -1,0 +1,97 @@
+"""Jumps in a table of daily bars that no dropped bar could mend: another unit, a split, a long gap, a demerger.
+
+What follows from one is decided in `prices`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from stockml.data.bar_checks import LEVEL, NOTED, WILD_RANGE, Finding, columns, days, log_changes, stands_clear
+
+UNIT_JUMP = 3.0  # a factor no company's day has: splits, pence for pounds, another company
+DEMERGER = 0.63  # the smallest demerger seen keeps 61 % of the price, the worst earnings day 65 %
+LONG_GAP_DAYS = 30  # a suspension, not a string of holidays
+SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_JUMP speaks
+SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
+# A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
+# 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
+QUIET_RANGE, QUIET_TURNOVER = 1.10, 2.0
+HALVED_RANGE, HALVED_TURNOVER = 1.25, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A row across which the table is not one series, and why; nothing that is dropped could mend it."""
+
+    row: int
+    kind: str
+    text: str
+    is_wrong: bool  # False for a long silence: the prices are right, but they are not neighbours
+
+
+def find_faults(frame: pd.DataFrame) -> list[Fault]:
+    """Every jump of unit, unadjusted split, wrong adjustment and long gap, oldest first."""
+    *_, close, adj_close, _ = columns(frame)
+    change, adjusted = log_changes(close), log_changes(adj_close)
+    jumped = (np.abs(change) > np.log(UNIT_JUMP)) & stands_clear(frame)
+    silence = np.diff(frame.index.to_numpy(), prepend=frame.index.to_numpy()[:1]) / np.timedelta64(1, "D")
+    rows = np.flatnonzero(
+        (np.abs(change) > np.log(SPLITS[0]) / 2) | (np.abs(adjusted) > np.log(LEVEL)) | (silence > LONG_GAP_DAYS)
+    )
+    faults = []
+    for row in (int(row) for row in rows if row):
+        step = f"from {close[row - 1]:g} to {close[row]:g}"
+        if jumped[row]:
+            faults.append(Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True))
+        elif silence[row] > LONG_GAP_DAYS:
+            faults.append(Fault(row, "gap", f"nothing was traded for {silence[row]:.0f} days", False))
+        elif ratio := _split_ratio(frame, row):
+            text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
+            faults.append(Fault(row, "unadjusted_split", text, True))
+        elif abs(adjusted[row]) > np.log(LEVEL) > abs(change[row]):
+            text = (
+                f"the adjusted close jumps by {np.expm1(adjusted[row]):+.0%}, the close by {np.expm1(change[row]):+.0%}"
+            )
+            faults.append(Fault(row, "adjustment_jump", text, True))
+    return faults
+
+
+def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
+    """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
+    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - 20) : row])
+    factor = float(before.close[-1] / bar.open[0])
+    size = max(factor, 1 / factor)
+    range_limit, turnover_limit = (HALVED_RANGE, HALVED_TURNOVER) if size > 1.9 else (QUIET_RANGE, QUIET_TURNOVER)
+    turnover = np.median(before.close * before.volume)
+    if bar.high[0] > range_limit * bar.low[0] or bar.close[0] * bar.volume[0] > turnover_limit * turnover:
+        return None
+    for split in SPLITS:
+        if abs(size / split - 1) < SPLIT_WITHIN:
+            old = next(old for old in (1, 2, 3, 4) if abs(split * old - round(split * old)) < 1e-9)
+            new = round(split * old)
+            return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
+    return None
+
+
+def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]]:
+    """The real falls that a holder did not suffer: the company gave a part of itself away."""
+    _, high, low, close, *_ = columns(frame)
+    change = log_changes(close)
+    overnight = stands_clear(frame) | (high > WILD_RANGE * low)  # a wild bar tells nothing
+    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight
+    dates = days(frame.index[fell])
+    findings = [
+        Finding(
+            "demerger",
+            NOTED,
+            (day,),
+            f"the close fell from {close[row - 1]:g} to {close[row]:g} on {day} and stayed: kept out of training",
+        )
+        for row, day in zip(np.flatnonzero(fell), dates, strict=True)
+    ]
+    return findings, dates

@@ -1,0 +1,219 @@
+"""One symbol -> Yahoo's raw daily bars, through yfinance's own client; or a FetchError that tells what went wrong.
+
+What is kept, asked again or checked is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import sqlite3
+import threading
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+
+from stockml.core import failures
+from stockml.core.calendars import calendar_for
+from stockml.core.failures import FetchError
+from stockml.core.paths import Home
+from stockml.storage.files import make_folder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+CHART_PATH = "/v8/finance/chart/"
+REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
+DELISTED_EXCHANGE = "YHD"  # where Yahoo keeps what no exchange lists any more
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Yahoo's bars of one symbol: the columns of RAW_COLUMNS, days as a naive index; and their currency."""
+
+    frame: pd.DataFrame
+    currency: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came over the wire last: the HTTP status, and the chart's own description where it was one."""
+
+    status: int
+    meta: dict[str, Any]
+    has_bars: bool
+
+
+class Client:
+    """yfinance, made to say what went wrong; use it inside `quiet()`. Threads may share it.
+
+    Attributes
+    ----------
+    requests : Counter
+        Chart requests by symbol, in upper case.
+    """
+
+    def __init__(self, home: Home, timeout_s: float) -> None:
+        import yfinance
+        from curl_cffi.requests import Session
+
+        client = self
+
+        class RecordingSession(Session):
+            """yfinance keeps neither an answer's status nor a bound on every request: this does."""
+
+            def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
+                options["timeout"] = timeout_s
+                send = functools.partial(super().request, method, url, **options)
+                return client._chart(url, send) if CHART_PATH in url else client._once(method, url, send)
+
+        self.requests: Counter[str] = Counter()
+        self._replies = threading.local()
+        self._answered: dict[tuple[str, str], Any] = {}
+        self._counting = threading.Lock()
+        self._yfinance = yfinance
+        # or yfinance reports time-outs and broken servers as "possibly delisted"
+        yfinance.config.debug.hide_exceptions = False
+        caches = home.prices / "yfinance"
+        make_folder(caches)
+        _drop_damaged(caches)
+        yfinance.set_tz_cache_location(str(caches))
+        self._session = RecordingSession(impersonate="chrome")
+
+    def know_time_zones(self, symbols: list[str]) -> None:
+        """Tell yfinance each symbol's time zone, for which it would ask Yahoo once more; call before any thread."""
+        from yfinance import cache
+
+        known = cache.get_tz_cache()
+        for symbol in symbols:
+            zone = str(calendar_for(symbol).timezone)
+            if known.lookup(symbol.upper()) != zone:
+                known.store(symbol.upper(), zone)
+
+    def ask(self, symbol: str, start: date) -> Answer:
+        """Daily bars from `start` to this moment; FetchError says why there are none."""
+        self._replies.last = None
+        try:
+            ticker = self._yfinance.Ticker(symbol, session=self._session)
+            frame = ticker.history(
+                start=start.isoformat(),  # no end: yfinance would answer a past one from its memory
+                interval="1d",
+                auto_adjust=False,
+                actions=True,
+                keepna=True,  # so that the checks see, and count, what was null
+            )
+        except Exception as error:  # yfinance meets an odd answer with whatever its code trips over
+            raise _explain(symbol, error, self._replies.last) from error
+        return _read(symbol, frame, self._replies.last)
+
+    def _chart(self, url: str, send: Callable[[], Any]) -> Any:
+        self._replies.last = None
+        with self._counting:
+            self.requests[unquote(url.rpartition("/")[2])] += 1
+        response = send()
+        self._replies.last = _reply(response.status_code, response.text)
+        return response
+
+    def _once(self, method: str, url: str, send: Callable[[], Any]) -> Any:
+        """Cookies and what goes with them, which charts do without: asked for once a run, whatever comes of it."""
+        key = (method, url)
+        if key not in self._answered:
+            try:
+                self._answered[key] = send()
+            except Exception as error:
+                self._answered[key] = error
+        if isinstance(self._answered[key], Exception):
+            raise self._answered[key]
+        return self._answered[key]
+
+
+def _drop_damaged(caches: Path) -> None:
+    """Delete what a power cut made unreadable of yfinance's memory: it would fail every request from then on."""
+    for path in caches.glob("*.db"):
+        try:
+            with closing(sqlite3.connect(path)) as database:
+                database.execute("PRAGMA quick_check")
+        except sqlite3.OperationalError:
+            continue  # in use by another run: sound
+        except sqlite3.DatabaseError:
+            for part in caches.glob(f"{path.name}*"):  # its journal too
+                part.unlink()
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No word of yfinance's own, whose warnings tell of its inside; enter it before any thread starts."""
+    import yfinance  # noqa: F401 - its import asks for its own warnings again
+
+    loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.CRITICAL + 1)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)
+
+
+def _reply(status: int, text: str) -> Reply:
+    try:
+        chart = json.loads(text)["chart"]["result"][0]
+        return Reply(status, dict(chart["meta"]), bool(chart.get("timestamp")))
+    except (ValueError, KeyError, TypeError, IndexError):
+        return Reply(status, {}, False)
+
+
+def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
+    """The failure's kind and its sentence, from the HTTP status first: yfinance's own words often mislead."""
+    from curl_cffi.requests.exceptions import RequestException
+    from yfinance.exceptions import YFDataException, YFRateLimitError
+
+    reason = _reason(error)
+    status = reply.status if reply else 0
+    if isinstance(error, YFRateLimitError) or status in REFUSALS:
+        return FetchError(failures.RATE_LIMITED, f"{symbol}: Yahoo refuses to answer so many requests; try later")
+    if status >= 500 or isinstance(error, YFDataException):
+        told = f"HTTP {status}" if status >= 500 else reason
+        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({told}); try later")
+    if isinstance(error, RequestException | OSError) and status < 400:
+        return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
+    if reply is None:
+        return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed ({reason}); see whether a newer one helps")
+    if status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
+        return FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: Yahoo does not know it: delisted, renamed or misspelt")
+    if status == 400 or (reply.meta and not reply.has_bars):
+        return FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
+    return FetchError(failures.UNREADABLE, f"{symbol}: Yahoo's answer (HTTP {status}) is no price table; try later")
+
+
+def _reason(error: Exception) -> str:
+    """What a library says, without its name and its advice."""
+    text = " ".join(str(error).split()).partition(". See http")[0]
+    return text.removeprefix("Failed to perform, ")[:200]
+
+
+def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
+    """The answer, if it is the one that was asked for."""
+    import pandas as pd
+
+    if reply is None or frame.empty:
+        raise FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
+    named, interval = reply.meta.get("symbol"), reply.meta.get("dataGranularity")
+    if named and str(named).upper() != symbol.upper():
+        raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with the prices of {named}; try later")
+    if interval and interval != "1d":
+        raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")
+    frame = frame[RAW_COLUMNS].astype(float)
+    frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")
+    return Answer(frame, reply.meta.get("currency") or None)

@@ -1,0 +1,273 @@
+"""The symbols' raw bars from the store and, for what is new, from Yahoo: once, patiently, and no longer than welcome.
+
+Each failure has its own treatment here; what the bars are worth is decided at the door, by `prices`.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from stockml.core import failures
+from stockml.core.calendars import Clock
+from stockml.core.failures import Failure, FetchError
+from stockml.core.paths import Home
+from stockml.core.progress import Progress, untold
+from stockml.data import price_cache as store
+from stockml.data.price_cache import Stored
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from tenacity import RetryCallState
+
+    from stockml.data.yahoo_client import Answer, Client
+
+
+@dataclass(frozen=True, slots=True)
+class FeedSettings:
+    """How hard the source is asked, if at all, and who is told how far it is.
+
+    Waiting doubles from `first_wait_s` on, and some chance is added so that threads do not come back all at once.
+    """
+
+    threads: int = 4
+    timeout_s: float = 15.0  # for each request; Yahoo answers within one second
+    first_wait_s: float = 2.0
+    longest_wait_s: float = 60.0
+    offline: bool = False  # the store alone serves, however old it is
+    tell: Progress = untold
+
+
+PATIENT = FeedSettings()
+
+# What may pass on its own is asked for again, so often at most; and so many failures of the kind in a row, whatever
+# the symbols, end the asking for all.
+ATTEMPTS = {failures.RATE_LIMITED: 4, failures.SERVER: 3, failures.NETWORK: 2, failures.UNREADABLE: 2}
+GIVE_UP_AFTER = {failures.RATE_LIMITED: 5, failures.SERVER: 9, failures.NETWORK: 8}
+IN_A_ROW = {
+    failures.RATE_LIMITED: "refused by Yahoo",
+    failures.SERVER: "met by a server in trouble",
+    failures.NETWORK: "not answered",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The days one symbol's table may hold."""
+
+    start: date  # surely before the first session that is needed
+    limit: date  # the last day whose bar is complete and may be seen
+    expected: date  # the last session that should be there
+    is_past: bool  # acting as on a past day: what came later is as if not there, so nothing to speak of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Raw:
+    """A symbol's bars as the source gave them; `notes` are kinds and texts about how they came."""
+
+    frame: pd.DataFrame
+    currency: str | None
+    notes: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Bars or a failure for each symbol, and how many charts Yahoo was asked for."""
+
+    bars: Mapping[str, Raw]
+    failures: Mapping[str, Failure]
+    requests: Mapping[str, int] = field(default_factory=dict)
+
+
+def from_store(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
+    """What the store holds, without asking anyone; each symbol's bars say how old they are."""
+    bars: dict[str, Raw] = {}
+    failed: dict[str, Failure] = {}
+    for symbol in symbols:
+        stored = store.read(symbol, home)
+        if stored is None:
+            message = f"{symbol}: the price store holds nothing of it; run once with a connection"
+            failed[symbol] = Failure(symbol, failures.NO_NEW_DATA, message)
+            continue
+        age = max((clock.now - stored.fetched_at).days, 0)
+        text = f"taken from the store, where Yahoo was last asked {age} days ago; its prices end on {stored.through}"
+        bars[symbol] = Raw(stored.frame, stored.currency, (("offline", text),))
+    return Feed(bars, failed)
+
+
+def from_yahoo(spans: Mapping[str, Span], clock: Clock, home: Home, settings: FeedSettings) -> Feed:
+    """What the store holds, carried on by what it lacks; where it lacks nothing Yahoo's library is not even loaded."""
+    dead = store.read_quarantine(home)
+    today = clock.now.date()
+    failed = {symbol: _skip(symbol, dead[symbol]) for symbol in spans if symbol in dead and _rests(dead[symbol], today)}
+    stored = {symbol: store.read(symbol, home) for symbol in spans if symbol not in failed}
+    starts = {
+        symbol: store.ask_from(kept, spans[symbol].start, spans[symbol].expected) for symbol, kept in stored.items()
+    }
+    bars = {symbol: Raw(kept.frame, kept.currency) for symbol, kept in stored.items() if kept}
+    orders = [Order(symbol, start, spans[symbol], stored[symbol]) for symbol, start in starts.items() if start]
+    if not orders:
+        return Feed(bars, failed)
+    found, requests = _serve(orders, clock, home, settings)
+    for symbol, answer in found.items():
+        if isinstance(answer, Raw):
+            bars[symbol] = answer
+        else:
+            bars.pop(symbol, None)
+            failed[symbol] = answer
+    _remember_dead(dead, found, today, home)
+    return Feed(bars, failed, requests)
+
+
+def _rests(asked: date, today: date) -> bool:
+    return today - asked < store.ASK_AGAIN_AFTER
+
+
+def _skip(symbol: str, asked: date) -> Failure:
+    again = asked + store.ASK_AGAIN_AFTER
+    message = f"{symbol}: skipped, Yahoo did not know it on {asked}; it is asked for again from {again} on"
+    return Failure(symbol, failures.UNKNOWN_SYMBOL, message, is_known=True)
+
+
+def _remember_dead(dead: dict[str, date], found: Mapping[str, Raw | Failure], today: date, home: Home) -> None:
+    """Bring the quarantine up to date with what was answered now."""
+    after = dict(dead)
+    for symbol, answer in found.items():
+        if isinstance(answer, Raw):
+            after.pop(symbol, None)
+        elif answer.kind == failures.UNKNOWN_SYMBOL:
+            after[symbol] = today
+    if after != dead:
+        store.write_quarantine(after, home)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Order:
+    """One symbol to ask for, the first day to ask for, and what the store holds already."""
+
+    symbol: str
+    start: date
+    span: Span
+    stored: Stored | None
+
+
+def _serve(
+    orders: list[Order], clock: Clock, home: Home, settings: FeedSettings
+) -> tuple[dict[str, Raw | Failure], dict[str, int]]:
+    """Every order's bars or failure, a few at a time, and the chart requests each took."""
+    from stockml.data.yahoo_client import Client, quiet
+
+    with quiet():
+        client = Client(home, settings.timeout_s)
+        client.know_time_zones([order.symbol for order in orders])
+        desk = _Desk(client, clock, home, settings)
+        pool = ThreadPoolExecutor(settings.threads)
+        try:
+            found = _all_served([pool.submit(desk.serve, order) for order in orders], settings.tell)
+        finally:
+            desk.closed.set()  # where it was interrupted: nobody goes on waiting to ask again
+            pool.shutdown(cancel_futures=True)
+    symbols = [order.symbol for order in orders]
+    return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
+
+
+def _all_served(futures: list[Future[Raw | Failure]], tell: Progress) -> list[Raw | Failure]:
+    """What each order came to, in their order; told as they come."""
+    tell("fetch", 0, len(futures))
+    for done, future in enumerate(as_completed(futures), start=1):
+        future.result()  # what broke stops all the others
+        tell("fetch", done, len(futures))
+    return [future.result() for future in futures]
+
+
+class _Desk:
+    """Where all threads ask; it knows how welcome they are."""
+
+    def __init__(self, client: Client, clock: Clock, home: Home, settings: FeedSettings) -> None:
+        self.closed = threading.Event()
+        self._client, self._clock, self._home, self._settings = client, clock, home, settings
+        self._why_closed: str | None = None
+        self._in_a_row: Counter[str] = Counter()
+        self._counting = threading.Lock()
+
+    def serve(self, order: Order) -> Raw | Failure:
+        try:
+            return self._fetch(order)
+        except FetchError as error:
+            return Failure(order.symbol, error.kind, str(error))
+
+    def _fetch(self, order: Order) -> Raw:
+        stored = order.stored
+        if stored is None or order.start <= stored.asked_from:
+            return self._keep(order, self._ask(order.symbol, order.start), order.start)
+        try:
+            answer = self._ask(order.symbol, order.start)
+        except FetchError as error:
+            if error.kind != failures.NO_NEW_DATA:
+                raise
+            return Raw(
+                stored.frame, stored.currency, ((error.kind, "Yahoo has no price since the last that is stored"),)
+            )
+        merged = store.merge(stored.frame, answer.frame)
+        if merged is not None:
+            return self._keep(order, replace(answer, frame=merged), stored.asked_from)
+        text = "the stored prices disagree with Yahoo's by a split, a dividend or a correction: all fetched anew"
+        start = min(order.span.start, stored.asked_from)
+        return self._keep(order, self._ask(order.symbol, start), start, ("refetched", text))
+
+    def _keep(self, order: Order, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> Raw:
+        """Put the complete bars into the store; the answer may hold one of a session still open."""
+        import pandas as pd
+
+        complete = pd.Timestamp(Clock(self._clock.now).cutoff(order.symbol))
+        kept = Stored(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
+        store.write(order.symbol, kept, self._home)
+        return Raw(answer.frame, answer.currency, notes)
+
+    def _ask(self, symbol: str, start: date) -> Answer:
+        from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter
+
+        first, longest = self._settings.first_wait_s, self._settings.longest_wait_s
+        patiently = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, FetchError) and not self.closed.is_set()),
+            stop=_is_last,
+            wait=wait_exponential_jitter(initial=first, max=longest, jitter=first),
+            sleep=sleep_using_event(self.closed),
+            reraise=True,
+        )
+        return patiently(self._ask_once, symbol, start)
+
+    def _ask_once(self, symbol: str, start: date) -> Answer:
+        if self._why_closed:
+            count, what = GIVE_UP_AFTER[self._why_closed], IN_A_ROW[self._why_closed]
+            message = f"{symbol}: not asked for, since {count} requests in a row were {what}; run again later"
+            raise FetchError(self._why_closed, message)
+        try:
+            answer = self._client.ask(symbol, start)
+        except FetchError as error:
+            self._count(error.kind)
+            raise
+        self._count(None)
+        return answer
+
+    def _count(self, failure: str | None) -> None:
+        """A failure more in a row, or the end of a row: what Yahoo says of one symbol is an answer as well."""
+        with self._counting:
+            if failure is None or failure not in GIVE_UP_AFTER:
+                self._in_a_row.clear()
+                return
+            self._in_a_row[failure] += 1
+            if self._in_a_row[failure] >= GIVE_UP_AFTER[failure]:
+                self._why_closed = failure
+                self.closed.set()
+
+
+def _is_last(state: RetryCallState) -> bool:
+    """Whether a failure was the last one its kind is forgiven."""
+    error = state.outcome.exception() if state.outcome else None
+    return state.attempt_number >= ATTEMPTS.get(getattr(error, "kind", ""), 1)

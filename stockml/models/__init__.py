@@ -1,0 +1,1 @@
+"""A stock's fitted models as a value: load, check, forecast."""

@@ -1,0 +1,1 @@
+"""Prediction log: one JSONL line per prediction, appended once and completed once."""

@@ -1,0 +1,124 @@
+"""One line of the prediction log as bytes: padded so that it can be completed in place, and checked when it is read."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from dataclasses import replace
+from typing import Any, Never
+
+from stockml.core.paths import check_symbol
+from stockml.core.records import EXPIRED, VERIFIED, Outcome, Prediction, completed, record_line
+
+BLANKS = b" \t\r\n"  # what JSON takes for white space
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_NO_BLANK = re.compile(f"[^{BLANKS.decode()}]")
+REASON_BYTES = 200  # room for the reason of an expired line; a longer one is cut
+REASON_SHOWN = 160  # characters; a reason may quote a hand-edited value of any length, and loses its middle then
+
+_SOME_TIME = "0000-00-00T00:00:00"
+_WIDEST = sys.float_info.max  # 23 characters; the only wider floats are negative, which none of these can be
+_LONGEST = (
+    Outcome(VERIFIED, _SOME_TIME, _WIDEST, _WIDEST, False, _WIDEST, _WIDEST),
+    Outcome(EXPIRED, _SOME_TIME, reason="." * (REASON_BYTES - 2)),
+)
+
+
+def _refuse(constant: str) -> Never:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+def read_record(raw: bytes) -> dict[str, Any]:
+    """The JSON object of a line; ValueError says in plain words what is wrong with it."""
+    try:
+        record = _DECODER.decode(raw.decode())
+        if b"\\u" in raw:
+            record_line(record).encode()  # \ud800 alone is no text that could be written again
+    except UnicodeError:
+        raise ValueError("it is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"it is not JSON ({error.msg} at character {error.pos + 1})") from None
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(record, dict):
+        raise ValueError("it is not a JSON object")
+    return record
+
+
+def read_line(raw: bytes) -> Prediction:
+    """The prediction of a line; ValueError says in plain words what is wrong with it."""
+    try:
+        prediction = Prediction.from_record(read_record(raw))
+        check_symbol(prediction.symbol)
+    except ValueError as error:
+        text = str(error)
+        raise ValueError(text if len(text) <= REASON_SHOWN else f"{text[:80]}...{text[-60:]}") from None
+    return prediction
+
+
+def joined_lines(raw: bytes) -> list[tuple[int, int]]:
+    """Where two or more objects stand in one line, with a blank between, from where to where each reaches; else []."""
+    text = raw.decode("latin-1")  # one character a byte; what separates objects is ASCII
+    starts: list[int] = []
+    at = 0
+    try:
+        while found := _NO_BLANK.search(text, at):
+            if starts and found.start() == at:
+                return []
+            starts.append(found.start())
+            at = _DECODER.raw_decode(text, found.start())[1]
+    except (ValueError, RecursionError):
+        return []
+    ends = [start - 1 for start in starts[1:]] + [len(raw)]
+    return list(zip(starts, ends, strict=True)) if len(starts) > 1 else []
+
+
+def new_line(prediction: Prediction) -> bytes:
+    """A prediction's line with room for the longest outcome, and its line feed; ValueError if it could not be read."""
+    line = prediction.to_json().encode()
+    if read_line(line).id != prediction.id:
+        raise ValueError(f"{prediction.id}: the line would read as another prediction")
+    return padded(line, _room(prediction.to_record())) + b"\n"
+
+
+def padding_for(raw: bytes) -> bytes:
+    """The blanks that a pending line lacks to be completed in place."""
+    return b" " * (_room(read_record(raw)) - len(raw))
+
+
+def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
+    """The line with its outcome, as long as before, or longer where the room does not suffice.
+
+    Raises
+    ------
+    ValueError
+        Where the line is not this id's any more, or waits for nothing, or could not be written or read.
+    """
+    line = read_line(raw)
+    if line.id != id_ or line.outcome is not None:
+        raise ValueError(f"somebody has just put {line.id} in its place, which is {line.status}")
+    if outcome.reason is not None:
+        outcome = replace(outcome, reason=_cut(outcome.reason))
+    full = record_line(completed(read_record(raw), outcome)).encode()
+    read_line(full)
+    return padded(full, len(raw))
+
+
+def padded(line: bytes, width: int) -> bytes:
+    return line + b" " * (width - len(line))
+
+
+def _room(record: dict[str, Any]) -> int:
+    return max(len(record_line(completed(record, outcome)).encode()) for outcome in _LONGEST)
+
+
+def _cut(reason: str) -> str:
+    """The reason, short enough for the room kept for it once it is written as JSON."""
+    short = reason[:REASON_BYTES]
+    while len(record_line({"": short}).encode()) - len('{"": ""}') > REASON_BYTES - 2:
+        short = short[:-1]
+    return short

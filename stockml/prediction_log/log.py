@@ -1,0 +1,286 @@
+"""The log of predictions: one line each for its whole life, completed in place; owner of predictions.jsonl.
+
+What came true is found elsewhere; here it is written down so that nothing is lost, doubled or half written. Only this
+module changes the log; each change goes through the journal, which says why no crash can tear it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from datetime import date
+from pathlib import Path
+
+from stockml.core.records import VERIFIED, Outcome, Prediction
+from stockml.prediction_log.index import Folded, Index, Stamp, load
+from stockml.prediction_log.line import completed_line, new_line, read_line
+from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
+from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, read_span, scan, settled_day, settled_key
+from stockml.prediction_log.view import Ids, Verified, View
+from stockml.storage.file_lock import LockTimeout, exclusive
+from stockml.storage.files import storage
+from stockml.storage.redo_journal import Change, Journal
+
+__all__ = ["LockTimeout", "PredictionLog", "Problem", "Settled", "View"]
+
+LOG = logging.getLogger(__name__)
+
+LOCK_TIMEOUT_SECONDS = 60.0
+RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What settling did: predictions completed in the log, and those it keeps as they are, all with their outcomes."""
+
+    done: tuple[Prediction, ...] = ()
+    left: tuple[Prediction, ...] = ()  # settled in the log after the day looked at; at that day they come true now
+
+
+class PredictionLog:
+    """The log at a path; nothing is opened or created until asked for, nothing is written without the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._journal = Journal(path.with_name(".predictions.journal"))
+        self._checkpoint = path.with_name(".predictions.checkpoint.json")
+        self._index: Index | None = None
+        self._later: dict[str, Prediction] = {}  # pending in the last view, but settled on a later day
+        self._unfolded: list[int] = []  # keys of outcomes that feedback has not taken in yet
+        self._is_locked = self._is_unsaved = self._is_edited = False
+
+    # Reading ----------------------------------------------------------------------------------------------------------
+
+    def pending(self, as_of: date | None = None) -> list[Prediction]:
+        """What waits for its outcome, at a glance: for knowing what to fetch before the lock is taken."""
+        return list(self.read(as_of).pending)
+
+    def kinds(self) -> set[str]:
+        """The kinds of source that the log's predictions were made from."""
+        return set(self._known().kinds)
+
+    def read(self, as_of: date | None = None) -> View:
+        """The log, or what of it was there at the end of a day; under the lock it has been put right first."""
+        day = None if as_of is None else as_of.isoformat()
+        lines = self._pending_lines()
+        index = self._known()
+        is_partial = day is not None and index.reaches_beyond(day)
+        self._later = {line.id: line for line in self._settled_after(day)} if day and is_partial else {}
+        lines += self._later.values()
+        return View(
+            pending=tuple(line for line in lines if day is None or line.data_through <= day),
+            verified=Verified(self.path, self.full_scan, day),
+            ids=Ids(index, self.full_scan),
+            problems=tuple(self._problems(index)),
+            is_partial=is_partial,
+            folded=None if is_partial else index.folded,
+        )
+
+    def _problems(self, index: Index) -> Iterator[Problem]:
+        note = "" if self._is_locked else " (not now: nothing is written)"
+        for problem in index.scan.problems if index.scan else ():
+            yield problem._replace(text=problem.text + note)
+
+    def full_scan(self) -> Scan:
+        """The log read from end to end, once."""
+        index = self._known()
+        if index.scan is None:
+            index.is_racy = True  # the stamp is older than this reading
+            with storage(self.path, "read the log"):
+                index.scan = scan(self.path)
+        return index.scan
+
+    # Writing ----------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def locked(self, timeout: float = LOCK_TIMEOUT_SECONDS) -> Iterator[PredictionLog]:
+        """Hold the log alone, from re-reading it to the last fsync; LockTimeout if another run holds it for too long.
+
+        What an interrupted run began is finished first; damaged lines are repaired or set aside.
+        """
+        with exclusive(self.path.with_name(".predictions.lock"), timeout=timeout):
+            self._is_locked, self._is_edited = True, False
+            try:
+                self._journal.replay()
+                self._reread()
+                yield self
+                self._save()
+            finally:
+                self._is_locked, self._index, self._unfolded, self._later = False, None, [], {}
+
+    def settle(self, outcomes: Mapping[str, Outcome]) -> Settled:
+        """Complete pending lines in place; ids that wait for nothing in the log are left alone."""
+        index = self._writable()
+        due = sorted((id_ for id_ in outcomes if id_ in index.pending), key=index.pending.__getitem__)
+        done: list[Prediction] = []
+        for ids in batches(due):
+            done += self._complete(index, {id_: outcomes[id_] for id_ in ids})
+        left = (replace(line, outcome=outcomes[id_]) for id_, line in self._later.items() if id_ in outcomes)
+        return Settled(tuple(done), tuple(left))
+
+    def append(self, predictions: Iterable[Prediction]) -> list[Prediction]:
+        """Write down new predictions, all or none; what has its line already is left out. Returns those written."""
+        index = self._writable()
+        taken = Ids(index, self.full_scan)
+        new: dict[str, Prediction] = {}
+        for prediction in predictions:
+            if prediction.id not in taken:
+                new.setdefault(prediction.id, prediction)
+        if not new:
+            return []
+        lines = [new_line(prediction) for prediction in new.values()]
+        change = grown(self.path, b"".join(lines))
+        self._commit([change])
+        at = change.at
+        for prediction, line in zip(new.values(), lines, strict=True):
+            index.note_new(prediction, Span(at, len(line) - 1))
+            at += len(line)
+        return list(new.values())
+
+    # For feedback -----------------------------------------------------------------------------------------------------
+
+    @property
+    def folded(self) -> Folded | None:
+        """How far feedback had got when the log was last left; None where that is not known."""
+        return self._writable().folded
+
+    @property
+    def unfolded(self) -> list[int]:
+        """Keys, ascending, of the outcomes that came in since."""
+        return sorted(self._unfolded)
+
+    def lines_at(self, keys: Sequence[int]) -> Iterator[Prediction]:
+        """The predictions of settled lines by their keys."""
+        return lines_at(self.path, keys)
+
+    def note_folded(self, folded: Folded) -> None:
+        """Feedback has taken in every outcome there is."""
+        index = self._writable()
+        self._is_unsaved |= index.folded != folded
+        index.folded, self._unfolded = folded, []
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _known(self) -> Index:
+        stamp = Stamp.of(self.path)
+        if self._index is None or (self._index.stamp != stamp and not self._is_locked):
+            self._index = load(self._checkpoint, stamp) or self._scanned()
+        return self._index
+
+    def _writable(self) -> Index:
+        assert self._is_locked and self._index is not None, "the log is written under its lock only"
+        return self._index
+
+    def _scanned(self) -> Index:
+        stamp, now = Stamp.of(self.path), time.time_ns()  # taken first: what changes later shows as another stamp
+        with storage(self.path, "read the log"):
+            return Index.of_scan(stamp, scan(self.path), is_racy=now - stamp.mtime_ns < RACY_NS)
+
+    def _reread(self) -> None:
+        """Under the lock: what is known is true, or read again; then the log is put right."""
+        stamp, left = Stamp.of(self.path), self._journal.left()
+        index = self._index
+        if index is None or index.scan is None or index.is_racy or index.stamp != stamp:
+            index = None if left else load(self._checkpoint, stamp)
+        self._is_unsaved = index is None or index.scan is not None
+        self._index = None  # what was known of a large log takes room
+        self._index = index or self._scanned()
+        self._put_right(self._index)
+        if left:
+            self._redo(left)
+
+    def _put_right(self, index: Index) -> None:
+        """Set damaged lines aside and repair others, where the log was read from end to end."""
+        if index.scan is not None:
+            for changes in repairs(self.path, index.scan):
+                self._commit(changes)
+
+    def _redo(self, left: list[Change]) -> None:
+        """What an interrupted run meant to write, where somebody edited the files before it could be finished."""
+        rejected = rejected_path(self.path)
+        entries = b"".join(change.new for change in left if change.file == rejected.name)
+        self._commit([grown(rejected, entries)] if entries else [])
+        for line in lost_lines(self.path, left):
+            self.append([replace(line, outcome=None)])
+            if line.outcome is not None:
+                self.settle({line.id: line.outcome})
+        self._journal.forget_left()
+
+    def _pending_lines(self) -> list[Prediction]:
+        index = self._known()
+        lines = self._read_pending(index)
+        if self._is_locked and len(lines) < len(index.pending):
+            # the checkpoint is not true: somebody changed the log and kept its size, time and inode
+            self._index, self._is_unsaved = self._scanned(), True
+            self._put_right(self._index)
+            lines = self._read_pending(self._index)
+        return lines
+
+    def _read_pending(self, index: Index) -> list[Prediction]:
+        """The pending lines, those left out that are not where the index says."""
+        if not index.pending:
+            return []
+        lines = []
+        with storage(self.path, "read the log"), self.path.open("rb") as file:
+            for id_, span in index.pending.items():
+                with suppress(ValueError):  # without the lock it may just be being written
+                    line = read_line(read_span(file, span))
+                    if line.id == id_ and line.outcome is None:
+                        lines.append(line)
+        return lines
+
+    def _settled_after(self, day: str) -> Iterator[Prediction]:
+        found = self.full_scan()
+        keys = [key for key in (*found.verified, *found.expired) if settled_day(key) > day]
+        for line in self.lines_at(sorted(keys, key=place)):
+            if line.data_through <= day:
+                yield replace(line, outcome=None)
+
+    def _complete(self, index: Index, due: Mapping[str, Outcome]) -> list[Prediction]:
+        """Settle some lines in one commit. A line that somebody left no room in moves to the end of the file."""
+        changes, done, tail = [], [], grown(self.path, b"")
+        with storage(self.path, "read the log"), self.path.open("rb") as file:
+            for id_, outcome in due.items():
+                span = index.pending[id_]
+                raw = read_span(file, span)
+                try:
+                    line = completed_line(raw, id_, outcome)
+                except ValueError as error:
+                    LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, error)
+                    continue
+                at = span.at
+                if len(line) > span.width:
+                    at = tail.at + len(tail.new)
+                    tail = replace(tail, new=tail.new + line + b"\n")
+                done.append((read_line(line), settled_key(outcome.settled_at, at)))
+                changes.append(Change(self.path.name, span.at, raw, line if at == span.at else b" " * span.width))
+        self._commit([*changes, *([tail] if tail.new else [])])
+        for prediction, key in done:
+            index.note_settled(prediction, key)
+            if prediction.status == VERIFIED:
+                insort(self._unfolded, key)
+        return [prediction for prediction, _ in done]
+
+    def _commit(self, changes: Sequence[Change]) -> None:
+        if not changes:
+            return
+        index = self._writable()
+        self._is_edited |= Stamp.of(self.path) != index.stamp
+        with storage(self._checkpoint, "delete the file"):  # before the log changes: it must never outlive its truth
+            self._checkpoint.unlink(missing_ok=True)
+        self._is_unsaved = True
+        self._journal.commit(changes)
+        index.stamp = Stamp.of(self.path)
+
+    def _save(self) -> None:
+        """Leave the checkpoint that spares the next run a full reading, unless somebody edited the log meanwhile."""
+        index = self._writable()
+        if self._unfolded:
+            index.folded = None
+        is_as_we_left_it = not self._is_edited and Stamp.of(self.path) == index.stamp
+        if self._is_unsaved and is_as_we_left_it and index.stamp.inode:
+            index.save(self._checkpoint)

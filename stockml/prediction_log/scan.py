@@ -1,0 +1,241 @@
+"""The whole log read once: where its lines are, which ids it holds, and what is wrong with it and how to put it right.
+
+Memory stays small for a log of any length: of a settled line only its time and its place are kept.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from stockml.core.records import EXPIRED, Prediction
+from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line
+from stockml.storage.files import StorageError, storage
+from stockml.storage.redo_journal import Change
+
+PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
+PROBLEMS_NAMED = 100  # a file in a wrong encoding is wrong in every line; the rest is counted
+
+
+class Span(NamedTuple):
+    """Where a line is: its first byte, and its length without the line feed."""
+
+    at: int
+    width: int
+
+
+class Problem(NamedTuple):
+    """A line that is not as we wrote it."""
+
+    line: int  # from 1
+    text: str
+
+    def __str__(self) -> str:
+        return f"the prediction log, line {self.line}: {self.text}"
+
+
+class Days:
+    """The ids of a log, kept small: for each symbol and horizon its days, ascending, as numbers like 20260201."""
+
+    def __init__(self) -> None:
+        self._days: dict[tuple[str, int], array[int]] = {}
+
+    def add(self, prediction: Prediction) -> bool:
+        """Take an id in; False where it was there already."""
+        key = (prediction.symbol, prediction.prediction_horizon_days)
+        days, day = self._days.setdefault(key, array("i")), _day_number(prediction.data_through)
+        if days and day <= days[-1]:
+            place = bisect_left(days, day)
+            if days[place] == day:
+                return False
+            days.insert(place, day)
+        else:
+            days.append(day)  # nearly always: a log is written day by day
+        return True
+
+    def has(self, symbol: str, horizon: int, day: str) -> bool:
+        days, number = self._days.get((symbol, horizon), array("i")), _day_number(day)
+        place = bisect_left(days, number)
+        return place < len(days) and days[place] == number
+
+    def latest(self) -> dict[tuple[str, int], str]:
+        """The newest day by symbol and horizon."""
+        return {key: _day_text(days[-1]) for key, days in self._days.items()}
+
+
+def _day_number(day: str) -> int:
+    return int(day[:4] + day[5:7] + day[8:10])
+
+
+def _day_text(number: int) -> str:
+    digits = f"{number:08d}"
+    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
+
+
+@dataclass(slots=True)
+class Scan:
+    """What a full reading found."""
+
+    size: int = 0
+    pending: dict[str, Span] = field(default_factory=dict)
+    verified: list[int] = field(default_factory=list)  # keys, ascending once read
+    expired: list[int] = field(default_factory=list)
+    ids: Days = field(default_factory=Days)
+    kinds: set[str] = field(default_factory=set)
+    problems: list[Problem] = field(default_factory=list)
+    unnamed: int = 0  # problems beyond those named
+    set_aside: list[tuple[Problem, Span]] = field(default_factory=list)
+    repairs: list[Change] = field(default_factory=list)
+
+    def note(self, problem: Problem) -> None:
+        """Keep a problem to be told; beyond PROBLEMS_NAMED the last one stands for all that follow."""
+        if len(self.problems) < PROBLEMS_NAMED:
+            self.problems.append(problem)
+        else:
+            self.unnamed += 1
+            text = f"this and {self.unnamed} other lines are not as they were written either"
+            self.problems[-1] = Problem(problem.line, text)
+
+
+def settled_key(settled_at: str, at: int) -> int:
+    """A number that sorts as (time, place in the file) does, and holds both."""
+    time = int(settled_at[11:13] + settled_at[14:16] + settled_at[17:19])
+    return (_day_number(settled_at) * 1_000_000 + time) << PLACE_BITS | at
+
+
+def place(key: int) -> int:
+    return key & ((1 << PLACE_BITS) - 1)
+
+
+def settled_day(key: int) -> str:
+    """The date part of a key's time."""
+    return _day_text((key >> PLACE_BITS) // 1_000_000)
+
+
+def scan(path: Path) -> Scan:
+    """Read the log from end to end; nothing is changed."""
+    found = Scan()
+    if not path.exists():
+        return found
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, start=1):
+            _take(found, path.name, number, raw)
+            found.size += len(raw)
+    found.verified.sort()
+    found.expired.sort()
+    return found
+
+
+def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
+    """One line of the file, as it stands."""
+    body = raw.removesuffix(b"\n")
+    if body.startswith(BYTE_ORDER_MARK):
+        blanks = b" " * len(BYTE_ORDER_MARK)
+        found.repairs.append(Change(name, found.size, BYTE_ORDER_MARK, blanks))
+        found.note(Problem(number, "starts with a byte order mark, which is replaced by blanks"))
+        body = blanks + body.removeprefix(BYTE_ORDER_MARK)
+    if body.endswith(b"\r"):
+        found.note(Problem(number, "ends in CR LF, which does no harm; it is left as it is"))
+    is_ended = raw.endswith(b"\n")
+    if body.strip(BLANKS):
+        (_take_whole if is_ended else _take_last)(found, name, number, body)
+    elif not is_ended:
+        found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
+
+
+def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
+    try:
+        prediction = read_line(body)
+    except ValueError as error:
+        pieces = joined_lines(body)
+        for start, _ in pieces[1:]:
+            found.repairs.append(Change(name, found.size + start - 1, body[start - 1 : start], b"\n"))
+        if pieces:
+            found.note(Problem(number, f"holds {len(pieces)} lines, which are parted again"))
+        for start, end in pieces:
+            _take_piece(found, number, body[start:end], found.size + start)
+        if not pieces:
+            _set_aside(found, Problem(number, str(error)), Span(found.size, len(body)))
+    else:
+        _keep(found, number, prediction, Span(found.size, len(body)))
+
+
+def _take_piece(found: Scan, number: int, body: bytes, at: int) -> None:
+    try:
+        _keep(found, number, read_line(body), Span(at, len(body)))
+    except ValueError as error:
+        _set_aside(found, Problem(number, str(error)), Span(at, len(body)))
+
+
+def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
+    """The last line where it lacks its line feed: completed if that is safe, else set aside; ended in any case."""
+    for missing in (b"", b"}"):  # a cut inside a value cannot be told from a shorter value, except by the reader
+        try:
+            prediction = read_line(body + missing)
+        except ValueError as error:
+            reason = str(error)
+            continue
+        if missing and not body.rstrip(BLANKS).endswith((b'"', b"null")):
+            break
+        padding = padding_for(body + missing) if prediction.outcome is None else b""
+        found.note(Problem(number, "was cut at its end, which is put back"))
+        _keep(found, number, prediction, Span(found.size, len(body + missing + padding)))
+        found.repairs.append(Change(name, found.size + len(body), b"", missing + padding + b"\n"))
+        return
+    _set_aside(found, Problem(number, reason), Span(found.size, len(body)))
+    found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
+
+
+def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
+    """Note where a good line is, once for each id."""
+    if not found.ids.add(prediction):
+        earlier = found.pending.get(prediction.id)
+        if earlier is None or prediction.outcome is None:
+            problem = Problem(number, f"is a second line of {prediction.id}; the first counts")
+            return _set_aside(found, problem, span)
+        problem = Problem(number, f"has the outcome of {prediction.id}; an earlier line without it")
+        _set_aside(found, problem, earlier)
+        del found.pending[prediction.id]
+    found.kinds.add(prediction.source)
+    if prediction.outcome is None:
+        found.pending[prediction.id] = span
+    else:
+        keys = found.expired if prediction.status == EXPIRED else found.verified
+        keys.append(settled_key(prediction.outcome.settled_at, span.at))
+    return None
+
+
+def _set_aside(found: Scan, problem: Problem, span: Span) -> None:
+    problem = Problem(problem.line, f"{problem.text}: set aside")
+    found.note(problem)
+    found.set_aside.append((problem, span))
+
+
+def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
+    """The predictions of settled lines, by their keys and in their order."""
+    if not keys:
+        return
+    with storage(path, "read the log"), path.open("rb") as file:
+        for key in keys:
+            file.seek(place(key))
+            try:
+                line = read_line(file.readline())
+            except ValueError:
+                raise StorageError(f"{path}: somebody edited it while it was read; run again") from None
+            yield line
+
+
+def read_span(file: BinaryIO, span: Span) -> bytes:
+    file.seek(span.at)
+    return file.read(span.width)
+
+
+def rejected_entry(problem: Problem, raw: bytes) -> bytes:
+    """What `predictions.rejected.jsonl` gains for a line: an object that says why, then the line byte for byte."""
+    reason = {"set_aside": problem.text, "line": problem.line, "bytes": len(raw)}
+    return json.dumps(reason).encode() + b"\n" + raw + b"\n"

@@ -1,0 +1,56 @@
+"""The log as its readers see it, now or at the end of a day: what is pending, what came true, which ids are taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from stockml.core.records import Prediction
+from stockml.prediction_log.index import Folded, Index
+from stockml.prediction_log.scan import Problem, Scan, lines_at, settled_day
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """The log as it is, or as it was at the end of a day."""
+
+    pending: tuple[Prediction, ...]
+    verified: Iterable[Prediction]  # by (verified_at, position); read again each time it is walked through
+    ids: Container[str]
+    problems: tuple[Problem, ...]  # lines that are not as we wrote them; only where the whole log was read
+    is_partial: bool  # something in the log is later than the day looked at
+    folded: Folded | None  # how far feedback had got, where that says everything about the view
+
+
+@dataclass(frozen=True, slots=True)
+class Ids(Container[str]):
+    """The ids in the log; asks for a full reading only where the newest line of a symbol does not answer."""
+
+    index: Index
+    full_scan: Callable[[], Scan]
+
+    def __contains__(self, id_: object) -> bool:
+        symbol, day, horizon = str(id_).rsplit(":", 2)
+        key = (symbol, int(horizon))
+        latest = self.index.latest.get(key, "")
+        if day >= latest:
+            return day == latest
+        return self.full_scan().ids.has(symbol, int(horizon), day)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified(Iterable[Prediction]):
+    """Verified predictions, read from the log one by one as they are asked for."""
+
+    path: Path
+    full_scan: Callable[[], Scan]
+    as_of: str | None
+
+    def __iter__(self) -> Iterator[Prediction]:
+        keys = self.full_scan().verified
+        if self.as_of is None:
+            yield from lines_at(self.path, keys)
+            return
+        known = [key for key in keys if settled_day(key) <= self.as_of]
+        yield from (line for line in lines_at(self.path, known) if line.data_through <= self.as_of)

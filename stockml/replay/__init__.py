@@ -1,0 +1,1 @@
+"""Walk-forward backtest over past sessions, and the look-ahead bias check."""

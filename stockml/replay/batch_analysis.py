@@ -1,0 +1,123 @@
+"""Stocks' bars and models -> the analysis of each past evening, worked out for all evenings at once.
+
+Every figure of a day follows from the days before it alone, so that one pass over the whole table gives what a run of
+each day would have found. Where a table is too short or too odd for that, the day is analysed on its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+import numpy as np
+import pandas as pd
+
+from stockml.core.failures import FetchError
+from stockml.data.point_in_time import Evenings
+from stockml.data.price_table import PriceTable
+from stockml.data.yahoo_download import Span
+from stockml.indicators.features import HISTORY_SESSIONS, indicator_table
+from stockml.indicators.volatility import confidence_table
+from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
+from stockml.signals import engine as cycle
+from stockml.signals.engine import Analysis, ModelView
+
+ROWS_NEEDED = HISTORY_SESSIONS + 1  # what an analysis of one day looks at
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What one bundle says of a stock on each evening from the one it was made on; `views` by bar."""
+
+    bundle: ModelBundle
+    views: Mapping[int, ModelView | None]
+
+    @classmethod
+    def of(cls, bundle: ModelBundle, forecasts: Forecasts, rows: Sequence[int]) -> Opinions:
+        return cls(bundle, {row: cycle.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
+
+
+@dataclass(slots=True)
+class PastStock:
+    """One stock on every evening; `opinions` are those of the models in use, None where it has none."""
+
+    evenings: Evenings
+    currency: str | None
+    kind: str
+    opinions: Opinions | None = None
+    _indicators: np.ndarray = field(init=False)
+    _inputs: np.ndarray = field(init=False)
+    _names: tuple[list[str], list[str]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        indicators, inputs = indicator_table(whole), confidence_table(whole)
+        self._indicators, self._inputs = indicators.to_numpy(), inputs.to_numpy()
+        self._names = ([str(name) for name in indicators], [str(name) for name in inputs])
+
+    @property
+    def symbol(self) -> str:
+        return self.evenings.symbol
+
+    def analyze(self, span: Span) -> tuple[PriceTable, Analysis]:
+        """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
+        rows = self.evenings.rows(span)
+        table = self.evenings.table(span) if rows is None else self.evenings.cut(rows)
+        if rows is None or rows.stop - rows.start < ROWS_NEEDED:
+            return table, cycle.analyze(table, self._ask(table))
+        newest = rows.stop - 1
+        if rows.stop - rows.start < SESSIONS_NEEDED or self.opinions is None or newest not in self.opinions.views:
+            model = self._ask(table)
+        else:
+            model = self.opinions.views[newest]
+        return table, self._analysis(newest, table, model)
+
+    def _ask(self, table: PriceTable) -> ModelView | None:
+        if self.opinions is None or table.data_through < self.opinions.bundle.data_through:
+            return None
+        return cycle.model_view(self.opinions.bundle, self.opinions.bundle.forecast(table))
+
+    def _analysis(self, row: int, table: PriceTable, model: ModelView | None) -> Analysis:
+        names, input_names = self._names
+        day = dict(zip(names, self._indicators[row].tolist(), strict=True))
+        inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
+        volatilities = {name: value for name, value in inputs if math.isfinite(value)}
+        return cycle.analysis_of(table, day, volatilities, model)
+
+    def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
+        """A bundle's opinions on all evenings from `first` to `last` on which it may be asked."""
+        days = self.evenings.bars.index
+        since = max(first, bundle.data_through)
+        rows = np.flatnonzero((days >= pd.Timestamp(since)) & (days <= pd.Timestamp(last)))
+        rows = rows[rows >= SESSIONS_NEEDED - 1]
+        if not len(rows):
+            return Opinions(bundle, {})
+        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        forecasts = bundle.forecast(whole, [day.date() for day in days[rows]])
+        return Opinions.of(bundle, forecasts, [int(row) for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Evening:
+    """What a run of one evening finds: tables and analyses by symbol, and why others have none."""
+
+    tables: Mapping[str, PriceTable]
+    analyses: Sequence[Analysis]
+    failures: Mapping[str, FetchError]
+
+
+def evening(stocks: Iterable[PastStock], span_of: Callable[[str], Span]) -> Evening:
+    """All stocks as analysed on one evening, in their order, with their market's volatility."""
+    tables: dict[str, PriceTable] = {}
+    analyses: list[Analysis] = []
+    failures: dict[str, FetchError] = {}
+    for stock in stocks:
+        try:
+            tables[stock.symbol], analysis = stock.analyze(span_of(stock.symbol))
+        except FetchError as error:
+            failures[stock.symbol] = error
+            continue
+        analyses.append(analysis)
+    return Evening(tables, cycle.with_market(analyses), failures)

@@ -1,0 +1,151 @@
+"""The models a replay asks: those it found, and those it trains as of a day and keeps; what they say, in advance.
+
+A day is asked only of models made on it or before. What is trained for a day is put in place whole, and found again by
+a replay that goes on after an interruption.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+from stockml.core.calendars import Clock
+from stockml.core.failures import FetchError
+from stockml.core.paths import Home
+from stockml.core.progress import Progress
+from stockml.data.fetch import span_of
+from stockml.data.price_table import PriceTable
+from stockml.models import bundle as models
+from stockml.models.bundle import ModelBundle, ModelError
+from stockml.replay.batch_analysis import Opinions, PastStock
+from stockml.storage.files import replace_folder
+from stockml.trainers.dataset import sessions_needed
+from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
+from stockml.trainers.process_pool import Crew
+
+WORTH_A_CREW = 2000  # forecasts; starting processes takes as long as making so many
+
+
+@dataclass(frozen=True, slots=True)
+class Unusable:
+    """Why a stock's models cannot be asked; `kind` is a ModelError's."""
+
+    kind: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Days on which the same models are asked; with a `folder`, those trained into it as of `since`."""
+
+    days: tuple[date, ...]
+    since: date
+    folder: Path | None = None
+
+
+@dataclass(slots=True)
+class Cast:
+    """Which models are asked from when on: the newest first; and what could not be used."""
+
+    homes: list[Home]
+    jobs: int
+    failures: list[TrainingFailure] = field(default_factory=list)
+    unusable: dict[str, Unusable] = field(default_factory=dict)
+
+    def train(
+        self, folder: Path, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
+    ) -> None:
+        """From now on ask models trained as of the clock's day first; what the folder holds already serves again."""
+        if not folder.exists():
+            new = folder.with_name(f".{folder.name}.new")
+            shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
+            new.mkdir(parents=True)
+            self.failures += train_into(Home(new), stocks, clock, settings, tell)
+            replace_folder(new, folder)
+        self.homes.insert(0, Home(folder))
+
+    def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> None:
+        """Let each stock know what its models say on all of these days."""
+        asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
+        results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
+        if self.jobs > 1 and len(stocks) * len(days) >= WORTH_A_CREW:
+            with Crew(self.jobs, preload=("stockml.replay.batch_analysis",)) as crew:
+                self._take(stocks, crew.map(asked, stocks), tell)
+        else:
+            self._take(stocks, results, tell)
+
+    def _take(
+        self, stocks: Sequence[PastStock], results: Iterator[tuple[int, Opinions | Unusable]], tell: Progress
+    ) -> None:
+        for done, (number, found) in enumerate(results, start=1):
+            stock = stocks[number]
+            if isinstance(found, Exception):
+                raise found
+            stock.opinions = found if isinstance(found, Opinions) else None
+            if isinstance(found, Unusable):
+                self.unusable[stock.symbol] = found
+            tell("ask the models", done, len(stocks))
+
+
+def train_into(
+    home: Home, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
+) -> list[TrainingFailure]:
+    """Train all stocks as train_models.py does as of the clock's day; returns what failed."""
+    tables: dict[str, PriceTable] = {}
+    failures: list[TrainingFailure] = []
+    for stock in stocks:
+        try:
+            tables[stock.symbol] = stock.evenings.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
+        except FetchError as error:
+            failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
+    for trained in train(tables, settings, tell):
+        if isinstance(trained, TrainingFailure):
+            failures.append(trained)
+        else:
+            at = clock.written_time(trained.symbol, tables[trained.symbol].data_through)
+            save(home, trained, trained_at=at)
+    return failures
+
+
+def stretches(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Stretch]:
+    """The days in runs, a new one from each of `starts` on; its models belong into a folder named by that day."""
+    bounds = [date.min, *starts, date.max]
+    return [
+        Stretch(
+            days=tuple(day for day in days if begin <= day < end),
+            since=begin,
+            folder=None if begin == date.min else folder / begin.isoformat(),
+        )
+        for begin, end in pairwise(bounds)
+    ]
+
+
+def month_starts(sessions: Sequence[date]) -> list[date]:
+    """The first session, and the first of each month after it."""
+    firsts: dict[tuple[int, int], date] = {}
+    for day in sessions:
+        firsts.setdefault((day.year, day.month), day)
+    return list(firsts.values())
+
+
+def _opinions(stock: PastStock, homes: tuple[Home, ...], first: date, last: date) -> Opinions | Unusable:
+    try:
+        return stock.forecast(_bundle(stock.symbol, homes), first, last)
+    except ModelError as error:
+        return Unusable(error.kind, str(error))
+
+
+def _bundle(symbol: str, homes: Sequence[Home]) -> ModelBundle:
+    """The newest bundle there is; where a later training had nothing for a stock, the last models stay."""
+    for home in homes[:-1]:
+        try:
+            return models.load_bundle(home, symbol)
+        except ModelError as error:
+            if error.kind != models.MISSING:
+                raise
+    return models.load_bundle(homes[-1], symbol)

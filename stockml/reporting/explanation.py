@@ -1,0 +1,147 @@
+"""One prediction told in words, in the five steps in which it was made: values, evidence, weights, price, record."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from textwrap import fill
+from typing import TYPE_CHECKING, Any
+
+from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
+from stockml.reporting.formatting import count, meaning, money, share
+
+if TYPE_CHECKING:
+    from stockml.signals.engine import Plan
+
+SIMULATED = "simulated market, no real prices"
+WIDTH = 100  # of a paragraph
+AVERAGES = {"sma20": "20-day", "sma50": "50-day", "sma200": "200-day"}
+
+
+def story(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
+    """A headline and the five steps; `record` is what accuracy_scores.json says of the stock, if anything."""
+    steps = [
+        ("1. ANALYZE: where it stands", _analyze(plan, prediction)),
+        ("2. PLAN: what speaks for a rise or a fall", _plan(plan)),
+        ("3. PREDICT: a price, and how sure it is", _predict(prediction)),
+        ("4. ACT: what is written down", _act(prediction)),
+        ("5. LEARN: how good it has been", _learn(prediction, record)),
+    ]
+    told = ["\n".join([title, *paragraphs]) for title, paragraphs in steps]
+    return "\n\n".join([_headline(prediction), *told])
+
+
+def _headline(prediction: Prediction) -> str:
+    mark = f" ({SIMULATED})" if prediction.source == "sample" else ""
+    text = (
+        f"{prediction.symbol} is expected to {_moves(prediction.predicted_change_pct)}, from "
+        f"{money(prediction.current_price)} to {money(prediction.predicted_price)}{_currency(prediction)} at the close "
+        f"of {prediction.target_date}{mark}."
+    )
+    return fill(text, WIDTH, break_on_hyphens=False)
+
+
+def _analyze(plan: Plan, prediction: Prediction) -> list[str]:
+    day = plan.analysis.indicators
+    apart = [
+        f"{share(abs(day['close'] / day[name] - 1))} {'above' if day['close'] >= day[name] else 'below'} its {words}"
+        for name, words in AVERAGES.items()
+        if math.isfinite(day[name])  # it is not where the history is shorter
+    ]
+    macd = day["macd"] / day["close"] * 100
+    told = f"MACD {macd:+.2f} % of the price" if math.isfinite(macd) else "its history too short for MACD"
+    return _paragraphs(
+        f"It closed at {money(prediction.current_price)}{_currency(prediction)} on {prediction.data_through}"
+        + (f", {_listed(apart)} average" if apart else "")
+        + f" (source: {prediction.source}).",
+        f"RSI is {day['rsi']:.1f} and {told}. Over 20 sessions it went {day['change_20'] * 100:+.1f} %, at a "
+        f"volatility of {share(day['volatility_20'])} a year: {prediction.market_regime}.",
+    )
+
+
+def _plan(plan: Plan) -> list[str]:
+    weights = plan.weighing.weights
+    names = sorted(plan.opinions, key=lambda name: -abs(weights.get(name, 0.0)))
+    counts = {name: weights.get(name, 0.0) * STRONG_SIGNAL_PCT for name in names}
+    rows = [_row(name, plan.opinions[name], counts[name]) for name in names]
+    strongest = f", above all for {names[0]}" if weights else ": no signal has earned any trust"
+    if weights and counts[names[0]] * plan.opinions[names[0]] < 0:
+        strongest += ", read the other way round"
+    return [
+        *_paragraphs("What a signal says of the price at the target, times the trust it has earned, is what counts."),
+        f"   {'signal':<15}{'says':>10}{'trust':>9}{'counts':>11}   because",
+        *rows,
+        f"   {'together':<15}{'':>19}{sum(counts.values()):>+9.3f} %",
+        *_paragraphs(
+            f"Times {plan.weighing.magnitude:.4f}, the magnitude that this stock's errors have left it, that makes "
+            f"{plan.change_pct:+.4f} %. The hypothesis: it will {_direction(plan.change_pct)}{strongest}."
+        ),
+    ]
+
+
+def _row(name: str, opinion: float, counts: float) -> str:
+    trust = counts / opinion if opinion else 0.0
+    return f"   {name:<15}{opinion:>+8.3f} %{trust:>9.3f}{counts:>+9.3f} %   {meaning(name)}".rstrip()
+
+
+def _predict(prediction: Prediction) -> list[str]:
+    daily = prediction.evidence.confidence_inputs.get("volatility_20")
+    swings = (
+        "its history is too short to tell how much it moves"
+        if daily is None
+        else f"it moves about {daily:.2f} % a session, and {prediction.prediction_horizon_days} are ahead"
+    )
+    *way, end = map(money, prediction.path)
+    by = f", by way of {_listed(way)}" if way else ""
+    return _paragraphs(
+        f"{end}{_currency(prediction)} at the close of {prediction.target_date}{by}.",
+        f"The 80 % interval reaches from {money(prediction.low)} to {money(prediction.high)}: {swings}.",
+        f"The confidence is {share(prediction.confidence)}: how likely its error is to stay below 5 %.",
+    )
+
+
+def _act(prediction: Prediction) -> list[str]:
+    trained = prediction.model_trained_at
+    models = f"with the models trained on {trained[:10]}" if trained else "without a model, from signals alone"
+    return _paragraphs(
+        f"A run logs it as {prediction.id}, made {models}, and waits for the close of {prediction.target_date}; "
+        f"telling it has written nothing."
+    )
+
+
+def _learn(prediction: Prediction, record: Mapping[str, Any] | None) -> list[str]:
+    if record is None:
+        return _paragraphs(
+            f"No prediction of {prediction.symbol} is verified yet; what other stocks taught counts all the same."
+        )
+    return _paragraphs(
+        f"{count(record['total_predictions'], 'prediction')} of {prediction.symbol} verified, "
+        f"{record['accurate_predictions']:,} of them accurate ({share(record['accuracy'])}); the mean error is "
+        f"{record['mean_error_pct']:.2f} %, that of no change {record['mean_naive_error_pct']:.2f} %."
+    )
+
+
+# ---- words ----
+
+
+def _moves(change_pct: float) -> str:
+    direction = _direction(change_pct)
+    return "stay where it is" if direction == "stay where it is" else f"{direction} by {abs(change_pct):.2f} %"
+
+
+def _direction(change_pct: float) -> str:
+    shown = round(change_pct, 2)
+    return "rise" if shown > 0 else "fall" if shown < 0 else "stay where it is"
+
+
+def _currency(prediction: Prediction) -> str:
+    return f" {prediction.currency}" if prediction.currency else ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    *head, last = words
+    return f"{', '.join(head)} and {last}" if head else last
+
+
+def _paragraphs(*texts: str) -> list[str]:
+    return [fill(text, WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False) for text in texts]

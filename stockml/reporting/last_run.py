@@ -1,0 +1,133 @@
+"""What each run of the predictor leaves behind for who looks later: how it ended, what failed and what waits.
+
+Owner of realtime_predictions/last_run.json.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from stockml.core.failures import Failure
+from stockml.core.paths import Home
+from stockml.storage.files import storage, write_whole
+
+_ENDINGS = {0: "went well", 1: "some symbols failed", 3: "nothing could be done"}
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What the last run of the predictor left behind; `ended_at` is None where it was cut short, or is at work."""
+
+    began_at: str  # UTC, YYYY-MM-DDTHH:MM:SSZ, as ended_at
+    as_of: str | None
+    ended_at: str | None = None
+    exit_code: int | None = None
+    logged: int = 0
+    settled: int = 0
+    prices_through: Mapping[str, str] = field(default_factory=dict)  # last day had, by symbol
+    failures: tuple[Failure, ...] = ()
+    waiting: Mapping[str, str] = field(default_factory=dict)  # reason by prediction id
+    notices: tuple[str, ...] = ()
+
+    def to_record(self) -> dict[str, Any]:
+        """The file's JSON object."""
+        record = {field.name: getattr(self, field.name) for field in fields(self)}
+        failures = [{"symbol": one.symbol, "kind": one.kind, "message": one.message} for one in self.failures]
+        lists = {"failures": failures, "notices": list(self.notices)}
+        return record | {name: dict(record[name]) for name in ("prices_through", "waiting")} | lists
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """What `to_record` wrote down; ValueError or KeyError for anything else."""
+        began, ended, code = record["began_at"], record["ended_at"], record["exit_code"]
+        for moment in (began, ended):
+            if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
+                raise ValueError(f"{moment!r} has no time zone")
+        if not isinstance(code, int | None) or (code is None) != (ended is None):
+            raise ValueError(f"the exit code {code!r} does not go with the end {ended!r}")
+        if record["as_of"] is not None:
+            date.fromisoformat(record["as_of"])
+        return cls(
+            began_at=began,
+            as_of=record["as_of"],
+            ended_at=ended,
+            exit_code=code,
+            logged=int(record["logged"]),
+            settled=int(record["settled"]),
+            prices_through={s: date.fromisoformat(day).isoformat() for s, day in record["prices_through"].items()},
+            failures=tuple(_failure(failure) for failure in record["failures"]),
+            waiting={str(id_): str(reason) for id_, reason in record["waiting"].items()},
+            notices=tuple(map(str, record["notices"])),
+        )
+
+    @property
+    def day(self) -> str:
+        """The day it acted on."""
+        return self.as_of or self.began_at[:10]
+
+    def ending(self) -> str:
+        """How it ended, in a few words."""
+        if self.exit_code is None:
+            return "has not ended"
+        return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")
+
+
+def last_run_path(home: Home) -> Path:
+    return home.log.with_name("last_run.json")
+
+
+def begin_run(home: Home, began_at: datetime, as_of: date | None) -> None:
+    """Note that a run is at work, so that one that is killed shows; not for runs that write nothing."""
+    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None))
+
+
+def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_at: datetime) -> None:
+    """Note how a run ended.
+
+    Parameters
+    ----------
+    result : mapping
+        The object that --json prints.
+    """
+    prices = {symbol: found["data_through"] for symbol, found in result["prices"].items() if "data_through" in found}
+    ended = LastRun(
+        _moment(began_at),
+        result["as_of"],
+        _moment(ended_at),
+        result["exit_code"],
+        logged=len(result["logged"]),
+        settled=len(result["settled"]),
+        prices_through=prices,
+        failures=tuple(_failure(failure) for failure in result["failures"]),
+        waiting={line["id"]: line["reason"] for line in result["waiting"]},
+        notices=tuple(result["notices"]),
+    )
+    _write(home, ended)
+
+
+def read_last_run(home: Home) -> LastRun | None:
+    """The last run; None where none left anything behind, or what it left is damaged."""
+    path = last_run_path(home)
+    try:
+        with storage(path, "read the file"):
+            return LastRun.from_record(json.loads(path.read_bytes())) if path.exists() else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # the next run writes it anew
+
+
+def _write(home: Home, run: LastRun) -> None:
+    text = json.dumps(run.to_record(), allow_nan=False, ensure_ascii=False, indent=2)
+    write_whole(last_run_path(home), text + "\n")
+
+
+def _moment(moment: datetime) -> str:
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _failure(record: Mapping[str, Any]) -> Failure:
+    return Failure(str(record["symbol"]), str(record["kind"]), str(record["message"]))

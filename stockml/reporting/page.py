@@ -1,0 +1,144 @@
+"""The log, the models' scores and the state -> one HTML page for people, self-contained: it asks nothing of a network.
+
+Owner of realtime_predictions/report.html. The figures come from `report_data`, the words from `report_parts`; what the
+page looks like, and what its script draws, lies in the folder `page`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.core.records import ACCURATE_BELOW_PCT
+from stockml.prediction_log.log import PredictionLog
+from stockml.reporting import formatting as report_words
+from stockml.reporting import page_sections as report_parts
+from stockml.reporting.page_data import Book, collect, stock_page
+from stockml.reporting.status import Status
+from stockml.storage.files import write_whole
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+    from markupsafe import Markup
+
+PAGE = Path(__file__).with_name("page_assets")
+SCRIPTS = ("core.js", "tables.js", "stock.js", "record.js", "start.js")
+
+
+def report_path(home: Home) -> Path:
+    """Where the page lies unless told otherwise."""
+    return home.log.with_name("report.html")
+
+
+def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
+    home: Home, log: PredictionLog, clock: Clock, state: Status, *, is_simulated: bool, path: Path | None = None
+) -> Path:
+    """Write the page whole, in place of the last one; returns where.
+
+    Parameters
+    ----------
+    home, log, clock : Home, PredictionLog, Clock
+        What is read, as of the clock; call it under the log's lock, or when no run is at work.
+    state : Status
+        What `status` found, for the part on what failed and what is stale.
+    is_simulated : bool
+        Whether the prices are those of the simulated market; the page then says so.
+    path : Path, optional
+        The file; by default realtime_predictions/report.html.
+    """
+    path = path or report_path(home)
+    log.full_scan()  # so that the view knows of every damaged line
+    view = log.read(clock.as_of)
+    book = collect(view.pending, view.verified)
+    context = {
+        **_figures(book, state, is_simulated=is_simulated),
+        **report_parts.models(home, clock),
+        "lists": report_parts.lists(log, view, clock, state.last_run),
+    }
+    write_whole(path, _render(context))
+    return path
+
+
+def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]:
+    """What the template and the script show of the log and the state."""
+    rows = report_parts.today_rows(book)
+    stocks = {name: stock_page(book.series[key]) for key, name in report_parts.names_on_page(book).items()}
+    return {
+        "simulated": is_simulated,
+        "through": max((row["made"] for row in rows), default=None),
+        "written": report_words.moment_text(state.at),
+        "rows": rows,
+        "regimes": sorted({row["regime"] for row in rows}),
+        "horizons": sorted({row["horizon"] for row in rows}),
+        "tiles": report_parts.tiles(book, rows, state),
+        "has_record": bool(book.everything.confidences),
+        "first_target": report_parts.first_target(book),
+        "state": state,
+        "facts": report_parts.facts(state),
+        "data": _embedded(
+            {
+                "accurate_below_pct": ACCURATE_BELOW_PCT,
+                "meanings": report_words.MEANINGS,
+                "stocks": stocks,
+                "records": _records(book),
+            }
+        ),
+    }
+
+
+def _records(book: Book) -> dict[str, Any]:
+    """The record of all predictions and, where there are several horizons, of each."""
+    chosen = {"all": book.everything}
+    if len(book.records) > 1:
+        chosen |= {str(horizon): book.records[horizon] for horizon in sorted(book.records)}
+    return {name: record.to_page() for name, record in chosen.items()}
+
+
+# ---- the file ----
+
+
+def _render(context: dict[str, Any]) -> str:
+    from markupsafe import Markup
+
+    style, script = (PAGE / "page.css").read_text(encoding="utf-8"), _script()
+    own = {"style": Markup(style), "script": Markup(script), "style_hash": _hash(style), "script_hash": _hash(script)}
+    return _environment().get_template("page.html.j2").render(**context, **own)
+
+
+def _script() -> str:
+    """The page's script: its files in one closed scope."""
+    files = "\n".join((PAGE / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{files}}})();'
+
+
+def _hash(text: str) -> str:
+    """What the page's policy knows the style and the script by, so that no other can take effect."""
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+def _embedded(value: object) -> Markup:
+    """JSON that can stand in a script element: no text in it can end the element or begin a tag."""
+    from markupsafe import Markup
+
+    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
+    for character in "<>&":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    for name in ("money", "signed", "percent", "share", "count", "day", "direction", "arrow"):
+        environment.filters[name] = getattr(report_words, name)
+    environment.filters["urlencode"] = lambda text: quote(text, safe="")
+    return environment

@@ -1,0 +1,222 @@
+"""What the page says in tables and sentences: today's predictions, the answers at a glance, the models, the state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from statistics import median
+from typing import Any
+
+from stockml.core.calendars import Clock
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
+from stockml.prediction_log.log import PredictionLog
+from stockml.prediction_log.view import View
+from stockml.reporting.formatting import NO_WORDS, count, day, percent, share, signed
+from stockml.reporting.last_run import LastRun
+from stockml.reporting.page_data import Book, Score, short
+from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
+
+RECENT = 5  # outcomes shown beside a stock's prediction
+LINES_LISTED = 50  # of what waits or expired; the rest is counted
+SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "val_samples")
+
+
+def today_rows(book: Book) -> list[dict[str, Any]]:
+    """The newest prediction of each stock at each horizon, as the table shows it."""
+    newest = {key: lines[-1] for key, lines in book.series.items()}
+    latest_day = max((line.data_through for line in newest.values()), default="")
+    names = names_on_page(book)
+    reach = max((_reach(line) for line in newest.values()), default=1.0)
+    return [
+        {
+            "key": names[key],
+            "symbol": line.symbol,
+            "horizon": line.prediction_horizon_days,
+            "currency": line.currency or "",
+            "made": line.data_through,
+            "is_old": line.data_through < latest_day,
+            "close": line.current_price,
+            "predicted": line.predicted_price,
+            "change": line.predicted_change_pct,
+            "low": line.low,
+            "high": line.high,
+            "low_at": _place(line, line.low, reach),
+            "high_at": _place(line, line.high, reach),
+            "predicted_at": _place(line, line.predicted_price, reach),
+            "confidence": line.confidence,
+            "regime": line.market_regime,
+            "target": line.target_date,
+            "recent": recent_outcomes(book.series[key]),
+        }
+        for key, line in newest.items()
+    ]
+
+
+def first_target(book: Book) -> str | None:
+    """The day on which the first outcome will be known."""
+    waiting = (line for lines in book.series.values() for line in lines if line.outcome is None)
+    return min((line.target_date for line in waiting), default=None)
+
+
+def recent_outcomes(lines: Sequence[Prediction]) -> list[bool]:
+    """Whether each of the last few verified predictions was accurate, oldest first."""
+    return [line.outcome.was_accurate for line in lines if line.outcome and line.outcome.was_accurate is not None][
+        -RECENT:
+    ]
+
+
+def _reach(line: Prediction) -> float:
+    return max(abs(line.low / line.current_price - 1), abs(line.high / line.current_price - 1), 1e-6)
+
+
+def _place(line: Prediction, price: float, reach: float) -> float:
+    """Where a price stands between -48 and 48, today's close at 0, the same scale for all stocks."""
+    return round((price / line.current_price - 1) / reach * 48, 2)
+
+
+def names_on_page(book: Book) -> dict[tuple[str, int], str]:
+    """Each series' name on the page: its symbol, and the horizon where there are several."""
+    has_one = len({horizon for _, horizon in book.series}) == 1
+    return {(symbol, horizon): symbol if has_one else f"{symbol}@{horizon}" for symbol, horizon in book.series}
+
+
+# ---- at a glance ----
+
+
+def tiles(book: Book, rows: Sequence[dict[str, Any]], state: Status) -> list[dict[str, Any]]:
+    """The four questions, each with a short answer."""
+    pairs = [
+        ("What does it expect?", _expects(rows)),
+        ("How sure is it?", _sure(rows)),
+        ("How good has it been?", _good(book.everything.total)),
+        ("Does anything need attention?", _attention(state)),
+    ]
+    return [
+        {"question": question, "answer": answer, "detail": detail, "is_alarm": number == 3 and state.is_alarming}
+        for number, (question, (answer, detail)) in enumerate(pairs)
+    ]
+
+
+def _expects(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    if not rows:
+        return NO_WORDS, "No prediction yet."
+    changes = [row["change"] for row in rows]
+    rising, falling = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
+    most, least = max(rows, key=lambda row: row["change"]), min(rows, key=lambda row: row["change"])
+    if len(rows) == 1:
+        return f"{rows[0]['symbol']} {signed(changes[0])}", f"by the close of {day(rows[0]['target'])}."
+    ends = f"from {signed(least['change'])} ({least['symbol']}) to {signed(most['change'])} ({most['symbol']})"
+    answer = f"{rising} of {len(rows)} to rise" if rising >= falling else f"{falling} of {len(rows)} to fall"
+    return answer, f"Median {signed(median(changes))}, {ends}."
+
+
+def _sure(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
+    if not rows:
+        return NO_WORDS, "No prediction yet."
+    widths = [(row["high"] - row["low"]) / row["close"] * 50 for row in rows]
+    detail = f"Median confidence that the error stays below 5 %; the 80 % interval reaches ±{median(widths):.1f} %."
+    return f"{median(row['confidence'] for row in rows):.0%}".replace("%", " %"), detail
+
+
+def _good(total: Score) -> tuple[str, str]:
+    if not total.accuracy.total:
+        return NO_WORDS, "Nothing is verified yet."
+    score = total.to_page()
+    detail = (
+        f"No change: {share(score['naive_hit'])}. Mean error {percent(score['error'])} against "
+        f"{percent(score['naive_error'])}, {total.accuracy.total:,} verified."
+    )
+    return f"{share(score['hit'])} accurate", detail
+
+
+def _attention(state: Status) -> tuple[str, str]:
+    answer = count(len(state.alarms), "alarm") if state.alarms else "Nothing"
+    return answer, f"{state.pending} pending, {state.due} of them due, {len(state.overdue)} overdue."
+
+
+# ---- models ----
+
+
+def models(home: Home, clock: Clock) -> dict[str, Any]:
+    """Each trained model's validation scores, and what they say together."""
+    rows = model_rows(home, clock)
+    return {"models": rows, "models_story": models_story(rows)}
+
+
+def model_rows(home: Home, clock: Clock) -> list[dict[str, Any]]:
+    """The scores of each model, those left out that cannot be read or have seen days after the clock's."""
+    if not any(home.models.glob("[!.]*")):
+        return []
+    from stockml.models import bundle as models
+
+    rows = []
+    for symbol in models.trained_symbols(home):
+        try:
+            metrics = models.read_metrics(home, symbol)
+        except models.ModelError:
+            continue  # the run that would use it fails, and says why
+        through = str(metrics["data_through"])
+        if clock.as_of is None or through <= clock.as_of.isoformat():
+            rows.append(_model_row(symbol, metrics, max(0, (clock.limit(symbol) - date.fromisoformat(through)).days)))
+    return rows
+
+
+def _model_row(symbol: str, metrics: dict[str, Any], age: int) -> dict[str, Any]:
+    scores = {name: metrics.get(name) if isinstance(metrics.get(name), int | float) else None for name in SCORES}
+    blend, naive = scores["ensemble_mae"], scores["naive_mae"]
+    return {
+        **scores,
+        "symbol": symbol,
+        "data_through": metrics["data_through"],
+        "age": age,
+        "is_stale": age > MODEL_STALE_AFTER_DAYS,
+        "edge": short((blend / naive - 1) * 100) if blend is not None and naive else None,
+    }
+
+
+def models_story(rows: Sequence[dict[str, Any]]) -> str:
+    """What the validation says, in a sentence."""
+    edges = [row["edge"] for row in rows if row["edge"] is not None]
+    if not edges:
+        return ""
+    better, middle = sum(edge < 0 for edge in edges), median(edges)
+    word = "smaller" if middle < 0 else "larger"
+    return (
+        f"The blend of both models was closer than no change for {better} of {count(len(edges), 'stock')}; in the "
+        f"median its error was {percent(abs(middle))} {word} than no change's."
+    )
+
+
+# ---- the state ----
+
+
+def facts(state: Status) -> list[tuple[str, str]]:
+    """The state as names and values: the lines of the status, without its alarms."""
+    lines = [line for line in state.to_text().splitlines() if not line.startswith("ALARM")]
+    return [(line[:14].strip(), line[14:]) for line in lines]
+
+
+def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> list[tuple[str, list[str]]]:
+    """What failed, waits, expired or is damaged, by title; most are empty on a good day."""
+    problems = [f"predictions.jsonl, {problem}" for problem in view.problems]
+    return [
+        ("Failures of the last run", [failure.message for failure in run.failures] if run else []),
+        ("Told by the last run", list(run.notices) if run else []),
+        ("Waiting for a price", _listed([f"{id_}: {reason}" for id_, reason in run.waiting.items()] if run else [])),
+        ("Expired without a price", _listed(_expired(log, clock))),
+        ("Damaged lines of the log", _listed(problems)),
+    ]
+
+
+def _expired(log: PredictionLog, clock: Clock) -> list[str]:
+    last = clock.as_of.isoformat() if clock.as_of else "9999"
+    lines = [line for line in log.lines_at(log.full_scan().expired) if line.outcome]
+    return [
+        f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.settled_at[:10] <= last
+    ][::-1]
+
+
+def _listed(items: list[str]) -> list[str]:
+    more = len(items) - LINES_LISTED
+    return items if more <= 0 else [*items[:LINES_LISTED], f"and {more:,} more"]

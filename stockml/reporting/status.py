@@ -1,0 +1,276 @@
+"""How the system itself is doing, for people and monitors: what waits, what is late or stale, how the last run ended.
+
+It reads the log, the feedback, the models' metrics and what the last run left behind, and writes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, Self
+
+from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
+from stockml.accuracy.tracker import Accuracy, Feedback
+from stockml.core.calendars import Clock, calendar_for
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
+from stockml.prediction_log.log import PredictionLog
+from stockml.prediction_log.view import View
+from stockml.reporting.last_run import LastRun, read_last_run
+
+MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
+PRICES_GRACE_SESSIONS = 1  # today's run may still be to come
+RUN_TAKES_AT_MOST = timedelta(hours=1)  # one that has not ended by then was killed
+SYMBOLS_NAMED = 5  # in a sentence; the rest is counted
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The state of a home at one moment. `alarms` are sentences that each ask for something to be done."""
+
+    at: str
+    pending: int
+    due: int
+    overdue: tuple[str, ...]  # ids
+    record: Accuracy  # of all verified predictions together
+    prices_through: str | None  # the newest day that any prediction was made from
+    stale_prices: Mapping[str, str]  # last day had, by symbol
+    model_ages: Mapping[str, int]  # days, by symbol
+    stale_models: Mapping[str, int]
+    without_model: tuple[str, ...]  # predicted all the same, from signals alone
+    last_run: LastRun | None
+    alarms: tuple[str, ...]
+
+    @property
+    def is_alarming(self) -> bool:
+        """Whether something is overdue, stale or failed, so that a monitor should call somebody."""
+        return bool(self.alarms)
+
+    def to_record(self) -> dict[str, Any]:
+        """The object that --json prints."""
+        return {
+            "at": self.at,
+            "pending": self.pending,
+            "due": self.due,
+            "overdue": list(self.overdue),
+            "verified": self.record.total,
+            "record": self.record.to_record() if self.record.total else None,
+            "prices_through": self.prices_through,
+            "stale_prices": dict(self.stale_prices),
+            "model_age_days": dict(self.model_ages),
+            "stale_models": dict(self.stale_models),
+            "without_model": list(self.without_model),
+            "last_run": self.last_run.to_record() if self.last_run else None,
+            "alarms": list(self.alarms),
+        }
+
+    def to_text(self) -> str:
+        """A few plain lines, the alarms last."""
+        pending = f"{self.pending:,} pending, {self.due} of them due, {len(self.overdue)} overdue"
+        lines = [
+            f"Predictions   {pending}; {self.record.total:,} verified",
+            f"Accuracy      {_record_text(self.record)}",
+            f"Prices        {_prices_text(self)}",
+            f"Models        {_models_text(self)}",
+            f"Last run      {_run_text(self.last_run)}",
+        ]
+        return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in self.alarms)])
+
+
+def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
+    """How a home is doing, as of the clock; reads without the lock and writes nothing."""
+    view = log.read(clock.as_of)
+    due = [line for line in view.pending if is_due(line, clock)]
+    overdue = sorted(line.id for line in due if _is_overdue(line, clock))
+    newest = _newest(view)
+    run = _run_until(home, clock)
+    ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
+    stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
+    stale_prices = _stale_prices(run)
+    alarms = [
+        *_overdue_alarm(overdue, run),
+        *_lagging_alarm(newest, clock),
+        *_stale_alarms(stale_prices, stale_models),
+        *_run_alarms(run, clock),
+    ]
+    return Status(
+        at=clock.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if clock.as_of is None else clock.as_of.isoformat(),
+        pending=len(view.pending),
+        due=len(due),
+        overdue=tuple(overdue),
+        record=_record(home, view),
+        prices_through=newest.data_through if newest else None,
+        stale_prices=stale_prices,
+        model_ages=ages,
+        stale_models=stale_models,
+        without_model=tuple(sorted({line.symbol for line in view.pending if line.model_trained_at is None})),
+        last_run=run,
+        alarms=tuple(alarms),
+    )
+
+
+class _NothingLearned:
+    """Stands in for the learner: only the accuracy beside it is asked for."""
+
+    def learn(self, prediction: Prediction) -> None:
+        pass
+
+    def to_state(self) -> dict[str, Any]:
+        return {}
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Self:
+        return cls()
+
+
+def _record(home: Home, view: View) -> Accuracy:
+    total = Accuracy()
+    for each in Feedback(home.feedback, _NothingLearned).preview(view).accuracy.values():
+        for name in (field.name for field in fields(Accuracy)):
+            setattr(total, name, getattr(total, name) + getattr(each, name))
+    return total
+
+
+def _newest(view: View) -> Prediction | None:
+    """The prediction made from the newest prices; settled ones are read only where none is pending."""
+    lines: Iterable[Prediction] = view.pending or view.verified
+    return max(lines, key=lambda line: line.data_through, default=None)
+
+
+def _run_until(home: Home, clock: Clock) -> LastRun | None:
+    """The last run, unless it acted on a later day than the clock's."""
+    run = read_last_run(home)
+    is_later = run is not None and clock.as_of is not None and run.day > clock.as_of.isoformat()
+    return None if is_later else run
+
+
+def _sessions_behind(symbol: str, day: str, clock: Clock) -> int:
+    after = date.fromisoformat(day) + timedelta(days=1)
+    return len(calendar_for(symbol).sessions_between(after, clock.limit(symbol)))
+
+
+def _is_overdue(line: Prediction, clock: Clock) -> bool:
+    """Whether even a missing bar is no reason to wait any longer."""
+    return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
+
+
+def _stale_prices(run: LastRun | None) -> dict[str, str]:
+    """The last day had of each stock whose prices lagged already when the run asked for them."""
+    if run is None:
+        return {}
+    then = Clock(
+        datetime.fromisoformat(run.ended_at or run.began_at), date.fromisoformat(run.as_of) if run.as_of else None
+    )
+    found = sorted(run.prices_through.items())
+    return {symbol: day for symbol, day in found if _sessions_behind(symbol, day, then) > PRICES_GRACE_SESSIONS}
+
+
+def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]:
+    """Days since each model's last training day: of the stocks predicted now, or of all where none is."""
+    if not any(home.models.glob("[!.]*")):
+        return {}
+    from stockml.models import bundle as models
+
+    ages = {}
+    for symbol in models.trained_symbols(home):
+        if not predicted or symbol in predicted:
+            try:
+                trained_through = date.fromisoformat(models.read_metrics(home, symbol)["data_through"])
+            except models.ModelError:
+                continue  # the run that would use it fails, and says why
+            ages[symbol] = max(0, (clock.limit(symbol) - trained_through).days)
+    return ages
+
+
+# ---- what asks for something to be done ----
+
+
+def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
+    if not overdue:
+        return []
+    known = (run.waiting if run else {}).get(overdue[0])
+    why = f" ({overdue[0]}: {known})" if known else ""
+    return [
+        f"{_named(overdue)}: still pending more than {PATIENCE_SESSIONS} sessions after the target{why}; run "
+        f"realtime_predictor.py --verify-only and read what it says."
+    ]
+
+
+def _lagging_alarm(newest: Prediction | None, clock: Clock) -> list[str]:
+    """Where nothing has been predicted for a while, the job that should do it is not running."""
+    behind = _sessions_behind(newest.symbol, newest.data_through, clock) if newest else 0
+    if newest is None or behind <= PRICES_GRACE_SESSIONS:
+        return []
+    return [
+        f"The newest prediction was made from the prices of {newest.data_through}, {behind} sessions ago; see that "
+        f"realtime_predictor.py is started every day."
+    ]
+
+
+def _stale_alarms(prices: Mapping[str, str], stale_models: Mapping[str, int]) -> list[str]:
+    alarms = []
+    if prices:
+        alarms.append(
+            f"{_named(prices)}: no prices since {min(prices.values())}; check that the symbols are still traded "
+            f"under these names."
+        )
+    if stale_models:
+        alarms.append(
+            f"{_named(stale_models)}: models up to {max(stale_models.values())} days old; run train_models.py to "
+            f"renew them."
+        )
+    return alarms
+
+
+def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
+    if run is None or run.exit_code == 0:
+        return []
+    if run.exit_code is None:
+        age = clock.now - datetime.fromisoformat(run.began_at)
+        return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
+    told = [failure.message for failure in run.failures[:SYMBOLS_NAMED]]
+    more = len(run.failures) - len(told)
+    untold = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
+    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *untold]
+
+
+def _named(symbols: Iterable[str]) -> str:
+    names = list(symbols)
+    more = len(names) - SYMBOLS_NAMED
+    return ", ".join(names[:SYMBOLS_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+# ---- plain text ----
+
+
+def _record_text(record: Accuracy) -> str:
+    if not record.total:
+        return "nothing verified yet"
+    figures = record.to_record()
+    return (
+        f"{figures['accuracy'] * 100:.1f} % within 5 %; mean error {figures['mean_error_pct']:.2f} % "
+        f"(no change: {figures['mean_naive_error_pct']:.2f} %)"
+    )
+
+
+def _prices_text(state: Status) -> str:
+    if state.prices_through is None:
+        return "no prediction yet"
+    return f"predictions made from prices through {state.prices_through}; {len(state.stale_prices)} stocks stale"
+
+
+def _models_text(state: Status) -> str:
+    ages = state.model_ages.values()
+    alone = f"; {len(state.without_model)} stocks predicted from signals alone" if state.without_model else ""
+    if not ages:
+        return f"none{alone}"
+    days = f"{min(ages)} to {max(ages)}" if min(ages) < max(ages) else f"{max(ages)}"
+    return f"{len(ages)}, {days} days old, {len(state.stale_models)} stale{alone}"
+
+
+def _run_text(run: LastRun | None) -> str:
+    if run is None:
+        return "none known"
+    done = f": {run.logged} logged, {run.settled} settled" if run.ended_at else ""
+    return f"{run.ended_at or run.began_at}, {run.ending()}{done}"

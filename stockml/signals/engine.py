@@ -1,0 +1,201 @@
+"""The predictor's steps between fetching and writing: analyse, plan, predict. Values in, values out; no file, no clock.
+
+A live run takes them once, for the newest day; a replay for many days in turn.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import TYPE_CHECKING
+
+from stockml.core.calendars import Clock, calendar_for
+from stockml.core.records import Evidence, Prediction, Signal, round_price
+from stockml.signals import rules as signals
+from stockml.signals.learner import Learner, Priors, Weighing
+from stockml.signals.rules import ModelForecast
+
+if TYPE_CHECKING:
+    from stockml.data.price_table import PriceTable
+    from stockml.models.bundle import Forecasts, ModelBundle
+
+
+@dataclass(frozen=True, slots=True)
+class ModelView:
+    """What a stock's trained models say of one day, and what training found out about them."""
+
+    trained_at: str
+    forecast: ModelForecast
+    priors: Priors
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """One stock on one day: prices, indicators, regime, the models' forecasts, and how much it moves."""
+
+    symbol: str
+    data_through: date
+    current_price: float
+    currency: str | None
+    source: str
+    indicators: Mapping[str, float]  # a row of features.indicator_table
+    regime: str
+    volatilities: Mapping[str, float]  # the confidence's inputs, in % a session
+    model: ModelView | None
+
+    @property
+    def priors(self) -> Priors:
+        """What training found out, where there was any."""
+        return self.model.priors if self.model else Priors()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A hypothesis: every opinion heard, the weight each was given, and the change that follows."""
+
+    analysis: Analysis
+    horizon: int
+    opinions: Mapping[str, float]
+    weighing: Weighing
+    change_pct: float
+
+
+def sessions_back(today: date, due: Iterable[Prediction]) -> int:
+    """How far prices must reach: over all an analysis looks at, and to the day each due prediction was made from."""
+    from stockml.models.bundle import SESSIONS_NEEDED
+
+    made_from = [date.fromisoformat(prediction.data_through) for prediction in due]
+    return max(SESSIONS_NEEDED, (today - min(made_from, default=today)).days)
+
+
+def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
+    """What the models say of one of the days forecast; None where its history is too short for them.
+
+    Raises
+    ------
+    ModelError
+        For priors nobody can read.
+    """
+    from stockml.models.bundle import UNREADABLE, ModelError
+
+    path = tuple(float(change) for change in forecasts.lstm_path_pct[row])
+    if not all(math.isfinite(change) for change in path):
+        return None
+    forecast = ModelForecast(
+        horizon=bundle.horizon,
+        lstm_path_pct=path,
+        xgb_pct=float(forecasts.xgb_pct[row]),
+        pattern=int(forecasts.pattern[row]),
+        pattern_unusual=float(forecasts.pattern_unusual[row]),
+        pattern_pct=float(forecasts.pattern_pct[row]),
+    )
+    try:
+        priors = Priors.from_dict(bundle.metrics["priors"])
+    except ValueError as error:
+        raise ModelError(UNREADABLE, f"{bundle.symbol}: {error}") from None
+    return ModelView(bundle.trained_at, forecast, priors)
+
+
+def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
+    """ANALYZE one stock: the indicators and the regime of its newest session."""
+    from stockml.indicators.features import HISTORY_SESSIONS, indicator_columns
+    from stockml.indicators.volatility import confidence_inputs
+
+    newest = prices.last(HISTORY_SESSIONS + 1)  # no figure of the newest day reaches back farther
+    day = {name: float(column[-1]) for name, column in indicator_columns(newest).items()}
+    return analysis_of(prices, day, confidence_inputs(newest, prices.data_through), model)
+
+
+def analysis_of(
+    prices: PriceTable, day: Mapping[str, float], volatilities: Mapping[str, float], model: ModelView | None
+) -> Analysis:
+    """The analysis of a table's newest session, from its row of indicators and its volatilities."""
+    return Analysis(
+        symbol=prices.symbol,
+        data_through=prices.data_through,
+        current_price=round_price(float(prices.frame["close"].iloc[-1])),
+        currency=prices.currency,
+        source=prices.source,
+        indicators=day,
+        regime=signals.regime(day["change_20"], day["volatility_20"]),
+        volatilities=volatilities,
+        model=model,
+    )
+
+
+def with_market(analyses: Iterable[Analysis]) -> list[Analysis]:
+    """The analyses with their market's average volatility added: of the stocks at hand, by calendar and day."""
+    from stockml.indicators.volatility import market_inputs
+
+    together: dict[tuple[str, date], list[Analysis]] = {}
+    for analysis in analyses:
+        together.setdefault((calendar_for(analysis.symbol).name, analysis.data_through), []).append(analysis)
+    return [
+        replace(analysis, volatilities={**analysis.volatilities, **market})
+        for market_members in together.values()
+        for market in [market_inputs([member.volatilities for member in market_members])]
+        for analysis in market_members
+    ]
+
+
+def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
+    """PLAN for one stock: hear every signal, weigh it by what was learned, form a hypothesis.
+
+    Beyond the horizon of its models a stock is like one without any: training's priors speak of them as well.
+    """
+    if analysis.model and analysis.model.forecast.horizon < horizon:
+        analysis = replace(analysis, model=None)
+    forecast = analysis.model.forecast if analysis.model else None
+    heard = signals.opinions(analysis.indicators, forecast, horizon)
+    weighing = learner.weigh(analysis.symbol, horizon, heard, analysis.priors)
+    return Plan(
+        analysis=analysis,
+        horizon=horizon,
+        opinions=heard,
+        weighing=weighing,
+        change_pct=signals.predicted_change_pct(weighing.weights, weighing.magnitude),
+    )
+
+
+def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
+    """PREDICT for one stock: the price, its path and interval, how likely it is to be accurate, and the target date."""
+    analysis = plan.analysis
+    confidence = learner.confidence(
+        analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
+    )
+    target = calendar_for(analysis.symbol).sessions_after(analysis.data_through, plan.horizon)[-1]
+    price = analysis.current_price
+    return Prediction(
+        symbol=analysis.symbol,
+        prediction_date=clock.written_time(analysis.symbol, analysis.data_through),
+        current_price=price,
+        predicted_price=_moved(price, plan.change_pct),
+        predicted_change_pct=plan.change_pct,
+        confidence=confidence.probability,
+        prediction_horizon_days=plan.horizon,
+        target_date=target.isoformat(),
+        market_regime=analysis.regime,
+        signals=tuple(Signal(name, weight) for name, weight in plan.weighing.weights.items()),
+        data_through=analysis.data_through.isoformat(),
+        magnitude=plan.weighing.magnitude,
+        low=_moved(price, max(confidence.low_pct, -99.0)),  # a price stays above 0
+        high=_moved(price, confidence.high_pct),
+        path=tuple(_moved(price, step) for step in _path(plan)),
+        evidence=Evidence(dict(plan.opinions), dict(analysis.volatilities)),
+        source=analysis.source,
+        currency=analysis.currency,
+        model_trained_at=analysis.model.trained_at if analysis.model else None,
+    )
+
+
+def _path(plan: Plan) -> list[float]:
+    forecast = plan.analysis.model.forecast if plan.analysis.model else None
+    opinion, weight = plan.opinions.get("lstm", 0.0), plan.weighing.weights.get("lstm", 0.0)
+    share = plan.weighing.magnitude * weight * signals.STRONG_SIGNAL_PCT / opinion if opinion else 0.0
+    return signals.path_pct(plan.change_pct, plan.horizon, forecast, share if math.isfinite(share) else 0.0)
+
+
+def _moved(price: float, change_pct: float) -> float:
+    return round_price(price * (1 + change_pct / 100))

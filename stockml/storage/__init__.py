@@ -1,0 +1,1 @@
+"""Bytes on disk that survive a crash; knows nothing of stocks."""

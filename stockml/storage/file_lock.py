@@ -1,0 +1,82 @@
+"""One run at a time: an exclusive lock on a file, held by the system for as long as the process lives."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from stockml.storage.files import StorageError, make_folder, storage
+
+LOG = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.02
+
+
+class LockTimeout(StorageError):  # noqa: N818 - it is no error of anybody's
+    """Another run held the lock for longer than this one was told to wait; nothing was changed."""
+
+
+@contextmanager
+def exclusive(path: Path, *, timeout: float = math.inf) -> Iterator[None]:
+    """Hold the lock file at `path`, waiting up to `timeout` seconds and saying so once; LockTimeout after that.
+
+    Without a timeout it waits in silence, for locks that are held for a moment only.
+
+    The lock is the kernel's (flock) and ends with the process that holds it, however that ends; its files are never
+    deleted, or two runs could hold two files of one name. Who waits is alone at the head of a queue, a second lock: the
+    run that has just ended cannot take its place, and a crowd of runs that begin again and again starves nobody.
+    """
+    make_folder(path.parent)
+    patience = Patience(path, timeout)
+    with _opened(path) as lock:
+        with _opened(path.with_name(f"{path.name}.queue")) as queue:
+            patience.take(queue)
+            patience.take(lock)
+        yield
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    with storage(path, "open the lock file"):
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+class Patience:
+    """Waits for one lock after another, in all no longer than `timeout` seconds, and says so once."""
+
+    def __init__(self, path: Path, timeout: float) -> None:
+        self.path = path
+        self.timeout = timeout
+        self.gives_up_at = time.monotonic() + timeout
+        self.said = False
+
+    def take(self, descriptor: int) -> None:
+        """Lock the open file, as soon as nobody else does."""
+        while not self._taken(descriptor):
+            if time.monotonic() >= self.gives_up_at:
+                raise LockTimeout(
+                    f"{self.path}: another run still holds the lock after {self.timeout:g} s, nothing was changed; "
+                    "run again when it has ended or allow a longer --lock-timeout"
+                )
+            if not self.said and self.timeout < math.inf:
+                LOG.warning("another run is writing the prediction log; waiting up to %g s for it to end", self.timeout)
+                self.said = True
+            time.sleep(POLL_SECONDS)
+
+    def _taken(self, descriptor: int) -> bool:
+        with storage(self.path, "lock the file"):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True

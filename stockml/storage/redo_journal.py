@@ -1,0 +1,131 @@
+"""Changes to the files of one folder that happen wholly or not at all, whatever is killed, full or switched off.
+
+A change says which bytes stand where before and after. What the bytes mean is the business of the log.
+
+Why this order of writes survives a power cut at any point (a disk may keep any subset of what was not yet fsynced, and
+part of a single write):
+
+1. The journal is written beside its name and fsynced, takes its name by a rename, and the folder is fsynced. Until
+   then no other file was touched: a start finds no journal, the old state, and nothing to do.
+2. The files are written, the set-aside lines before the log, then each is fsynced (and the folder, where a file is
+   new). Until then the journal is whole: a start finds in each place any mixture of old and new bytes, or of NULs where
+   a file grew and its data did not make it, and writes the new bytes over it; doing so twice changes nothing.
+3. The journal is deleted. That need not be fsynced: the next change begins with a folder fsync, which takes the
+   deletion along before it touches anything; a journal that reappears before then finds its new bytes in place.
+
+A file that somebody edited between the crash and the next start may no longer hold what a change expects. Such changes
+are put by for the owner of the meaning to redo; nothing is written over bytes that we did not leave.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import compress, groupby
+from pathlib import Path
+
+from stockml.storage.files import StorageError, sealed, storage, sync_folder, unsealed, write_fully, write_whole
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """At byte `at` of a file, `old` becomes `new`: of the same length, or `old` is empty and the file grows by `new`.
+
+    A commit holds at most one change by which a file grows, and no other reaches behind its `at`.
+    """
+
+    file: str
+    at: int
+    old: bytes
+    new: bytes
+
+    def fits(self, found: bytes | None) -> bool:
+        """Whether `found`, read where `new` belongs, is a state that this change can have left behind."""
+        if found is None or len(found) < len(self.old):
+            return False
+        if found in (self.old, self.new):
+            return True
+        before = self.old or bytes(len(found))  # what a file grew by may read as NULs after a power cut
+        return all(byte in pair for byte, *pair in zip(found, before, self.new, strict=False))
+
+
+class Journal:
+    """Carries changes out; the journal file lies beside the files it protects. The caller holds the lock."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._left_path = path.with_name(f"{path.name}.left")
+
+    def commit(self, changes: Sequence[Change]) -> None:
+        """Make the changes last, all of them; StorageError says whether none happened or the next start finishes."""
+        if not changes:
+            return
+        with storage(self.path, "prepare a change, so nothing was changed"):
+            if self.path.exists():
+                raise StorageError(f"{self.path}: an earlier change is still unfinished; run again to finish it first")
+            write_whole(self.path, _to_bytes(changes))
+        with storage(self.path.parent, "finish a change, which is kept for the next run to finish"):
+            self._apply(changes)
+            self.path.unlink()
+
+    def replay(self) -> None:
+        """Finish what an interrupted run began; changes whose place was edited since are put by, see `left`."""
+        with storage(self.path, "finish what an interrupted run began"):
+            if not self.path.exists():
+                return
+            changes = _from_bytes(self.path.read_bytes())
+            fits = [change.fits(self._found(change)) for change in changes]
+            self._apply(list(compress(changes, fits)))
+            if not all(fits):
+                misfits = [change for change, fitted in zip(changes, fits, strict=True) if not fitted]
+                write_whole(self._left_path, _to_bytes([*self.left(), *misfits]))
+            self.path.unlink()
+
+    def left(self) -> list[Change]:
+        """What could not be finished, until `forget_left`."""
+        with storage(self._left_path, "read the file"):
+            return _from_bytes(self._left_path.read_bytes()) if self._left_path.exists() else []
+
+    def forget_left(self) -> None:
+        with storage(self._left_path, "delete the file"):
+            self._left_path.unlink(missing_ok=True)
+
+    def _found(self, change: Change) -> bytes | None:
+        """What stands where a change belongs; None where the file ends before."""
+        path = self.path.with_name(change.file)
+        if not path.exists():
+            return b"" if change.at == 0 else None
+        with path.open("rb") as file:
+            if file.seek(0, os.SEEK_END) < change.at:
+                return None
+            file.seek(change.at)
+            return file.read(len(change.new))
+
+    def _apply(self, changes: Sequence[Change]) -> None:
+        for name, group in groupby(changes, key=lambda change: change.file):
+            path = self.path.with_name(name)
+            is_new = not path.exists()
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o666)
+            try:
+                for change in group:
+                    write_fully(descriptor, change.new, change.at)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            if is_new:
+                sync_folder(path.parent)
+
+
+def _to_bytes(changes: Sequence[Change]) -> bytes:
+    # latin-1 gives each byte one character, so lines with broken UTF-8 pass through JSON unharmed
+    rows = [[change.file, change.at, change.old.decode("latin-1"), change.new.decode("latin-1")] for change in changes]
+    return sealed(json.dumps(rows).encode())
+
+
+def _from_bytes(data: bytes) -> list[Change]:
+    body = unsealed(data)
+    if body is None:
+        return []  # a disk without working fsync, or somebody's hand: what it says must not be carried out
+    return [Change(file, at, old.encode("latin-1"), new.encode("latin-1")) for file, at, old, new in json.loads(body)]

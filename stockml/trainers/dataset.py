@@ -1,0 +1,157 @@
+"""One stock's checked prices -> all that its models learn from, cut by time: features, windows, answers, patterns.
+
+Whatever is fitted here is fitted on the fit days alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stockml.core.calendars import calendar_for
+from stockml.data.price_table import PriceTable
+from stockml.indicators.features import HISTORY_SESSIONS, Split, change_pct, feature_table, split_rows, usable_rows
+from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.indicators.volatility import confidence_table, market_table
+from stockml.models import lstm
+from stockml.models.bundle import feature_names
+from stockml.models.lstm import Float32, Scaler
+from stockml.trainers.lstm_trainer import Samples
+
+SESSIONS_A_YEAR = 252
+LEAST_DAYS, LEAST_HORIZONS = 75, 5  # days to learn from: some 50 to fit on, 15 each to select and validate, and gaps
+FARTHEST_ANSWER = 4.0  # standard deviations; a crash is no lesson for every day after
+LEAST_SPREAD_PCT = 0.05  # a day; below it a price does not really move
+
+
+class TooShortError(ValueError):
+    """A history too short to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is learned from one stock; rows are the table's newest days, oldest first."""
+
+    symbol: str
+    source: str
+    findings: list[Any]
+    dates: NDArray[np.datetime64]  # (n_days,)
+    names: list[str]  # of the features
+    features: NDArray[np.float64]  # (n_days, n_features), for the trees
+    inputs: Float32  # (n_days, n_inputs), scaled, for the LSTM
+    paths_pct: NDArray[np.float64]  # (n_days, horizon), changes 1..horizon sessions ahead; NaN where not known yet
+    spread_pct: float  # standard deviation of a day's change on the fit days
+    split: Split
+    scaler: Scaler
+    patterns: PatternModel
+    pattern_pct: NDArray[np.float64]  # (n_days,) what followed each day's pattern, on a fit day as far as known then
+    volatilities: pd.DataFrame  # (n_days, 5) what each day's confidence would be computed from; (n_days, 7) with_market
+
+    @property
+    def horizon(self) -> int:
+        return self.paths_pct.shape[1]
+
+    @property
+    def spreads_pct(self) -> NDArray[np.float64]:
+        """Standard deviations of the changes 1..horizon sessions ahead, as if days were independent, (horizon,)."""
+        return self.spread_pct * np.sqrt(np.arange(1, self.horizon + 1))
+
+    def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The changes 1..horizon sessions ahead in standard deviations, (n_rows, horizon)."""
+        return np.asarray(self.paths_pct[rows] / self.spreads_pct)
+
+    def samples(self, rows: NDArray[np.int64], centre: NDArray[np.float64]) -> Samples:
+        """What the LSTM learns from these days: answers about their centre, far ones held."""
+        targets = np.clip(self.answers(rows) - centre, -FARTHEST_ANSWER, FARTHEST_ANSWER)
+        return Samples(self.inputs, rows, targets.astype(np.float32))
+
+    def answered_before(self, rows: NDArray[np.int64], day: np.datetime64) -> NDArray[np.int64]:
+        """Those of the rows whose answer was known before that day."""
+        return rows[self.dates[rows + self.horizon] < day]
+
+
+def sessions_needed(years: int) -> int:
+    """Of prices: the years learned from, and before them what the first day's indicators look back on."""
+    return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
+
+
+def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Material:
+    """Features, windows, answers and patterns of the newest years, split by time.
+
+    Raises
+    ------
+    TooShortError
+        Where too few days have both a whole window and an answer.
+    """
+    table = feature_table(prices)
+    raw = table[list(lstm.INPUTS)].to_numpy()
+    usable = usable_rows(prices, horizon) & lstm.complete_windows(raw.astype(np.float32))
+    chosen = _newest(usable, years * SESSIONS_A_YEAR)
+    _refuse_short(prices, int(chosen.sum()), horizon)
+    split = split_rows(chosen, horizon)
+    scaler = Scaler.fit(raw[split.fit])
+    change = np.stack([change_pct(prices, ahead).to_numpy() for ahead in range(1, horizon + 1)], axis=1)
+    windows = normalised_windows(prices, PatternConfig())
+    patterns = PatternModel.fit(windows[split.fit], change[split.fit, -1], horizon=horizon, seed=seed)
+    reading = patterns.read(windows)
+    outcome = reading.outcome_pct.copy()
+    outcome[split.fit] = patterns.outcomes_as_known(reading.number[split.fit], change[split.fit, -1], horizon=horizon)
+    return _trimmed(
+        Material(
+            symbol=prices.symbol,
+            source=prices.source,
+            findings=[finding.summary() for finding in prices.findings],
+            dates=prices.frame.index.to_numpy().astype("datetime64[D]"),
+            names=feature_names(table),
+            features=np.column_stack([table.to_numpy(), outcome, reading.unusual]),
+            inputs=scaler.apply(raw),
+            paths_pct=change,
+            spread_pct=max(float(table["change_1_pct"].to_numpy()[split.fit].std()), LEAST_SPREAD_PCT),
+            split=split,
+            scaler=scaler,
+            patterns=patterns,
+            pattern_pct=outcome,
+            volatilities=confidence_table(prices),
+        )
+    )
+
+
+def with_market(materials: Mapping[str, Material]) -> dict[str, Material]:
+    """The same with each day's average volatility of their market's stocks beside their own, by calendar."""
+    markets: dict[str, list[Material]] = {}
+    for symbol, material in materials.items():
+        markets.setdefault(calendar_for(symbol).name, []).append(material)
+    averages = {name: market_table([member.volatilities for member in members]) for name, members in markets.items()}
+    return {
+        symbol: replace(material, volatilities=material.volatilities.join(averages[calendar_for(symbol).name]))
+        for symbol, material in materials.items()
+    }
+
+
+def _newest(usable: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+    rows = np.flatnonzero(usable)
+    chosen = np.zeros_like(usable)
+    chosen[rows[-count:]] = True
+    return chosen
+
+
+def _refuse_short(prices: PriceTable, days: int, horizon: int) -> None:
+    need = LEAST_DAYS + LEAST_HORIZONS * horizon
+    if days < need:
+        raise TooShortError(
+            f"{prices.symbol}: {len(prices.frame)} daily bars leave {days} days to learn from, need {need} "
+            f"for {horizon} sessions ahead; use a larger --years, or train it when it has traded longer"
+        )
+
+
+def _trimmed(material: Material) -> Material:
+    """Without the days before the first window: they need not travel between processes."""
+    start = int(material.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
+    split = Split(*(getattr(material.split, part) - start for part in ("fit", "select", "validation")))
+    columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "volatilities")
+    return replace(material, split=split, **{name: getattr(material, name)[start:] for name in columns})

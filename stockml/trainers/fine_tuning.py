@@ -1,0 +1,208 @@
+"""What was learned together + one stock's own days -> its finished models, scored on days none of them has seen."""
+
+from __future__ import annotations
+
+import io
+import pickle
+import platform
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from stockml.models import bundle as models
+from stockml.models import forest as xgb
+from stockml.models import lstm
+from stockml.models.forest import Forest
+from stockml.models.lstm import Network
+from stockml.signals.calibration import Habit, habit_of
+from stockml.signals.rules import RULE_WEIGHTS
+from stockml.trainers.dataset import Material
+from stockml.trainers.global_model import Pool, learner_for, stock_seed
+from stockml.trainers.lstm_trainer import LearningSettings
+from stockml.trainers.shrinkage import Array, Belief
+
+FORECASTERS = ("lstm", "xgb")
+LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
+
+
+@dataclass(frozen=True, slots=True)
+class OwnSettings:
+    """How the common LSTM is tuned to one stock's own days."""
+
+    rates: tuple[float, ...] = (1e-4,)  # the learning rate of each epoch; three times as much did harm
+    learning: LearningSettings = field(default_factory=LearningSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class TrainedStock:
+    """A stock's finished models.
+
+    Attributes
+    ----------
+    metrics : dict
+        For metrics.json, but for trained_at and the files' checksums.
+    files : dict
+        The content of each of `models.MODEL_FILES`.
+    validation : str
+        Validation forecasts beside what happened, as CSV.
+    seconds : dict
+        By stage.
+    """
+
+    symbol: str
+    metrics: dict[str, Any]
+    files: dict[str, bytes]
+    validation: str
+    seconds: dict[str, float]
+
+
+def finish(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> TrainedStock:
+    """The stock's models as files, and their scores."""
+    begin = time.perf_counter()
+    network = _own_network(pool, settings, seed, material)
+    tuned = time.perf_counter()
+    model = _own_forest(pool, material)
+    forest = Forest.of(model)
+    files = {
+        models.LSTM_FILE: lstm.to_h5(network),
+        models.XGB_FILE: xgb.to_pkl(model),
+        models.FAST_FILE: models.to_fast(network, material.scaler, forest, material.patterns),
+    }
+    forecasts = _validate(material, network, forest)
+    metrics = _scores(material, forecasts) | _origins(pool, material)
+    seconds = {"tune": tuned - begin, "finish": time.perf_counter() - tuned}
+    return TrainedStock(material.symbol, metrics, files, _csv(forecasts), seconds)
+
+
+def _own_network(pool: Pool, settings: OwnSettings, seed: int, material: Material) -> Network:
+    """The common network after some epochs on all the stock's own days before its validation, as forecasts in %."""
+    learner = learner_for(pool.network, settings.learning)
+    learner.start(pool.network)
+    rng = np.random.default_rng(stock_seed(seed, material.symbol))
+    samples = material.samples(np.concatenate([material.split.fit, material.split.select]), pool.centre)
+    for rate in settings.rates:
+        learner.epoch(samples, rng, rate)
+    return learner.network().scaled(material.spreads_pct * pool.lstm_slope.value, _drift_pct(pool, material))
+
+
+def _own_forest(pool: Pool, material: Material) -> Any:
+    """The common forest as forecasts in %."""
+    model = pickle.loads(pool.forest)  # this run's own
+    return xgb.scaled(model, material.spreads_pct[-1] * pool.xgb_slope.value, _drift_pct(pool, material)[-1])
+
+
+def _drift_pct(pool: Pool, material: Material) -> Array:
+    """The believed drift in %, 1..horizon sessions ahead: it grows with time, (horizon,)."""
+    ahead = np.arange(1, material.horizon + 1)
+    return np.asarray(pool.drift.value * material.spreads_pct[-1] * ahead / material.horizon)
+
+
+def _validate(material: Material, network: Network, forest: Forest) -> pd.DataFrame:
+    """What is forecast on the validation days beside what happened, in %, (n_days, horizon + 4)."""
+    rows = material.split.validation
+    path = network.predict(lstm.windows(material.inputs, rows), lstm.places_of(material.dates[rows]))
+    change = forest.predict(material.features[rows])
+    columns = {
+        "actual_pct": material.paths_pct[rows, -1],
+        **{f"lstm_{ahead}_pct": path[:, ahead - 1] for ahead in range(1, material.horizon + 1)},
+        "xgb_pct": change,
+        "ensemble_pct": (path[:, -1] + change) / len(FORECASTERS),  # both are shrunk to what they have earned
+        "naive_pct": 0.0,
+    }
+    return pd.DataFrame(columns, index=pd.Index(material.dates[rows].astype(str), name="date"))
+
+
+def _csv(forecasts: pd.DataFrame) -> str:
+    buffer = io.StringIO()
+    forecasts.to_csv(buffer, float_format="%.6f", lineterminator="\n")
+    return buffer.getvalue()
+
+
+def _scores(material: Material, forecasts: pd.DataFrame) -> dict[str, Any]:
+    """Counts and mean absolute errors in % at the horizon."""
+    actual = forecasts["actual_pct"]
+
+    def error(column: str) -> float:
+        return round(float((actual - forecasts[column]).abs().mean()), 6)
+
+    return {
+        "train_samples": len(material.split.fit) + len(material.split.select),
+        "val_samples": len(material.split.validation),
+        "lstm_mae": error(f"lstm_{material.horizon}_pct"),
+        "xgb_mae": error("xgb_pct"),
+        "ensemble_mae": error("ensemble_pct"),
+        "naive_mae": error("naive_pct"),
+        "horizon_days": material.horizon,
+    }
+
+
+def _origins(pool: Pool, material: Material) -> dict[str, Any]:
+    """How the models were made: days, scaler, priors, features, libraries."""
+    return {
+        "data_through": str(material.dates[-1]),
+        "source": material.source,
+        "days": {part: _span(material, part) for part in ("fit", "select", "validation")},
+        "pool": {
+            "stocks": len(pool.members),
+            "fitted_before": str(pool.days.select),
+            "judged_before": str(pool.days.validation),
+        },
+        "priors": _priors(pool, material),
+        "window_sessions": lstm.WINDOW_SESSIONS,
+        "inputs": list(lstm.INPUTS),
+        "scaler": asdict(material.scaler) | {"clip": lstm.CLIP},
+        "spread_pct": material.spread_pct,
+        "features": material.names,
+        "libraries": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "findings": material.findings,
+    }
+
+
+def _span(material: Material, part: str) -> dict[str, Any]:
+    rows = getattr(material.split, part)
+    return {"first": str(material.dates[rows[0]]), "last": str(material.dates[rows[-1]]), "samples": len(rows)}
+
+
+def _priors(pool: Pool, material: Material) -> dict[str, Any]:
+    """Where trusts and confidence begin.
+
+    The models' forecasts are already shrunk, so together they count once. Of what the rules seemed to earn in two years
+    nothing held in the next: beside models they begin at 0, and outcomes speak for them.
+    """
+    patterns = range(material.patterns.config.patterns)
+    trusts = dict.fromkeys(RULE_WEIGHTS, 0.0) | dict.fromkeys(FORECASTERS, 1.0 / len(FORECASTERS))
+    trusts |= {f"pattern_{number}": round(pool.pattern_slope.value, 4) for number in patterns}
+    beliefs = ("drift", "lstm_slope", "xgb_slope", "pattern_slope")
+    return {
+        "trusts": trusts,
+        "magnitude": None,
+        "habit": asdict(_habit(material)),
+        **{name: _belief(getattr(pool, name)) for name in beliefs},
+    }
+
+
+def _habit(material: Material) -> Habit:
+    """How often the stock stayed within the bounds before its validation, beside what volatility said."""
+    rows = np.concatenate([material.split.fit, material.split.select])
+    days = material.volatilities.iloc[rows].to_dict("records")
+    inputs = [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
+    habit = habit_of(inputs, material.paths_pct[rows, -1].tolist(), material.horizon)
+    return replace(habit, shift=round(habit.shift, 6))
+
+
+def _belief(belief: Belief) -> dict[str, float | None]:
+    return {name: round(value, 6) if np.isfinite(value) else None for name, value in asdict(belief).items()}
+
+
+def summary(trained: Sequence[TrainedStock]) -> dict[str, float]:
+    """Mean error of each forecaster over that of no change, averaged over the stocks."""
+    keys = ("lstm", "xgb", "ensemble")
+    return {
+        key: float(np.mean([stock.metrics[f"{key}_mae"] / stock.metrics["naive_mae"] for stock in trained]))
+        for key in keys
+    }
