@@ -22,7 +22,7 @@ from stockml.core.calendars import Clock
 from stockml.core.paths import Home
 from stockml.core.records import VERIFIED, Outcome, Prediction
 from stockml.data.point_in_time import Evenings
-from stockml.data.yahoo_download import Raw
+from stockml.data.request import RawBars
 from stockml.replay.batch_analysis import Evening, PastStock
 from stockml.replay.model_schedule import Cast, stretches
 from stockml.replay.walk_forward import Book, ReplaySettings, Troubles, live_through, look
@@ -61,7 +61,7 @@ def real_market(name: str, *, most_stocks: int | None = None, last: date | None 
     for path in sorted((DATA / folder).glob("*.csv")):
         raw = pd.read_csv(path)
         if (raw["Date"] < FIRST_TEST_DAY.isoformat()).sum() >= SESSIONS_BEFORE:
-            stocks.append(PastStock(Evenings(path.stem, Raw(raw, None), "csv"), None, "csv"))
+            stocks.append(PastStock(Evenings(path.stem, RawBars(raw, None), "csv"), None, "csv"))
     stocks = stocks[:most_stocks]
     symbols = tuple(stock.symbol for stock in stocks)
     return Market(name, stocks, ReplaySettings(FIRST_TEST_DAY, last or end, symbols, "csv"))

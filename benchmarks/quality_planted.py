@@ -16,8 +16,8 @@ from truths import SYMBOLS, TRUTHS, Truth, momentum
 
 from stockml.core.records import VERIFIED, Prediction
 from stockml.data.point_in_time import Evenings
+from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, MarketSettings, sample_bars
-from stockml.data.yahoo_download import Raw
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplaySettings
 from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
@@ -34,7 +34,7 @@ def market(name: str, seed: int, truth: Truth | None, sessions: int, symbols: Se
     settings = MarketSettings(seed=seed, symbols=tuple(symbols), first_day=FIRST_BAR, has_regimes=False, drift=truth)
     days = [day.date() for day in pd.bdate_range(FIRST_BAR, periods=SESSIONS_BEFORE + sessions + HORIZON)]
     stocks = [
-        PastStock(Evenings(symbol, Raw(_bars(symbol, days[-1], settings), CURRENCY), "sample"), CURRENCY, "sample")
+        PastStock(Evenings(symbol, RawBars(_bars(symbol, days[-1], settings), CURRENCY), "sample"), CURRENCY, "sample")
         for symbol in symbols
     ]
     return Market(name, stocks, ReplaySettings(days[SESSIONS_BEFORE], days[-1], tuple(symbols), "sample"))

@@ -21,14 +21,15 @@ from stockml.core import failures
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.paths import Home
 from stockml.data.fetch import Fetched, Source, fetch_prices
-from stockml.data.yahoo_download import GIVE_UP_AFTER, FeedSettings
+from stockml.data.request import FetchSettings
+from stockml.data.yahoo_download import GIVE_UP_AFTER
 
 TUESDAY = date(2026, 6, 30)
 WEDNESDAY = date(2026, 7, 1)
 MUMBAI = "Asia/Kolkata"
-AT_ONCE = FeedSettings(threads=1, timeout_s=60, first_wait_s=0, longest_wait_s=0)
+AT_ONCE = FetchSettings(threads=1, timeout_s=60, first_wait_s=0, longest_wait_s=0)
 HANGING = replace(AT_ONCE, timeout_s=1)  # for a server that never answers: fifty times what an answer takes
-OFFLINE = FeedSettings(offline=True)
+OFFLINE = FetchSettings(offline=True)
 
 
 def listing(n_days: int = 700, seed: int = 1, last_day: str = "2026-08-31", symbol: str = "TCS.NS") -> Listing:
@@ -51,7 +52,7 @@ class Desk:
         at: str = "17:00",
         as_of: date | None = None,
         back: int = 300,
-        settings: FeedSettings = AT_ONCE,
+        settings: FetchSettings = AT_ONCE,
     ) -> Fetched:
         now = pd.Timestamp(f"{self.yahoo.today} {at}", tz=MUMBAI).to_pydatetime()
         return fetch_prices(
@@ -70,7 +71,7 @@ class Desk:
         return count
 
 
-def settings_for(fault: Any) -> FeedSettings:
+def settings_for(fault: Any) -> FetchSettings:
     return HANGING if fault is fake.hang else AT_ONCE
 
 
@@ -364,7 +365,7 @@ def test_waiting_is_bounded_and_ends_when_the_run_gives_up(desk):
     symbols = [f"S{number}.NS" for number in range(8)]
     desk.yahoo.fail("*", fake.TOO_MANY)
     started = datetime.now(UTC)
-    waits = FeedSettings(threads=8, timeout_s=60, first_wait_s=PATIENCE_SECONDS, longest_wait_s=2 * PATIENCE_SECONDS)
+    waits = FetchSettings(threads=8, timeout_s=60, first_wait_s=PATIENCE_SECONDS, longest_wait_s=2 * PATIENCE_SECONDS)
     fetched = desk.fetch(*symbols, settings=waits)
     assert datetime.now(UTC) - started < timedelta(seconds=PATIENCE_SECONDS)
     assert {failure.kind for failure in fetched.failures.values()} == {failures.RATE_LIMITED}

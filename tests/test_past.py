@@ -18,7 +18,7 @@ from stockml.core.calendars import Clock, calendar_for
 from stockml.core.failures import FetchError
 from stockml.data.fetch import checked, span_of
 from stockml.data.point_in_time import Evenings
-from stockml.data.yahoo_download import Raw, Span
+from stockml.data.request import DateRange, RawBars
 from stockml.replay.batch_analysis import PastStock, evening
 from stockml.signals import engine as cycle
 
@@ -67,7 +67,7 @@ def found(make: object) -> object:
     return table.frame, table.breaks
 
 
-def assert_same(evenings: Evenings, raw: Raw, span: Span) -> None:
+def assert_same(evenings: Evenings, raw: RawBars, span: DateRange) -> None:
     fast = found(lambda: evenings.table(span))
     slow = found(lambda: checked("MADE.NS", raw, "csv", span))
     if isinstance(slow, str):
@@ -86,20 +86,20 @@ def test_an_evening_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: 
     frame = raw_bars(120, seed)
     for name, row in planted:
         ODDITIES[name](frame, row)
-    raw = Raw(frame, "INR")
+    raw = RawBars(frame, "INR")
     evenings = Evenings("MADE.NS", raw, "csv")
     rows = {row + near for _, row in planted for near in (-1, 0, 1, 4, 6)} | {45, 119}
     for row in sorted(row for row in rows if row < 120):
         last = frame.index[row].date()
         for first in (0, max(0, row - 45)):
-            assert_same(evenings, raw, Span(frame.index[first].date(), last, last, True))
+            assert_same(evenings, raw, DateRange(frame.index[first].date(), last, last, True))
 
 
 def test_holidays_and_bars_in_disorder_need_no_second_check() -> None:
     frame = raw_bars(200)
     untraded(frame, 150)
-    evenings = Evenings("MADE.NS", Raw(frame.iloc[::-1], None), "csv")
-    span = Span(frame.index[10].date(), frame.index[160].date(), frame.index[160].date(), True)
+    evenings = Evenings("MADE.NS", RawBars(frame.iloc[::-1], None), "csv")
+    span = DateRange(frame.index[10].date(), frame.index[160].date(), frame.index[160].date(), True)
     assert evenings.rows(span) == slice(10, 160)
     assert frame.index[150] not in evenings.table(span).frame.index
 
@@ -109,14 +109,14 @@ def test_where_nothing_has_volume_a_bar_that_repeats_the_close_before_stays(trad
     frame = raw_bars(200)
     untraded(frame, 150)
     frame.loc[frame.index[traded:], "volume"] = 0.0
-    raw = Raw(frame, "INR")
+    raw = RawBars(frame, "INR")
     last = frame.index[180].date()
-    assert_same(Evenings("MADE.NS", raw, "csv"), raw, Span(frame.index[100].date(), last, last, True))
+    assert_same(Evenings("MADE.NS", raw, "csv"), raw, DateRange(frame.index[100].date(), last, last, True))
 
 
 def test_a_table_that_cannot_be_read_fails_as_it_does_at_the_door() -> None:
-    raw = Raw(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
-    span = Span(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
+    raw = RawBars(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
+    span = DateRange(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
     with pytest.raises(FetchError, match="no column open"):
         Evenings("MADE.NS", raw, "csv").table(span)
 
@@ -125,7 +125,7 @@ def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
     frame = raw_bars(420)
     untraded(frame, 300)
     scaled(frame, slice(380, None), 0.6)
-    raw = Raw(frame, "INR")
+    raw = RawBars(frame, "INR")
     stock = PastStock(Evenings("MADE.NS", raw, "csv"), "INR", "csv")
     for row in (33, 200, 250, 251, 299, 301, 340, 383, 400, 419):
         span = replace(span_of("MADE.NS", SPAN_SESSIONS, Clock(NOW, frame.index[row].date())), start=date(2000, 1, 1))
@@ -135,11 +135,11 @@ def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
 
 
 def test_a_stock_without_a_table_stops_no_other() -> None:
-    raw = Raw(raw_bars(100), None)
+    raw = RawBars(raw_bars(100), None)
     stocks = [PastStock(Evenings(name, raw, "csv"), None, "csv") for name in ("A.NS", "B.NS")]
     spans = {"A.NS": date(2000, 1, 1), "B.NS": raw.frame.index[90].date()}
     last = raw.frame.index[-1].date()
-    seen = evening(stocks, lambda symbol: Span(spans[symbol], last, last, True))
+    seen = evening(stocks, lambda symbol: DateRange(spans[symbol], last, last, True))
     assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
     assert "10 daily bars" in str(seen.failures["B.NS"])
     assert "market_volatility_20" in seen.analyses[0].volatilities
@@ -148,7 +148,7 @@ def test_a_stock_without_a_table_stops_no_other() -> None:
 def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:
     chance = random.Random(5)
     for symbol in ("TCS.NS", "TMPV.NS", "ADANIENT.NS", "JIOFIN.NS"):
-        raw = Raw(pd.read_csv(nse_folder / f"{symbol}.csv"), None)
+        raw = RawBars(pd.read_csv(nse_folder / f"{symbol}.csv"), None)
         stock = PastStock(Evenings(symbol, raw, "csv"), None, "csv")
         for day in chance.sample(calendar_for(symbol).sessions_between(date(2024, 1, 1), date(2026, 6, 30)), 5):
             span = span_of(symbol, SPAN_SESSIONS, Clock(NOW, day))

@@ -21,8 +21,8 @@ import quality_report
 
 from realtime_predictor import main
 from stockml.data.point_in_time import Evenings
+from stockml.data.request import Raw
 from stockml.data.simulated_market import CURRENCY, sample_bars
-from stockml.data.yahoo_download import Raw
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplaySettings
 

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from stockml.core.records import VERIFIED, Prediction
-from stockml.prediction_log.index import Folded
-from stockml.prediction_log.log import PredictionLog, Settled
+from stockml.prediction_log.log import Folded, PredictionLog, Settled
 from stockml.prediction_log.view import View
 from stockml.storage.files import storage, write_for_tail, write_whole
 

@@ -61,7 +61,7 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
     from stockml.core.calendars import Clock
     from stockml.data.fetch import fetch_bars, span_of
     from stockml.data.point_in_time import Evenings
-    from stockml.data.yahoo_download import FeedSettings
+    from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED
     from stockml.trainers.dataset import sessions_needed
     from stockml.trainers.pipeline import TrainingSettings
@@ -71,7 +71,7 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
     clock = Clock(run.clock.now, last)
     spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
     with cli.timed(run, "fetch"), progress(run.args) as tell:
-        settings = FeedSettings(offline=run.args.offline, tell=tell)
+        settings = FetchSettings(offline=run.args.offline, tell=tell)
         feed = fetch_bars(spans, run.source, clock=clock, home=run.home, settings=settings)
     for failure in feed.failures.values():
         run.fail(failure)

@@ -24,7 +24,7 @@ from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home, check_symbol, folder_name
 from stockml.core.progress import progress
 from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source
-from stockml.data.yahoo_download import FeedSettings
+from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
 from stockml.storage.files import StorageError
 
@@ -96,7 +96,7 @@ class Run:
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Mapping[str, PriceTable]:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         with timed(self, "fetch"), progress(self.args) as tell:
-            settings = FeedSettings(offline=self.args.offline, tell=tell)
+            settings = FetchSettings(offline=self.args.offline, tell=tell)
             fetched = fetch_prices(
                 symbols,
                 self.source,

@@ -17,7 +17,8 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, untold
 from stockml.core.records import EARLIEST_DATE
-from stockml.data.yahoo_download import PATIENT, Feed, FeedSettings, Raw, Span, from_store, from_yahoo
+from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.yahoo_download import from_store, from_yahoo
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,11 +87,11 @@ def parse_source(text: str) -> Source:
     return Source(CSV, Path(folder))
 
 
-def span_of(symbol: str, sessions_back: int, clock: Clock) -> Span:
+def span_of(symbol: str, sessions_back: int, clock: Clock) -> DateRange:
     """The days that hold the last `sessions_back` sessions the clock lets see."""
     expected = clock.limit(symbol)
     days = min(round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS, max(0, (expected - EARLIEST).days))
-    return Span(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
+    return DateRange(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
 def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybody wants
@@ -100,7 +101,7 @@ def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybod
     sessions_back: int,
     clock: Clock,
     home: Home,
-    settings: FeedSettings = PATIENT,
+    settings: FetchSettings = PATIENT,
 ) -> Fetched:
     """Checked prices of each symbol, or why there are none; one symbol never stops the others.
 
@@ -115,7 +116,7 @@ def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybod
         With `as_of` no later bar is in any table.
     home : Home
         Where the price store lies.
-    settings : FeedSettings
+    settings : FetchSettings
         How hard Yahoo is asked, if at all, and who is told how far it is.
     """
     wanted, failed = _valid(symbols)
@@ -143,7 +144,7 @@ def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybod
 
 
 def fetch_bars(
-    spans: Mapping[str, Span], source: Source, *, clock: Clock, home: Home, settings: FeedSettings = PATIENT
+    spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings = PATIENT
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check; or why there are none."""
     if source.kind != YAHOO:
@@ -163,7 +164,7 @@ def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
     return wanted, failed
 
 
-def checked(symbol: str, raw: Raw, kind: str, span: Span) -> PriceTable:
+def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable:
     """The part of the bars that lies in the span, checked; FetchError where it cannot be used."""
     from stockml.data.price_table import Finding, PriceError, check_prices, note_stale
 
@@ -186,9 +187,9 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read_all(spans: Mapping[str, Span], source: Source, tell: Progress) -> Feed:
+def _read_all(spans: Mapping[str, DateRange], source: Source, tell: Progress) -> Feed:
     """The bars of a folder's files, or of the simulated market."""
-    bars: dict[str, Raw] = {}
+    bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
@@ -199,13 +200,13 @@ def _read_all(spans: Mapping[str, Span], source: Source, tell: Progress) -> Feed
     return Feed(bars, failed)
 
 
-def _read_csv(symbol: str, folder: Path) -> Raw:
+def _read_csv(symbol: str, folder: Path) -> RawBars:
     """The symbol's file as it is, without a currency; FetchError where there is none or it is no CSV file."""
     import pandas as pd
 
     path = folder / f"{symbol}.csv"
     try:
-        return Raw(_own_days(symbol, pd.read_csv(path)), None)
+        return RawBars(_own_days(symbol, pd.read_csv(path)), None)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
@@ -232,10 +233,10 @@ def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: texts.mask(is_utc, days)})
 
 
-def _simulate(symbol: str, span: Span) -> Raw:
+def _simulate(symbol: str, span: DateRange) -> RawBars:
     from stockml.data.simulated_market import CURRENCY, SAMPLE_SYMBOLS, sample_bars
 
     if symbol not in SAMPLE_SYMBOLS:
         names = ", ".join(SAMPLE_SYMBOLS)
         raise FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: not in the simulated market; it has {names}")
-    return Raw(sample_bars(symbol, span.start, span.limit), CURRENCY)
+    return RawBars(sample_bars(symbol, span.start, span.limit), CURRENCY)

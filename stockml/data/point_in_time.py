@@ -17,7 +17,7 @@ from stockml.data import bar_checks as checks
 from stockml.data.fetch import checked
 from stockml.data.price_jumps import SPLITS, find_faults
 from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable, tidy
-from stockml.data.yahoo_download import Raw, Span
+from stockml.data.request import DateRange, RawBars
 
 Mask = NDArray[np.bool_]
 
@@ -34,7 +34,7 @@ class Evenings:
         The bars no check objects to for themselves. Only where `is_plain` are they the table of an evening.
     """
 
-    def __init__(self, symbol: str, raw: Raw, kind: str) -> None:
+    def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
         self.symbol, self._raw, self._kind = symbol, raw, kind
         try:
             rows = checks.sort_dates(tidy(raw.frame)[0])[0]
@@ -54,7 +54,7 @@ class Evenings:
             np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
         )
 
-    def table(self, span: Span) -> PriceTable:
+    def table(self, span: DateRange) -> PriceTable:
         """The table of the evening of `span.limit`; FetchError where there was none to be used."""
         rows = self.rows(span)
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
@@ -63,7 +63,7 @@ class Evenings:
         """The table of those `rows`."""
         return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
 
-    def rows(self, span: Span) -> slice | None:
+    def rows(self, span: DateRange) -> slice | None:
         """The `bars` that are the table of that evening; None where only a check can tell."""
         first, end = (int(at) for at in (self._row(span.start, "left"), self._row(span.limit, "right")))
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:

@@ -9,7 +9,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -17,33 +17,16 @@ from stockml.core import failures
 from stockml.core.calendars import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home
-from stockml.core.progress import Progress, untold
+from stockml.core.progress import Progress
 from stockml.data import price_cache as store
 from stockml.data.price_cache import Stored
+from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
 
 if TYPE_CHECKING:
-    import pandas as pd
     from tenacity import RetryCallState
 
     from stockml.data.yahoo_client import Answer, Client
 
-
-@dataclass(frozen=True, slots=True)
-class FeedSettings:
-    """How hard the source is asked, if at all, and who is told how far it is.
-
-    Waiting doubles from `first_wait_s` on, and some chance is added so that threads do not come back all at once.
-    """
-
-    threads: int = 4
-    timeout_s: float = 15.0  # for each request; Yahoo answers within one second
-    first_wait_s: float = 2.0
-    longest_wait_s: float = 60.0
-    offline: bool = False  # the store alone serves, however old it is
-    tell: Progress = untold
-
-
-PATIENT = FeedSettings()
 
 # What may pass on its own is asked for again, so often at most; and so many failures of the kind in a row, whatever
 # the symbols, end the asking for all.
@@ -56,37 +39,9 @@ IN_A_ROW = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
-    """The days one symbol's table may hold."""
-
-    start: date  # surely before the first session that is needed
-    limit: date  # the last day whose bar is complete and may be seen
-    expected: date  # the last session that should be there
-    is_past: bool  # acting as on a past day: what came later is as if not there, so nothing to speak of
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Raw:
-    """A symbol's bars as the source gave them; `notes` are kinds and texts about how they came."""
-
-    frame: pd.DataFrame
-    currency: str | None
-    notes: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """Bars or a failure for each symbol, and how many charts Yahoo was asked for."""
-
-    bars: Mapping[str, Raw]
-    failures: Mapping[str, Failure]
-    requests: Mapping[str, int] = field(default_factory=dict)
-
-
 def from_store(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
     """What the store holds, without asking anyone; each symbol's bars say how old they are."""
-    bars: dict[str, Raw] = {}
+    bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for symbol in symbols:
         stored = store.read(symbol, home)
@@ -96,11 +51,11 @@ def from_store(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
             continue
         age = max((clock.now - stored.fetched_at).days, 0)
         text = f"taken from the store, where Yahoo was last asked {age} days ago; its prices end on {stored.through}"
-        bars[symbol] = Raw(stored.frame, stored.currency, (("offline", text),))
+        bars[symbol] = RawBars(stored.frame, stored.currency, (("offline", text),))
     return Feed(bars, failed)
 
 
-def from_yahoo(spans: Mapping[str, Span], clock: Clock, home: Home, settings: FeedSettings) -> Feed:
+def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, settings: FetchSettings) -> Feed:
     """What the store holds, carried on by what it lacks; where it lacks nothing Yahoo's library is not even loaded."""
     dead = store.read_quarantine(home)
     today = clock.now.date()
@@ -109,13 +64,13 @@ def from_yahoo(spans: Mapping[str, Span], clock: Clock, home: Home, settings: Fe
     starts = {
         symbol: store.ask_from(kept, spans[symbol].start, spans[symbol].expected) for symbol, kept in stored.items()
     }
-    bars = {symbol: Raw(kept.frame, kept.currency) for symbol, kept in stored.items() if kept}
+    bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in stored.items() if kept}
     orders = [Order(symbol, start, spans[symbol], stored[symbol]) for symbol, start in starts.items() if start]
     if not orders:
         return Feed(bars, failed)
     found, requests = _serve(orders, clock, home, settings)
     for symbol, answer in found.items():
-        if isinstance(answer, Raw):
+        if isinstance(answer, RawBars):
             bars[symbol] = answer
         else:
             bars.pop(symbol, None)
@@ -134,11 +89,11 @@ def _skip(symbol: str, asked: date) -> Failure:
     return Failure(symbol, failures.UNKNOWN_SYMBOL, message, is_known=True)
 
 
-def _remember_dead(dead: dict[str, date], found: Mapping[str, Raw | Failure], today: date, home: Home) -> None:
+def _remember_dead(dead: dict[str, date], found: Mapping[str, RawBars | Failure], today: date, home: Home) -> None:
     """Bring the quarantine up to date with what was answered now."""
     after = dict(dead)
     for symbol, answer in found.items():
-        if isinstance(answer, Raw):
+        if isinstance(answer, RawBars):
             after.pop(symbol, None)
         elif answer.kind == failures.UNKNOWN_SYMBOL:
             after[symbol] = today
@@ -152,13 +107,13 @@ class Order:
 
     symbol: str
     start: date
-    span: Span
+    span: DateRange
     stored: Stored | None
 
 
 def _serve(
-    orders: list[Order], clock: Clock, home: Home, settings: FeedSettings
-) -> tuple[dict[str, Raw | Failure], dict[str, int]]:
+    orders: list[Order], clock: Clock, home: Home, settings: FetchSettings
+) -> tuple[dict[str, RawBars | Failure], dict[str, int]]:
     """Every order's bars or failure, a few at a time, and the chart requests each took."""
     from stockml.data.yahoo_client import Client, quiet
 
@@ -176,7 +131,7 @@ def _serve(
     return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
 
 
-def _all_served(futures: list[Future[Raw | Failure]], tell: Progress) -> list[Raw | Failure]:
+def _all_served(futures: list[Future[RawBars | Failure]], tell: Progress) -> list[RawBars | Failure]:
     """What each order came to, in their order; told as they come."""
     tell("fetch", 0, len(futures))
     for done, future in enumerate(as_completed(futures), start=1):
@@ -188,20 +143,20 @@ def _all_served(futures: list[Future[Raw | Failure]], tell: Progress) -> list[Ra
 class _Desk:
     """Where all threads ask; it knows how welcome they are."""
 
-    def __init__(self, client: Client, clock: Clock, home: Home, settings: FeedSettings) -> None:
+    def __init__(self, client: Client, clock: Clock, home: Home, settings: FetchSettings) -> None:
         self.closed = threading.Event()
         self._client, self._clock, self._home, self._settings = client, clock, home, settings
         self._why_closed: str | None = None
         self._in_a_row: Counter[str] = Counter()
         self._counting = threading.Lock()
 
-    def serve(self, order: Order) -> Raw | Failure:
+    def serve(self, order: Order) -> RawBars | Failure:
         try:
             return self._fetch(order)
         except FetchError as error:
             return Failure(order.symbol, error.kind, str(error))
 
-    def _fetch(self, order: Order) -> Raw:
+    def _fetch(self, order: Order) -> RawBars:
         stored = order.stored
         if stored is None or order.start <= stored.asked_from:
             return self._keep(order, self._ask(order.symbol, order.start), order.start)
@@ -210,7 +165,7 @@ class _Desk:
         except FetchError as error:
             if error.kind != failures.NO_NEW_DATA:
                 raise
-            return Raw(
+            return RawBars(
                 stored.frame, stored.currency, ((error.kind, "Yahoo has no price since the last that is stored"),)
             )
         merged = store.merge(stored.frame, answer.frame)
@@ -220,14 +175,14 @@ class _Desk:
         start = min(order.span.start, stored.asked_from)
         return self._keep(order, self._ask(order.symbol, start), start, ("refetched", text))
 
-    def _keep(self, order: Order, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> Raw:
+    def _keep(self, order: Order, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> RawBars:
         """Put the complete bars into the store; the answer may hold one of a session still open."""
         import pandas as pd
 
         complete = pd.Timestamp(Clock(self._clock.now).cutoff(order.symbol))
         kept = Stored(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
         store.write(order.symbol, kept, self._home)
-        return Raw(answer.frame, answer.currency, notes)
+        return RawBars(answer.frame, answer.currency, notes)
 
     def _ask(self, symbol: str, start: date) -> Answer:
         from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter

@@ -25,7 +25,7 @@ from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import storage
 from stockml.storage.redo_journal import Change, Journal
 
-__all__ = ["LockTimeout", "PredictionLog", "Problem", "Settled", "View"]
+__all__ = ["Folded", "LockTimeout", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
 
 LOG = logging.getLogger(__name__)
 

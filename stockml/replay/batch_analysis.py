@@ -17,7 +17,7 @@ import pandas as pd
 from stockml.core.failures import FetchError
 from stockml.data.point_in_time import Evenings
 from stockml.data.price_table import PriceTable
-from stockml.data.yahoo_download import Span
+from stockml.data.request import DateRange
 from stockml.indicators.features import HISTORY_SESSIONS, indicator_table
 from stockml.indicators.volatility import confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
@@ -61,7 +61,7 @@ class PastStock:
     def symbol(self) -> str:
         return self.evenings.symbol
 
-    def analyze(self, span: Span) -> tuple[PriceTable, Analysis]:
+    def analyze(self, span: DateRange) -> tuple[PriceTable, Analysis]:
         """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
         rows = self.evenings.rows(span)
         table = self.evenings.table(span) if rows is None else self.evenings.cut(rows)
@@ -108,7 +108,7 @@ class Evening:
     failures: Mapping[str, FetchError]
 
 
-def evening(stocks: Iterable[PastStock], span_of: Callable[[str], Span]) -> Evening:
+def evening(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) -> Evening:
     """All stocks as analysed on one evening, in their order, with their market's volatility."""
     tables: dict[str, PriceTable] = {}
     analyses: list[Analysis] = []
