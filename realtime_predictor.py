@@ -167,15 +167,15 @@ def analyze(run: Run) -> Market:
     due = due_now(run, run.log.pending(run.args.as_of))
     if not wanted and not due:
         return Market({}, [])
-    from stockml.signals import engine as cycle
+    from stockml.signals import engine
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     now = run.clock.now.date()
     today = min(run.args.as_of or now, now)
-    tables = run.fetch(symbols, cycle.sessions_back(today, due))
+    tables = run.fetch(symbols, engine.sessions_back(today, due))
     with cli.timed(run, "analyze"):
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
-        analyses = cycle.with_market(cycle.analyze(prices, model_view(run, prices)) for prices in to_analyze)
+        analyses = engine.with_market(engine.analyze(prices, model_view(run, prices)) for prices in to_analyze)
     return Market(tables, analyses)
 
 
@@ -208,10 +208,10 @@ def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
     """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
     if learned.learner is None:
         return []
-    from stockml.signals import engine as cycle
+    from stockml.signals import engine
 
     return [
-        cycle.plan(analysis, learned.learner, run.args.horizon)
+        engine.plan(analysis, learned.learner, run.args.horizon)
         for analysis in market.analyses
         if run.args.explain in (None, analysis.symbol)
     ]
@@ -221,9 +221,9 @@ def predict(plans: Sequence[Plan], learned: Learned, clock: Clock) -> list[Predi
     """PREDICT: a price, a confidence and a target date for each hypothesis."""
     if learned.learner is None:
         return []
-    from stockml.signals import engine as cycle
+    from stockml.signals import engine
 
-    return [cycle.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
+    return [engine.predict(hypothesis, learned.learner, clock) for hypothesis in plans]
 
 
 def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
@@ -279,7 +279,7 @@ def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     """What the stock's models say, or None where they have seen a later day; ModelError where they cannot be used."""
     from stockml.models import bundle as models
     from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
-    from stockml.signals import engine as cycle
+    from stockml.signals import engine
 
     bundle = models.load_bundle(run.home, prices.symbol)
     age_days = (prices.data_through - bundle.data_through).days
@@ -292,7 +292,7 @@ def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
     if run.args.horizon > bundle.horizon:
         run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
-    return cycle.model_view(bundle, bundle.forecast(prices))
+    return engine.model_view(bundle, bundle.forecast(prices))
 
 
 def look_back(args: argparse.Namespace) -> int:

@@ -36,7 +36,7 @@ from stockml.storage.files import write_whole
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
     from stockml.trainers.pipeline import TrainedStock
-    from stockml.trainers.process_pool import Hands
+    from stockml.trainers.process_pool import TaskRunner
 
 DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years of daily prices.
 Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
@@ -132,22 +132,22 @@ def is_stale(run: Run, symbol: str) -> bool:
 
 
 @contextmanager
-def workforce(run: Run, symbols: Sequence[str]) -> Iterator[Hands | None]:
+def workforce(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]:
     """The workers of --cluster, looked at before anything is begun; None: processes of this machine."""
     if run.args.cluster is None or not symbols:
         yield None
         return
-    from stockml.trainers.dask_cluster import ClusterCrew, ClusterError, ClusterUsageError
+    from stockml.trainers.dask_cluster import ClusterError, ClusterUsageError, DaskRunner
     from stockml.trainers.fine_tuning import LIBRARIES
 
     with ExitStack() as stack:
         try:
-            crew = stack.enter_context(ClusterCrew(run.args.cluster, LIBRARIES, run.notice))
+            runner = stack.enter_context(DaskRunner(run.args.cluster, LIBRARIES, run.notice))
         except ClusterUsageError as error:
             raise cli.UsageError(str(error)) from None
         except ClusterError as error:
             raise cli.NotDoneError(str(error)) from None
-        yield crew
+        yield runner
 
 
 def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
@@ -159,13 +159,13 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     return run.fetch(symbols, sessions_needed(run.args.years))
 
 
-def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None) -> list[dict[str, Any]]:
+def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: TaskRunner | None) -> list[dict[str, Any]]:
     """BUILD, SPLIT, FIT, SCORE each stock (stockml/training.py tells how), and SAVE it; returns a summary of each."""
     if not tables:
         return []
     from stockml.core.progress import progress
     from stockml.trainers import pipeline as training
-    from stockml.trainers.process_pool import CrewLostError
+    from stockml.trainers.process_pool import WorkersLostError
 
     settings = training.TrainingSettings(
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
@@ -181,7 +181,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], hands: Hands | None
                 at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
                 training.save(run.home, trained, trained_at=at)
                 results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
-        except CrewLostError as error:
+        except WorkersLostError as error:
             leave_undone(run, sorted(left), f"{error} {len(results)} of {len(tables)} stocks are trained and saved")
     return sorted(results, key=lambda result: str(result["symbol"]))
 

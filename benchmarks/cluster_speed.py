@@ -33,7 +33,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # for who asks and for the workers, as the 
 from stockml.data.price_table import PriceTable, check_prices
 from stockml.data.simulated_market import MarketSettings, sample_bars
 from stockml.trainers import pipeline as training
-from stockml.trainers.dask_cluster import ClusterCrew
+from stockml.trainers.dask_cluster import DaskRunner
 from stockml.trainers.fine_tuning import LIBRARIES
 
 STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "5"))
@@ -54,7 +54,7 @@ def stocks(count: int) -> dict[str, PriceTable]:
 
 
 @contextmanager
-def cluster(workers: int, folder: Path) -> Iterator[tuple[ClusterCrew, list[int]]]:
+def cluster(workers: int, folder: Path) -> Iterator[tuple[DaskRunner, list[int]]]:
     """A scheduler and that many single-thread workers on the loopback: their crew, and the workers' processes."""
     card = folder / "scheduler.json"
     common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(card)]
@@ -70,7 +70,7 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[ClusterCrew, list[int]
         yield stack.enter_context(joined(card, workers)), started[1:]
 
 
-def joined(card: Path, workers: int) -> ClusterCrew:
+def joined(card: Path, workers: int) -> DaskRunner:
     """A crew of the scheduler, once its workers are there."""
     from distributed import Client
 
@@ -79,7 +79,7 @@ def joined(card: Path, workers: int) -> ClusterCrew:
     address = json.loads(card.read_text())["address"]
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(workers)
-    return ClusterCrew(address, LIBRARIES, print)
+    return DaskRunner(address, LIBRARIES, print)
 
 
 @dataclass(frozen=True)
@@ -102,16 +102,16 @@ class Cost:
         return f"{self.clock:.1f} s (workers {self.workers:.1f} s, coordinator {self.coordinator:.1f} s of a core)"
 
 
-def cost_of_training(tables: Mapping[str, PriceTable], crew: ClusterCrew, workers: list[int]) -> dict[str, Cost]:
+def cost_of_training(tables: Mapping[str, PriceTable], runner: DaskRunner, workers: list[int]) -> dict[str, Cost]:
     """What the whole and each stage took, first task to last, with the workers warm."""
-    list(training.train(dict(list(tables.items())[:4]), SETTINGS, hands=crew))
+    list(training.train(dict(list(tables.items())[:4]), SETTINGS, hands=runner))
     marks = {"prepare": Cost.so_far(workers)}
 
     def on_progress(stage: str, done: int, total: int) -> None:
         if stage == "learn together":
             marks["finish" if done else stage] = Cost.so_far(workers)
 
-    results = list(training.train(tables, SETTINGS, on_progress, crew))
+    results = list(training.train(tables, SETTINGS, on_progress, runner))
     end = Cost.so_far(workers)
     assert all(isinstance(result, training.TrainedStock) for result in results)
     stages = {stage: after.since(mark) for (stage, mark), (_, after) in pairwise([*marks.items(), ("", end)])}
@@ -124,8 +124,8 @@ def train() -> None:
     found: dict[int, list[dict[str, Cost]]] = {1: [], 2: []}
     for _ in range(ROUNDS):
         for workers, costs in found.items():
-            with tempfile.TemporaryDirectory() as folder, cluster(workers, Path(folder)) as (crew, pids):
-                costs.append(cost_of_training(tables, crew, pids))
+            with tempfile.TemporaryDirectory() as folder, cluster(workers, Path(folder)) as (runner, pids):
+                costs.append(cost_of_training(tables, runner, pids))
             print(
                 f"{workers} workers",
                 *(f"   {stage}: {cost}" for stage, cost in costs[-1].items()),
@@ -144,15 +144,15 @@ def train() -> None:
 
 def rows_of_training(alone: float, together: float, asking: float) -> list[str]:
     """README's tables, from the seconds of a core that a stock takes."""
-    teachers, shards = SETTINGS.pool.most_teachers, SETTINGS.pool.shards
+    training_stocks, shards = SETTINGS.pool.most_teachers, SETTINGS.pool.shards
     least = WORLD * asking  # what the workers' results take where they come together
-    seconds = {n: max(WORLD * alone / n + teachers * together / min(n, shards), least) for n in (4, 8, 32)}
+    seconds = {n: max(WORLD * alone / n + training_stocks * together / min(n, shards), least) for n in (4, 8, 32)}
     return [
         "| seconds of a core, a stock | on workers, for itself | on workers, teaching | where it is asked for |",
         "|---|---|---|---|",
         f"| train {STOCKS} stocks | {alone:.2f} | {together:.2f} | {asking:.2f} |",
         "",
-        f"| workers | {WORLD:,} x {alone:.2f} s / N + {teachers:,} x {together:.2f} s / min(N, {shards}) |",
+        f"| workers | {WORLD:,} x {alone:.2f} s / N + {training_stocks:,} x {together:.2f} s / min(N, {shards}) |",
         "|---|---|",
         *(f"| {n} | {took / 3600:.1f} h |" for n, took in seconds.items()),
         f"No number of workers makes it less than {WORLD:,} x {asking:.2f} s = {least / 3600:.1f} h.",

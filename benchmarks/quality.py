@@ -97,7 +97,7 @@ def measured(size: Size, parts: set[str]) -> Iterator[tuple[str, str, Any]]:
         market = real_market(name, most_stocks=size.stocks, last=size.last)
         seen = see(market, half_years(market.days) if "real" in parts else [], size.jobs, tell)
         if "real" in parts:
-            tell(f"{name}: living through {len(seen.evenings)} sessions, {len(VARIANTS) + len(ABLATIONS)} times")
+            tell(f"{name}: living through {len(seen.history)} sessions, {len(VARIANTS) + len(ABLATIONS)} times")
             yield "real", name, real(seen, size)
         if "cold" in parts:
             tell(f"{name}: cold starts")
@@ -195,7 +195,7 @@ def _do(number: int) -> Any:
 def cold(seen: Seen, size: Size) -> dict[str, Any]:
     """The first weeks of the signals alone, averaged over start dates a quarter apart."""
     length = 5 * COLD_WEEKS + 6  # the last week's outcomes come six sessions later
-    starts = list(range(0, len(seen.evenings) - length, QUARTER))[: size.quarters]
+    starts = list(range(0, len(seen.history) - length, QUARTER))[: size.quarters]
     tasks = [
         lambda seen, start=start: weekly(table_of(live(seen.part(start, start + length), VARIANTS[COLD])))
         for start in starts
@@ -203,7 +203,7 @@ def cold(seen: Seen, size: Size) -> dict[str, Any]:
     curves = spread(size.jobs, seen, tasks)
     together = pd.concat([curve.loc[:COLD_WEEKS] for curve in curves]).groupby(level=0).mean()
     weeks = together.loc[4:6]
-    days = list(seen.evenings)
+    days = list(seen.history)
     return {
         "starts": [days[start].isoformat() for start in starts],
         "curve": [

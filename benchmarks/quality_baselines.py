@@ -37,7 +37,7 @@ def past_table(stocks: Sequence[PastStock]) -> pd.DataFrame:
 
 
 def _days(stock: PastStock) -> pd.DataFrame:
-    bars = stock.evenings.bars
+    bars = stock.history.bars
     bars = bars[bars.index >= pd.Timestamp(FIRST_DAY)]
     opened, high, low, close = (np.log(bars[name]) for name in ("open", "high", "low", "close"))
     gap = (opened - close.shift()).where(lambda gap: gap.abs() < 0.3, 0.0)  # a demerger is no volatility

@@ -21,11 +21,11 @@ import pandas as pd
 from stockml.core.calendars import Clock
 from stockml.core.paths import Home
 from stockml.core.records import VERIFIED, Outcome, Prediction
-from stockml.data.point_in_time import Evenings
+from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
-from stockml.replay.batch_analysis import Evening, PastStock
-from stockml.replay.model_schedule import Cast, stretches
-from stockml.replay.walk_forward import Book, ReplaySettings, Troubles, live_through, look
+from stockml.replay.batch_analysis import PastStock, SessionView
+from stockml.replay.model_schedule import ModelSchedule, periods
+from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, live_through, look
 from stockml.signals.calibration import Confidence
 from stockml.signals.learner import Learner, Priors, Weighing
 from stockml.trainers.pipeline import TrainingSettings
@@ -61,7 +61,7 @@ def real_market(name: str, *, most_stocks: int | None = None, last: date | None 
     for path in sorted((DATA / folder).glob("*.csv")):
         raw = pd.read_csv(path)
         if (raw["Date"] < FIRST_TEST_DAY.isoformat()).sum() >= SESSIONS_BEFORE:
-            stocks.append(PastStock(Evenings(path.stem, RawBars(raw, None), "csv"), None, "csv"))
+            stocks.append(PastStock(PointInTimePrices(path.stem, RawBars(raw, None), "csv"), None, "csv"))
     stocks = stocks[:most_stocks]
     symbols = tuple(stock.symbol for stock in stocks)
     return Market(name, stocks, ReplaySettings(FIRST_TEST_DAY, last or end, symbols, "csv"))
@@ -176,42 +176,42 @@ class Seen:
     """A market's evenings, and how its models did on their own validation days."""
 
     market: Market
-    evenings: dict[date, Evening] = field(default_factory=dict)
+    history: dict[date, SessionView] = field(default_factory=dict)
     validation: list[dict[str, float]] = field(default_factory=list)
 
     def part(self, first: int, last: int) -> Seen:
-        days = list(self.evenings)[first:last]
-        return Seen(self.market, {day: self.evenings[day] for day in days})
+        days = list(self.history)[first:last]
+        return Seen(self.market, {day: self.history[day] for day in days})
 
 
 def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print) -> Seen:
     """Every evening of a market, with the forecasts of models trained as of each of those days."""
-    seen, cast = Seen(market), Cast([Home(Path("/nonexistent"))], jobs)
+    seen, schedule = Seen(market), ModelSchedule([Home(Path("/nonexistent"))], jobs)
     folder = BUILD / "quality-models" / f"{market.name}-{digest(market)}"
-    book: Book = MemoryBook(Learner())
-    for stretch in stretches(market.days, training_days, folder):
-        if stretch.folder is not None:
-            tell(f"{market.name}: models of {stretch.since}")
-            cast.train(stretch.folder, market.stocks, Clock(NOW, stretch.since), TrainingSettings(jobs=jobs), _silent)
-            seen.validation += _validation(Home(stretch.folder))
-        if stretch.days and training_days:
-            cast.give_opinions(market.stocks, stretch.days, _silent)
-        for day in stretch.days:
-            seen.evenings[day] = look(Clock(NOW, day), market.stocks, book, market.settings, Troubles())[0]
+    replay_log: ReplayLog = MemoryBook(Learner())
+    for period in periods(market.days, training_days, folder):
+        if period.folder is not None:
+            tell(f"{market.name}: models of {period.since}")
+            schedule.train(period.folder, market.stocks, Clock(NOW, period.since), TrainingSettings(jobs=jobs), _silent)
+            seen.validation += _validation(Home(period.folder))
+        if period.days and training_days:
+            schedule.give_opinions(market.stocks, period.days, _silent)
+        for day in period.days:
+            seen.history[day] = look(Clock(NOW, day), market.stocks, replay_log, market.settings, DailyFailures())[0]
     return seen
 
 
 def live(seen: Seen, variant: Variant) -> list[Prediction]:
     """All predictions of a life, with their outcomes where they came."""
-    book = MemoryBook(variant.learner())
-    for day, evening in seen.evenings.items():
-        as_seen = evening if variant.with_models else without_models(evening)
-        live_through(Clock(NOW, day), as_seen, book, seen.market.settings)
-    return list(book.lines.values())
+    replay_log = MemoryBook(variant.learner())
+    for day, session_view in seen.history.items():
+        as_seen = session_view if variant.with_models else without_models(session_view)
+        live_through(Clock(NOW, day), as_seen, replay_log, seen.market.settings)
+    return list(replay_log.lines.values())
 
 
-def without_models(evening: Evening) -> Evening:
-    return replace(evening, analyses=[replace(analysis, model=None) for analysis in evening.analyses])
+def without_models(session_view: SessionView) -> SessionView:
+    return replace(session_view, analyses=[replace(analysis, model=None) for analysis in session_view.analyses])
 
 
 def half_years(days: Sequence[date]) -> list[date]:
@@ -226,7 +226,7 @@ def digest(market: Market) -> str:
     """What the trained models depend on: the program, the prices and the stocks."""
     paths = [path for room in _TRAINS for path in sorted((PROJECT / "stockml" / room).glob("*.py"))]
     parts = [path.read_bytes() for path in paths]
-    parts += [pd.util.hash_pandas_object(stock.evenings.bars).to_numpy().tobytes() for stock in market.stocks]
+    parts += [pd.util.hash_pandas_object(stock.history.bars).to_numpy().tobytes() for stock in market.stocks]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 

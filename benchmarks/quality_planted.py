@@ -15,7 +15,7 @@ from quality_lives import COLD, FULL, VARIANTS, Market, live, see
 from truths import SYMBOLS, TRUTHS, Truth, momentum
 
 from stockml.core.records import VERIFIED, Prediction
-from stockml.data.point_in_time import Evenings
+from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, MarketSettings, sample_bars
 from stockml.replay.batch_analysis import PastStock
@@ -34,7 +34,11 @@ def market(name: str, seed: int, truth: Truth | None, sessions: int, symbols: Se
     settings = MarketSettings(seed=seed, symbols=tuple(symbols), first_day=FIRST_BAR, has_regimes=False, drift=truth)
     days = [day.date() for day in pd.bdate_range(FIRST_BAR, periods=SESSIONS_BEFORE + sessions + HORIZON)]
     stocks = [
-        PastStock(Evenings(symbol, RawBars(_bars(symbol, days[-1], settings), CURRENCY), "sample"), CURRENCY, "sample")
+        PastStock(
+            PointInTimePrices(symbol, RawBars(_bars(symbol, days[-1], settings), CURRENCY), "sample"),
+            CURRENCY,
+            "sample",
+        )
         for symbol in symbols
     ]
     return Market(name, stocks, ReplaySettings(days[SESSIONS_BEFORE], days[-1], tuple(symbols), "sample"))

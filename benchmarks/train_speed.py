@@ -131,19 +131,19 @@ def _spells(barrier: Barrier, results: multiprocessing.Queue) -> None:
     import numpy as np
 
     from stockml.models.lstm import INPUTS
-    from stockml.trainers.lstm_trainer import Learner, LearningSettings, Samples, fresh_network
+    from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 
     rng = np.random.default_rng(0)
     matrix = rng.standard_normal((PRODUCT_SIZE, PRODUCT_SIZE)).astype(np.float32)
-    settings = LearningSettings()
-    learner = Learner(len(INPUTS), 5, settings)
-    learner.start(fresh_network(len(INPUTS), 5, seed=0))
+    settings = OptimizerSettings()
+    trainer = LSTMTrainer(len(INPUTS), 5, settings)
+    trainer.start(fresh_network(len(INPUTS), 5, seed=0))
     count = 8 * settings.batch
     days = rng.standard_normal((count + 20, len(INPUTS))).astype(np.float32)
     samples = Samples(days, np.arange(20, count + 20), rng.standard_normal((count, 5)).astype(np.float32))
     jobs = {
         0: (lambda: matrix @ matrix, 2.0 * PRODUCT_SIZE**3),
-        1: (lambda: learner.epoch(samples, rng, 1e-3), count * flop_a_window(len(INPUTS))),
+        1: (lambda: trainer.epoch(samples, rng, 1e-3), count * flop_a_window(len(INPUTS))),
     }
     found: dict[int, list[float]] = {0: [], 1: []}
     for _ in range(SPELLS):

@@ -28,17 +28,19 @@ from stockml.data.simulated_market import SAMPLE_SYMBOLS
 from stockml.models.bundle import load_bundle, trained_symbols
 from stockml.trainers import dask_cluster as cluster
 from stockml.trainers import pipeline as training
-from stockml.trainers.dask_cluster import IN_FLIGHT_A_WORKER, ClusterCrew, ClusterError, tasks_ahead
-from stockml.trainers.fine_tuning import OwnSettings, TrainedStock
-from stockml.trainers.global_model import PoolSettings
-from stockml.trainers.process_pool import CrewLostError, WorkerDiedError
+from stockml.trainers.dask_cluster import IN_FLIGHT_A_WORKER, ClusterError, DaskRunner, tasks_ahead
+from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock
+from stockml.trainers.global_model import GlobalModelSettings
+from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 
 LIBRARIES = ("numpy", "joblib")
 SEVERAL = SAMPLE_SYMBOLS[:4]
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
-QUICK = training.TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
+QUICK = training.TrainingSettings(
+    jobs=2, pool=GlobalModelSettings(rounds=(1e-3,), shards=2), own=FineTuningSettings(rates=(3e-4,))
+)
 
 
 class LocalCluster:
@@ -99,12 +101,12 @@ def wait_for_workers(found: LocalCluster, count: int) -> None:
 
 
 @contextmanager
-def crew_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tuple[ClusterCrew, list[str]]]:
+def runner_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tuple[DaskRunner, list[str]]]:
     """A crew once there are that many workers, and what it was told."""
     wait_for_workers(found, workers)
     notices: list[str] = []
-    with ClusterCrew(found.address, LIBRARIES, notices.append, **how) as crew:
-        yield crew, notices
+    with DaskRunner(found.address, LIBRARIES, notices.append, **how) as runner:
+        yield runner, notices
 
 
 @pytest.fixture(scope="module")
@@ -127,9 +129,9 @@ def two_workers(lasting: LocalCluster) -> LocalCluster:
 
 
 def test_results_and_exceptions_come_back_with_their_numbers(two_workers: LocalCluster) -> None:
-    with crew_of(two_workers) as (crew, notices):
-        results = dict(crew.map(int, ["10", "11", "no number", "13"]))
-        assert dict(crew.map(abs, [-1])) == {0: 1}
+    with runner_of(two_workers) as (runner, notices):
+        results = dict(runner.map(int, ["10", "11", "no number", "13"]))
+        assert dict(runner.map(abs, [-1])) == {0: 1}
     assert isinstance(results.pop(2), ValueError)
     assert results == {0: 10, 1: 11, 3: 13}
     assert notices == []
@@ -144,8 +146,8 @@ def test_what_is_handed_out_is_bounded_whatever_there_is_to_do(two_workers: Loca
             taken += 1
             yield number
 
-    with crew_of(two_workers) as (crew, _):
-        for _ in crew.map(abs, tasks()):
+    with runner_of(two_workers) as (runner, _):
+        for _ in runner.map(abs, tasks()):
             most = max(most, taken - came)
             came += 1
     assert came == 60
@@ -166,28 +168,28 @@ class WhereItIsRead:
 
 @pytest.mark.parametrize("function", [int, partial(min, 1 << 2**20)], ids=["little", "much"])
 def test_whatever_all_tasks_need_every_worker_has_some_at_once(two_workers: LocalCluster, function: Any) -> None:
-    with crew_of(two_workers) as (crew, _):
-        results = dict(crew.map(function, [WhereItIsRead()] * 8))
+    with runner_of(two_workers) as (runner, _):
+        results = dict(runner.map(function, [WhereItIsRead()] * 8))
     assert set(results.values()) == {worker.pid for worker in two_workers.workers}
 
 
 def test_large_tasks_bring_no_advice(two_workers: LocalCluster) -> None:
-    with crew_of(two_workers) as (crew, _):
-        assert dict(crew.map(len, [b"x" * 20_000_000])) == {0: 20_000_000}
+    with runner_of(two_workers) as (runner, _):
+        assert dict(runner.map(len, [b"x" * 20_000_000])) == {0: 20_000_000}
 
 
 def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None:
     with (
         local_cluster(tmp_path, DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0") as found,
-        crew_of(found, patience_seconds=1) as (crew, _),
+        runner_of(found, patience_seconds=1) as (runner, _),
     ):
-        assert isinstance(dict(crew.map(os._exit, [9]))[0], WorkerDiedError)
-        with pytest.raises(CrewLostError, match="has had no worker for 1 seconds"):
-            dict(crew.map(abs, [1]))
+        assert isinstance(dict(runner.map(os._exit, [9]))[0], WorkerDiedError)
+        with pytest.raises(WorkersLostError, match="has had no worker for 1 seconds"):
+            dict(runner.map(abs, [1]))
 
 
 def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Path) -> None:
-    with local_cluster(tmp_path, workers=1) as found, crew_of(found, workers=1) as (crew, _):
+    with local_cluster(tmp_path, workers=1) as found, runner_of(found, workers=1) as (runner, _):
 
         def tasks() -> Iterator[float]:
             for number in range(8):
@@ -196,7 +198,7 @@ def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Pa
                     found.add_worker()
                 yield number / 10
 
-        assert set(dict(crew.map(time.sleep, tasks()))) == set(range(8))
+        assert set(dict(runner.map(time.sleep, tasks()))) == set(range(8))
 
 
 # ---- training ----
@@ -222,8 +224,8 @@ def test_a_worker_killed_in_the_middle_costs_only_time(
         if name == stage and 0 < done < total:
             victim.kill()
 
-    with crew_of(two_workers) as (crew, _):
-        results = {result.symbol: result for result in training.train(stocks, QUICK, on_progress, crew)}
+    with runner_of(two_workers) as (runner, _):
+        results = {result.symbol: result for result in training.train(stocks, QUICK, on_progress, runner)}
     assert victim.wait() == -signal.SIGKILL
     for symbol, ours in at_home.items():
         theirs = results[symbol]
@@ -244,16 +246,16 @@ def test_the_command_writes_the_same_bytes_as_with_local_processes(
 NEVER_FINISHED = """
 import sys, time
 sys.path.append("{project}")
-from stockml import finishing
+from stockml.trainers import fine_tuning
 
-real = finishing.finish
+real = fine_tuning.fine_tune
 
-def finish(pool, settings, seed, material):
-    while material.symbol == "{symbol}":
+def fine_tune(pool, settings, seed, training_set):
+    while training_set.symbol == "{symbol}":
         time.sleep(1)
-    return real(pool, settings, seed, material)
+    return real(pool, settings, seed, training_set)
 
-finishing.finish = finish
+fine_tuning.fine_tune = fine_tune
 """
 
 
@@ -312,16 +314,16 @@ def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_p
             assert reason in ran.err
         assert ran.err.count("gets no work") == 4 and "Traceback" not in ran.err
         found.add_worker()
-        with crew_of(found, workers=5) as (crew, notices):
+        with runner_of(found, workers=5) as (runner, notices):
             assert len(notices) == 4 and all("tcp://127.0.0.1:" in notice for notice in notices)
-            assert dict(crew.map(abs, [-1, -2])) == {0: 1, 1: 2}
+            assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2}
 
 
 def test_one_that_joins_later_is_looked_at_too(two_workers: LocalCluster) -> None:
-    with crew_of(two_workers) as (crew, notices):
+    with runner_of(two_workers) as (runner, notices):
         two_workers.add_worker(threads=2)
         wait_for_workers(two_workers, 3)
-        assert set(dict(crew.map(time.sleep, [cluster.LOOK_SECONDS, 0.5, 0.5, 0.5, 0.5]))) == set(range(5))
+        assert set(dict(runner.map(time.sleep, [cluster.LOOK_SECONDS, 0.5, 0.5, 0.5, 0.5]))) == set(range(5))
     two_workers.workers[-1].kill()
     two_workers.workers[-1].wait()
     assert len(notices) == 1 and "it has 2 threads" in notices[0]
@@ -337,7 +339,7 @@ def test_where_nobody_answers_no_work_begins(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
     with (
         pytest.raises(ClusterError, match=r"The scheduler at tcp://127\.0\.0\.1:1 does not answer .* Start it"),
-        ClusterCrew("tcp://127.0.0.1:1", LIBRARIES, print),
+        DaskRunner("tcp://127.0.0.1:1", LIBRARIES, print),
     ):
         raise AssertionError
 

@@ -11,7 +11,7 @@ import pytest
 from stockml.indicators.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
 from stockml.signals.calibration import (
     ELASTICITIES,
-    NO_HABIT,
+    NO_STOCK_PRIOR,
     UNKNOWN_PCT,
     Calibration,
     habit_of,
@@ -133,6 +133,6 @@ def test_a_stock_s_habit_is_believed_the_more_outcomes_it_rests_on():
     quiet = 0.6 * scale_pct(CALM, 5) * rng.standard_t(5, 500)
     habit = habit_of([WILD] * 500, quiet, 5)  # far calmer than its volatility says
     assert habit.outcomes == 500
-    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_HABIT, habit)]
+    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_STOCK_PRIOR, habit)]
     assert chances[1] > chances[0] + 0.05
-    assert habit_of([], [], 5) == NO_HABIT
+    assert habit_of([], [], 5) == NO_STOCK_PRIOR

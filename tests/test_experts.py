@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stockml.signals import expert_weights as experts
-from stockml.signals.expert_weights import EXPERTS, SCEPTIC, SHORT, START, Council
+from stockml.signals.expert_weights import EXPERTS, SCEPTIC, SHORT, START, ExpertEnsemble
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])
@@ -14,27 +14,27 @@ def day(number):
     return f"2024-{1 + number // 28:02d}-{1 + number % 28:02d}"
 
 
-def taught(council, sessions, *, seed=1, stocks=12, truth=(0.0, 0.0, 0.0), first=0, delay=5):
+def taught(ensemble, sessions, *, seed=1, stocks=12, truth=(0.0, 0.0, 0.0), first=0, delay=5):
     """The council after sessions of outcomes that follow a truth, each known five days later."""
     rng = np.random.default_rng(seed)
     kept = []
     for number in range(first, first + sessions):
-        session = council.open(day(number), day(number + delay))
+        session = ensemble.open(day(number), day(number + delay))
         rows = []
         for _ in range(stocks):
             opinions = np.array([1.0, rng.choice([0.0, 2.0]), rng.normal()])
             actual = float(opinions @ np.array(truth) / 4 + rng.standard_t(5))
             session.add(opinions, 4.0, actual)
             rows.append((opinions, actual))
-        council.close(session)
+        ensemble.close(session)
         kept.append((session.trusts, rows))
     return kept
 
 
 def fresh(horizon=5):
-    council = Council(horizon)
-    council.widen(STARTS)
-    return council
+    ensemble = ExpertEnsemble(horizon)
+    ensemble.widen(STARTS)
+    return ensemble
 
 
 def blank():
@@ -52,8 +52,8 @@ def covariance_of(stocks):
 
 @pytest.mark.parametrize("number", [START, SCEPTIC, SHORT])
 def test_trusts_are_those_of_generalised_least_squares_with_a_prior(number):
-    council = fresh()
-    kept = taught(council, 12)
+    ensemble = fresh()
+    kept = taught(ensemble, 12)
     expert = EXPERTS[number]
     system, right = np.zeros((SIGNALS, SIGNALS)), np.zeros(SIGNALS)
     for trusts, rows in kept:
@@ -68,84 +68,84 @@ def test_trusts_are_those_of_generalised_least_squares_with_a_prior(number):
     prior = np.diag([expert.drift_spread**-2, expert.trust_spread**-2, expert.trust_spread**-2])
     prior += np.outer(usual, usual) / expert.mean_spread**2
     expected = np.linalg.solve(system + prior, right + prior @ blank()[number])
-    np.testing.assert_allclose(council.verdict().trusts(blank())[number], expected, rtol=1e-9)
+    np.testing.assert_allclose(ensemble.weights_now().trusts(blank())[number], expected, rtol=1e-9)
 
 
 def test_experts_are_judged_by_what_they_believed_before_any_of_it_was_known():
-    council = fresh()
-    kept = taught(council, 15)
+    ensemble = fresh()
+    kept = taught(ensemble, 15)
     for number, (trusts, _) in enumerate(kept):
         again = fresh()
         taught(again, max(0, number - 4))  # sessions whose outcomes were known on that evening
-        np.testing.assert_allclose(trusts, again.verdict().trusts(blank()), rtol=1e-12)
+        np.testing.assert_allclose(trusts, again.weights_now().trusts(blank()), rtol=1e-12)
 
 
 def test_what_experts_believed_long_ago_is_not_evidence():
-    council = fresh()
-    taught(council, 60)
-    assert len(council.history) <= experts.REMEMBERED + 6
-    assert council.open(day(58), day(63)).is_evidence
-    assert not council.open(day(2), day(90)).is_evidence
+    ensemble = fresh()
+    taught(ensemble, 60)
+    assert len(ensemble.history) <= experts.REMEMBERED + 6
+    assert ensemble.open(day(58), day(63)).is_evidence
+    assert not ensemble.open(day(2), day(90)).is_evidence
 
 
 def test_a_late_outcome_of_an_old_evening_does_not_make_time_pass():
-    council = fresh()
-    taught(council, 30)
-    before, latest = council.products[1].copy(), council.latest
-    session = council.open(day(10), day(40))
+    ensemble = fresh()
+    taught(ensemble, 30)
+    before, latest = ensemble.products[1].copy(), ensemble.latest
+    session = ensemble.open(day(10), day(40))
     session.add(np.array([1.0, 0.0, 0.0]), 4.0, 0.5)
-    council.close(session)
-    assert council.latest == latest
-    assert council.products[1, 1, 1] == before[1, 1]  # the other signals' sums did not fade
+    ensemble.close(session)
+    assert ensemble.latest == latest
+    assert ensemble.products[1, 1, 1] == before[1, 1]  # the other signals' sums did not fade
 
 
 def test_what_was_learned_after_a_late_outcome_is_not_taken_for_an_old_belief():
-    council = fresh()
-    taught(council, 12)
-    session = council.open(day(1), day(6))  # of a stock whose prices could not be had for a while
+    ensemble = fresh()
+    taught(ensemble, 12)
+    session = ensemble.open(day(1), day(6))  # of a stock whose prices could not be had for a while
     session.add(np.array([1.0, 2.0, 0.3]), 4.0, 0.5)
-    council.close(session)
+    ensemble.close(session)
     again = fresh()
     taught(again, 3)  # sessions whose outcomes were known on the evening below
-    np.testing.assert_allclose(council.open(day(7), day(12)).trusts, again.verdict().trusts(blank()), rtol=1e-12)
+    np.testing.assert_allclose(ensemble.open(day(7), day(12)).trusts, again.weights_now().trusts(blank()), rtol=1e-12)
 
 
 def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
-    council = fresh()
-    assert council.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
-    taught(council, 10, stocks=48, truth=(0.0, -0.5, 0.0))
-    verdict = council.verdict()
-    assert verdict.beliefs.sum() == pytest.approx(1.0)
-    assert (verdict.shares() @ verdict.trusts(blank()))[1] < 0.2
+    ensemble = fresh()
+    assert ensemble.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
+    taught(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
+    weights_now = ensemble.weights_now()
+    assert weights_now.beliefs.sum() == pytest.approx(1.0)
+    assert (weights_now.shares() @ weights_now.trusts(blank()))[1] < 0.2
 
 
 def test_a_true_signal_is_found_and_found_again_when_it_turns():
-    council = fresh()
-    taught(council, 150, truth=(0.0, 0.0, 2.0), stocks=20)
-    verdict = council.verdict()
-    assert verdict.shares() @ verdict.trusts(blank())[:, 2] > 1.0
-    taught(council, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
-    verdict = council.verdict()
-    assert verdict.shares() @ verdict.trusts(blank())[:, 2] < -0.3
+    ensemble = fresh()
+    taught(ensemble, 150, truth=(0.0, 0.0, 2.0), stocks=20)
+    weights_now = ensemble.weights_now()
+    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] > 1.0
+    taught(ensemble, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
+    weights_now = ensemble.weights_now()
+    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] < -0.3
 
 
 def test_no_change_wins_where_nothing_can_be_known():
-    council = fresh()
-    taught(council, 250, stocks=48)
-    verdict = council.verdict()
-    together = verdict.shares() @ verdict.trusts(blank())
-    assert np.abs(together).max() * (1 - verdict.doubt) < 0.2
+    ensemble = fresh()
+    taught(ensemble, 250, stocks=48)
+    weights_now = ensemble.weights_now()
+    together = weights_now.shares() @ weights_now.trusts(blank())
+    assert np.abs(together).max() * (1 - weights_now.naive_weight) < 0.2
 
 
 def test_a_council_survives_its_record_in_the_middle_of_a_session():
-    council = fresh()
-    taught(council, 7)
-    session = council.open(day(7), day(12))
+    ensemble = fresh()
+    taught(ensemble, 7)
+    session = ensemble.open(day(7), day(12))
     session.add(np.array([1.0, 2.0, 0.1]), 3.0, -0.7)
-    copy, begun = Council.from_state(council.to_state()), experts.Session.from_state(session.to_state())
-    for each, part in ((council, session), (copy, begun)):
+    copy, begun = ExpertEnsemble.from_state(ensemble.to_state()), experts.DayOutcomes.from_state(session.to_state())
+    for each, part in ((ensemble, session), (copy, begun)):
         each.widen(np.array([0.0, 1.0, 0.0, 1.0]))
         part.widen(each.starts)
         part.add(np.array([1.0, 0.0, 0.0, 2.0]), 3.0, 0.4)
         each.close(part)
-    assert copy.to_state() == council.to_state()
+    assert copy.to_state() == ensemble.to_state()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
-from stockml.signals.calibration import Habit
+from stockml.signals.calibration import StockPrior
 from stockml.signals.learner import BELOW_MEDIAN, Learner, Priors
 
 RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
@@ -107,7 +107,7 @@ def test_outcomes_move_what_training_found_less_than_what_nobody_has_measured():
 
 
 def test_priors_survive_their_file():
-    priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, Habit(-0.1, 480.0))
+    priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, StockPrior(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
     assert Priors.from_dict({"trusts": {}, "magnitude": 0.5, "habit": {}}) == Priors({}, 0.5)
     with pytest.raises(ValueError, match="lstm is nan"):

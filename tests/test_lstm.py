@@ -10,7 +10,7 @@ import pytest
 
 from stockml.models import lstm
 from stockml.models.lstm import Network, Scaler
-from stockml.trainers.lstm_trainer import LayerPass, Learner, LearningSettings, Samples, fresh_network
+from stockml.trainers.lstm_trainer import LayerPass, LSTMTrainer, OptimizerSettings, Samples, fresh_network
 
 INPUTS, HORIZON = 8, 5
 
@@ -53,9 +53,9 @@ def test_gradients_equal_those_of_keras(keras: ModuleType) -> None:
     import tensorflow as tf
 
     network, samples = random_network(), random_samples(64)
-    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64, huber=0.7))
-    learner.start(network)
-    loss, gradients = learner.gradients(samples)
+    trainer = LSTMTrainer(INPUTS, HORIZON, OptimizerSettings(batch=64, huber=0.7))
+    trainer.start(network)
+    loss, gradients = trainer.gradients(samples)
 
     model = keras_model(keras, network)
     huber = keras.losses.Huber(delta=0.7, reduction=None)
@@ -70,16 +70,16 @@ def test_gradients_equal_those_of_keras(keras: ModuleType) -> None:
 
 def test_an_update_equals_that_of_keras_adam(keras: ModuleType) -> None:
     network, samples = random_network(), random_samples(64)
-    settings = LearningSettings(batch=64, clip=1e9)
-    learner = Learner(INPUTS, HORIZON, settings)
-    learner.start(network)
+    settings = OptimizerSettings(batch=64, clip=1e9)
+    trainer = LSTMTrainer(INPUTS, HORIZON, settings)
+    trainer.start(network)
     adam = keras.optimizers.Adam(1e-3)
     variables = [keras.Variable(weights) for weights in network.weights]
     for _ in range(3):
-        _, gradients = learner.gradients(samples)
+        _, gradients = trainer.gradients(samples)
         adam.apply(gradients, variables)
-        learner.update(1e-3)
-    for mine, theirs in zip(learner.network().weights, variables, strict=True):
+        trainer.update(1e-3)
+    for mine, theirs in zip(trainer.network().weights, variables, strict=True):
         np.testing.assert_allclose(mine, theirs.numpy(), atol=2e-6)
 
 
@@ -177,32 +177,32 @@ def test_scaled_outputs_are_the_networks_own_times_the_factors() -> None:
 
 
 def test_the_same_seed_learns_the_same_weights_in_buffers_used_before() -> None:
-    samples, settings = random_samples(150), LearningSettings(batch=64)
-    used = Learner(INPUTS, HORIZON, settings)
+    samples, settings = random_samples(150), OptimizerSettings(batch=64)
+    used = LSTMTrainer(INPUTS, HORIZON, settings)
     used.start(random_network())
     used.epoch(samples, np.random.default_rng(9), 1e-3)
     learned = []
-    for learner in (used, Learner(INPUTS, HORIZON, settings)):
-        learner.start(fresh_network(INPUTS, HORIZON, seed=5))
-        learner.epoch(samples, np.random.default_rng(7), 1e-3)
-        learned.append(learner.network().weights)
+    for trainer in (used, LSTMTrainer(INPUTS, HORIZON, settings)):
+        trainer.start(fresh_network(INPUTS, HORIZON, seed=5))
+        trainer.epoch(samples, np.random.default_rng(7), 1e-3)
+        learned.append(trainer.network().weights)
     for one, other in zip(*learned, strict=True):
         np.testing.assert_array_equal(one, other)
 
 
 def test_gradients_with_dropout_follow_the_loss_with_the_same_units_silenced() -> None:
     network, samples = random_network(), random_samples(64)
-    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64))
-    learner.start(network)
-    plain, _ = learner.gradients(samples)
-    loss, gradients = learner.gradients(samples, np.random.default_rng(4))
+    trainer = LSTMTrainer(INPUTS, HORIZON, OptimizerSettings(batch=64))
+    trainer.start(network)
+    plain, _ = trainer.gradients(samples)
+    loss, gradients = trainer.gradients(samples, np.random.default_rng(4))
     length = sum(float((g**2).sum()) for g in gradients)  # the loss's fall along its own gradient
     step = 0.01 / length**0.5
     ends = []
     for sign in (1, -1):
         moved = (w + np.float32(sign * step) * g for w, g in zip(network.weights, gradients, strict=True))
-        learner.start(Network(tuple(moved)))
-        ends.append(learner.gradients(samples, np.random.default_rng(4))[0])
+        trainer.start(Network(tuple(moved)))
+        ends.append(trainer.gradients(samples, np.random.default_rng(4))[0])
     assert loss != pytest.approx(plain, rel=1e-3)
     assert (ends[0] - ends[1]) / (2 * step) == pytest.approx(length, rel=0.01)  # central difference in float32
 
@@ -221,13 +221,13 @@ def test_dropout_silences_a_fifth_of_each_layer_and_keeps_its_mean() -> None:
 
 def test_a_tiny_pattern_is_memorised() -> None:
     samples = random_samples(64)
-    learner = Learner(INPUTS, HORIZON, LearningSettings(batch=64))
-    learner.start(fresh_network(INPUTS, HORIZON, seed=0))
-    before, _ = learner.gradients(samples)
+    trainer = LSTMTrainer(INPUTS, HORIZON, OptimizerSettings(batch=64))
+    trainer.start(fresh_network(INPUTS, HORIZON, seed=0))
+    before, _ = trainer.gradients(samples)
     rng = np.random.default_rng(0)
     for _ in range(150):
-        learner.epoch(samples, rng, 3e-3)
-    after, _ = learner.gradients(samples)
+        trainer.epoch(samples, rng, 3e-3)
+    after, _ = trainer.gradients(samples)
     assert after < before / 5
 
 

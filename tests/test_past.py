@@ -17,10 +17,10 @@ from hypothesis import strategies as st
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.failures import FetchError
 from stockml.data.fetch import checked, span_of
-from stockml.data.point_in_time import Evenings
+from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import DateRange, RawBars
-from stockml.replay.batch_analysis import PastStock, evening
-from stockml.signals import engine as cycle
+from stockml.replay.batch_analysis import PastStock, session_view
+from stockml.signals import engine
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 SPAN_SESSIONS = 309
@@ -67,8 +67,8 @@ def found(make: object) -> object:
     return table.frame, table.breaks
 
 
-def assert_same(evenings: Evenings, raw: RawBars, span: DateRange) -> None:
-    fast = found(lambda: evenings.table(span))
+def assert_same(history: PointInTimePrices, raw: RawBars, span: DateRange) -> None:
+    fast = found(lambda: history.table(span))
     slow = found(lambda: checked("MADE.NS", raw, "csv", span))
     if isinstance(slow, str):
         assert fast == slow
@@ -87,21 +87,21 @@ def test_an_evening_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: 
     for name, row in planted:
         ODDITIES[name](frame, row)
     raw = RawBars(frame, "INR")
-    evenings = Evenings("MADE.NS", raw, "csv")
+    history = PointInTimePrices("MADE.NS", raw, "csv")
     rows = {row + near for _, row in planted for near in (-1, 0, 1, 4, 6)} | {45, 119}
     for row in sorted(row for row in rows if row < 120):
         last = frame.index[row].date()
         for first in (0, max(0, row - 45)):
-            assert_same(evenings, raw, DateRange(frame.index[first].date(), last, last, True))
+            assert_same(history, raw, DateRange(frame.index[first].date(), last, last, True))
 
 
 def test_holidays_and_bars_in_disorder_need_no_second_check() -> None:
     frame = raw_bars(200)
     untraded(frame, 150)
-    evenings = Evenings("MADE.NS", RawBars(frame.iloc[::-1], None), "csv")
+    history = PointInTimePrices("MADE.NS", RawBars(frame.iloc[::-1], None), "csv")
     span = DateRange(frame.index[10].date(), frame.index[160].date(), frame.index[160].date(), True)
-    assert evenings.rows(span) == slice(10, 160)
-    assert frame.index[150] not in evenings.table(span).frame.index
+    assert history.rows(span) == slice(10, 160)
+    assert frame.index[150] not in history.table(span).frame.index
 
 
 @pytest.mark.parametrize("traded", [0, 60], ids=["never", "long ago"])
@@ -111,14 +111,14 @@ def test_where_nothing_has_volume_a_bar_that_repeats_the_close_before_stays(trad
     frame.loc[frame.index[traded:], "volume"] = 0.0
     raw = RawBars(frame, "INR")
     last = frame.index[180].date()
-    assert_same(Evenings("MADE.NS", raw, "csv"), raw, DateRange(frame.index[100].date(), last, last, True))
+    assert_same(PointInTimePrices("MADE.NS", raw, "csv"), raw, DateRange(frame.index[100].date(), last, last, True))
 
 
 def test_a_table_that_cannot_be_read_fails_as_it_does_at_the_door() -> None:
     raw = RawBars(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
     span = DateRange(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
     with pytest.raises(FetchError, match="no column open"):
-        Evenings("MADE.NS", raw, "csv").table(span)
+        PointInTimePrices("MADE.NS", raw, "csv").table(span)
 
 
 def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
@@ -126,20 +126,20 @@ def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
     untraded(frame, 300)
     scaled(frame, slice(380, None), 0.6)
     raw = RawBars(frame, "INR")
-    stock = PastStock(Evenings("MADE.NS", raw, "csv"), "INR", "csv")
+    stock = PastStock(PointInTimePrices("MADE.NS", raw, "csv"), "INR", "csv")
     for row in (33, 200, 250, 251, 299, 301, 340, 383, 400, 419):
         span = replace(span_of("MADE.NS", SPAN_SESSIONS, Clock(NOW, frame.index[row].date())), start=date(2000, 1, 1))
         table, analysis = stock.analyze(span)
-        assert repr(analysis) == repr(cycle.analyze(checked("MADE.NS", raw, "csv", span), None))
+        assert repr(analysis) == repr(engine.analyze(checked("MADE.NS", raw, "csv", span), None))
         assert table.data_through == analysis.data_through
 
 
 def test_a_stock_without_a_table_stops_no_other() -> None:
     raw = RawBars(raw_bars(100), None)
-    stocks = [PastStock(Evenings(name, raw, "csv"), None, "csv") for name in ("A.NS", "B.NS")]
+    stocks = [PastStock(PointInTimePrices(name, raw, "csv"), None, "csv") for name in ("A.NS", "B.NS")]
     spans = {"A.NS": date(2000, 1, 1), "B.NS": raw.frame.index[90].date()}
     last = raw.frame.index[-1].date()
-    seen = evening(stocks, lambda symbol: DateRange(spans[symbol], last, last, True))
+    seen = session_view(stocks, lambda symbol: DateRange(spans[symbol], last, last, True))
     assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
     assert "10 daily bars" in str(seen.failures["B.NS"])
     assert "market_volatility_20" in seen.analyses[0].volatilities
@@ -149,10 +149,10 @@ def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:
     chance = random.Random(5)
     for symbol in ("TCS.NS", "TMPV.NS", "ADANIENT.NS", "JIOFIN.NS"):
         raw = RawBars(pd.read_csv(nse_folder / f"{symbol}.csv"), None)
-        stock = PastStock(Evenings(symbol, raw, "csv"), None, "csv")
+        stock = PastStock(PointInTimePrices(symbol, raw, "csv"), None, "csv")
         for day in chance.sample(calendar_for(symbol).sessions_between(date(2024, 1, 1), date(2026, 6, 30)), 5):
             span = span_of(symbol, SPAN_SESSIONS, Clock(NOW, day))
             table, analysis = stock.analyze(span)
             slow = checked(symbol, raw, "csv", span)
             assert table.frame.equals(slow.frame) and table.breaks == slow.breaks
-            assert repr(analysis) == repr(cycle.analyze(slow, None))
+            assert repr(analysis) == repr(engine.analyze(slow, None))

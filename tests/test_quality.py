@@ -20,8 +20,8 @@ import quality_lives as lives
 import quality_report
 
 from realtime_predictor import main
-from stockml.data.point_in_time import Evenings
-from stockml.data.request import Raw
+from stockml.data.point_in_time import PointInTimePrices
+from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, sample_bars
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplaySettings
@@ -33,8 +33,8 @@ START, END = date(2026, 1, 15), date(2026, 4, 10)
 def sample_market() -> lives.Market:
     stocks = []
     for symbol in SYMBOLS:
-        raw = Raw(sample_bars(symbol, date(2020, 1, 1), date(2026, 12, 31)), CURRENCY)
-        stocks.append(PastStock(Evenings(symbol, raw, "sample"), CURRENCY, "sample"))
+        raw = RawBars(sample_bars(symbol, date(2020, 1, 1), date(2026, 12, 31)), CURRENCY)
+        stocks.append(PastStock(PointInTimePrices(symbol, raw, "sample"), CURRENCY, "sample"))
     return lives.Market("sample", stocks, ReplaySettings(START, END, SYMBOLS, "sample"))
 
 

@@ -18,7 +18,7 @@ from trained import TRAINED
 from realtime_predictor import main
 from stockml.core.calendars import calendar_for
 from stockml.data.simulated_market import sample_bars
-from stockml.replay.model_schedule import month_starts, stretches
+from stockml.replay.model_schedule import month_starts, periods
 from stockml.replay.walk_forward import ReplaySettings, days_left
 
 SIM = ("--source", "sample", "--quiet")
@@ -227,7 +227,7 @@ def test_models_are_asked_from_the_first_session_of_each_month_on(tmp_path: Path
     sessions = calendar_for("TCS.NS").sessions_between(date(2026, 1, 15), date(2026, 3, 31))
     starts = month_starts(sessions)
     assert starts == [sessions[0], date(2026, 2, 2), date(2026, 3, 2)]
-    before, first, second, third = stretches(sessions[3:], starts, tmp_path)
+    before, first, second, third = periods(sessions[3:], starts, tmp_path)
     assert (before.days, before.folder) == ((), None)
     assert first.days[0] == sessions[3] and first.folder == tmp_path / str(sessions[0])
     assert {day.month for day in second.days} == {2} and {day.month for day in third.days} == {3}

@@ -27,14 +27,16 @@ from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
 from stockml.signals.learner import Priors
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TooShortError, prepare, with_market
-from stockml.trainers.fine_tuning import OwnSettings
-from stockml.trainers.global_model import PoolSettings, divide, learn_together, teachers
+from stockml.trainers.fine_tuning import FineTuningSettings
+from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
 from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import Crew, WorkerDiedError
-from stockml.trainers.shrinkage import believed_drift, weighted_median
+from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
+from stockml.trainers.shrinkage import drift_posterior, weighted_median
 
 # One quick round each: what is tested here does not depend on how long is learned.
-QUICK = TrainingSettings(jobs=2, pool=PoolSettings(rounds=(1e-3,), shards=2), own=OwnSettings(rates=(3e-4,)))
+QUICK = TrainingSettings(
+    jobs=2, pool=GlobalModelSettings(rounds=(1e-3,), shards=2), own=FineTuningSettings(rates=(3e-4,))
+)
 
 
 def tables(*symbols: str, n_days: int = 420) -> dict[str, PriceTable]:
@@ -156,16 +158,18 @@ def test_what_priors_say_is_known_before_validation(trained: dict[str, TrainedSt
 
 
 def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, PriceTable]) -> None:
-    materials = {symbol: prepare(prices, horizon=5, years=2, seed=1) for symbol, prices in stocks.items()}
+    training_sets = {symbol: prepare(prices, horizon=5, years=2, seed=1) for symbol, prices in stocks.items()}
     assert len({calendar_for(symbol).name for symbol in stocks}) == 1
-    day = max(material.dates[-1] for material in materials.values())
+    day = max(training_set.dates[-1] for training_set in training_sets.values())
     there = [
-        materials[symbol].volatilities.loc[day].to_dict() for symbol in materials if materials[symbol].dates[-1] == day
+        training_sets[symbol].volatilities.loc[day].to_dict()
+        for symbol in training_sets
+        if training_sets[symbol].dates[-1] == day
     ]
     assert len(there) > 1
-    for material in with_market(materials).values():
-        if material.dates[-1] == day:
-            found = material.volatilities.loc[day]
+    for training_set in with_market(training_sets).values():
+        if training_set.dates[-1] == day:
+            found = training_set.volatilities.loc[day]
             assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)
 
 
@@ -181,7 +185,7 @@ def test_a_drift_is_what_misses_least_where_errors_are_shares_of_the_price_that_
     rng = np.random.default_rng(3)
     grown = np.exp(rng.standard_t(5, 40_000) * 0.06)
     days = np.repeat(np.arange(4000), 10)
-    found = believed_drift((grown - 1) / 0.07, grown, days, 5).estimate * 0.07
+    found = drift_posterior((grown - 1) / 0.07, grown, days, 5).estimate * 0.07
     guesses = np.linspace(-0.02, 0.02, 401)
     errors = [np.mean(np.abs(grown - 1 - guess) / grown) for guess in guesses]
     assert found == pytest.approx(guesses[int(np.argmin(errors))], abs=3e-4)
@@ -189,11 +193,11 @@ def test_a_drift_is_what_misses_least_where_errors_are_shares_of_the_price_that_
 
 def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTable]) -> None:
     old = made_up_prices(420, seed=7, symbol="OLD.NS", last_day=date(2024, 6, 28))
-    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**stocks, "OLD.NS": old}.items()}
-    (_, together), (days, alone) = divide(materials)
+    training_sets = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**stocks, "OLD.NS": old}.items()}
+    (_, together), (days, alone) = divide(training_sets)
     assert together == sorted(stocks)
     assert alone == ["OLD.NS"]
-    assert days.validation == materials["OLD.NS"].dates[materials["OLD.NS"].split.validation[0]]
+    assert days.validation == training_sets["OLD.NS"].dates[training_sets["OLD.NS"].split.validation[0]]
 
 
 @pytest.mark.parametrize(("n_days", "early"), [(300, 90), (340, 60), (360, 150)])
@@ -204,20 +208,20 @@ def test_whoever_learns_together_is_validated_on_later_days_alone(
     last = date(2026, 6, 30) - timedelta(days=early)
     young = made_up_prices(n_days, seed=9, symbol="YOUNG.NS", last_day=last)
     everyone = tables(*stocks, n_days=800) | {"YOUNG.NS": young}
-    materials = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in everyone.items()}
-    for days, symbols in divide(materials):
-        for material in (materials[symbol] for symbol in symbols):
-            assert days.validation <= material.dates[material.split.validation[0]]
-            assert days.select <= material.dates[material.split.select[0]]
+    training_sets = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in everyone.items()}
+    for days, symbols in divide(training_sets):
+        for training_set in (training_sets[symbol] for symbol in symbols):
+            assert days.validation <= training_set.dates[training_set.split.validation[0]]
+            assert days.select <= training_set.dates[training_set.split.select[0]]
 
 
 def test_on_a_fit_day_a_pattern_says_what_was_known_of_it_then() -> None:
     """Elsewhere a fit day may be judged on: with the answers it is to forecast in it, noise would look like skill."""
     together = []
     for seed in range(6):
-        material = prepare(made_up_prices(250, seed=seed), horizon=5, years=2, seed=1)
-        rows = material.split.fit
-        together.append(np.corrcoef(material.pattern_pct[rows], material.paths_pct[rows, -1])[0, 1])
+        training_set = prepare(made_up_prices(250, seed=seed), horizon=5, years=2, seed=1)
+        rows = training_set.split.fit
+        together.append(np.corrcoef(training_set.pattern_pct[rows], training_set.paths_pct[rows, -1])[0, 1])
     assert np.mean(together) < 0.1  # 0.3 where each mean holds the day's own answer
 
 
@@ -257,10 +261,10 @@ def test_settings_below_one_are_refused(name: str) -> None:
 def test_progress_is_told_stage_by_stage(stocks: dict[str, PriceTable]) -> None:
     told: list[tuple[str, int, int]] = []
     list(train({"AAA.NS": stocks["AAA.NS"]}, QUICK, lambda *step: told.append(step)))
-    lessons = QUICK.pool.lessons
+    task_count = QUICK.pool.task_count
     assert told == [
         ("prepare", 1, 1),
-        *(("learn together", done, lessons) for done in range(lessons + 1)),
+        *(("learn together", done, task_count) for done in range(task_count + 1)),
         ("finish", 1, 1),
     ]
 
@@ -295,9 +299,9 @@ def threads(_: int) -> str:
 
 
 def test_results_and_exceptions_come_back_with_their_numbers() -> None:
-    with Crew(2) as crew:
-        results = dict(crew.map(double, range(6)))
-        again = dict(crew.map(double, [10]))
+    with ProcessRunner(2) as runner:
+        results = dict(runner.map(double, range(6)))
+        again = dict(runner.map(double, [10]))
     assert {n: r for n, r in results.items() if n != 3} == {0: 0, 1: 2, 2: 4, 4: 8, 5: 10}
     assert str(results[3]) == "three"
     assert again == {0: 20}
@@ -305,21 +309,21 @@ def test_results_and_exceptions_come_back_with_their_numbers() -> None:
 
 def test_a_killed_process_costs_only_time(tmp_path) -> None:
     paths = [str(tmp_path / name) for name in "abcdef"]
-    with Crew(2) as crew:
-        assert dict(crew.map(die_once, paths)) == dict(enumerate(paths))
+    with ProcessRunner(2) as runner:
+        assert dict(runner.map(die_once, paths)) == dict(enumerate(paths))
 
 
 def test_a_task_that_always_kills_its_process_is_given_up_and_stops_no_other() -> None:
-    with Crew(2) as crew:
-        results = dict(crew.map(always_die, range(8)))
+    with ProcessRunner(2) as runner:
+        results = dict(runner.map(always_die, range(8)))
     assert isinstance(results.pop(2), WorkerDiedError)
     assert results == {number: number for number in range(8) if number != 2}
 
 
 def test_processes_use_one_thread_and_leave_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    with Crew(1) as crew:
-        assert dict(crew.map(threads, [0])) == {0: "1"}
+    with ProcessRunner(1) as runner:
+        assert dict(runner.map(threads, [0])) == {0: "1"}
     assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
@@ -339,8 +343,8 @@ def test_of_too_many_stocks_some_teach_and_the_others_change_nothing(stocks: dic
 
 
 def teaching(stocks: dict[str, PriceTable], seed: int = 1, most: int = 2) -> list[str]:
-    materials = [prepare(table, horizon=5, years=2, seed=1) for table in stocks.values()]
-    return [material.symbol for material in teachers(materials, most, seed)]
+    training_sets = [prepare(table, horizon=5, years=2, seed=1) for table in stocks.values()]
+    return [training_set.symbol for training_set in training_stocks(training_sets, most, seed)]
 
 
 def test_as_many_stocks_as_may_teach_are_trained_as_if_there_were_no_bound(
@@ -364,7 +368,7 @@ def test_who_teaches_follows_from_names_and_seed_alone() -> None:
 
 def test_the_largest_task_grows_with_the_teachers_and_not_with_the_stocks() -> None:
     def largest(count: int) -> int:
-        materials = [
+        training_sets = [
             prepare(table, horizon=5, years=2, seed=1)
             for table in tables(*(f"{letter}.NS" for letter in "ABCDEFGH"[:count])).values()
         ]
@@ -375,8 +379,8 @@ def test_the_largest_task_grows_with_the_teachers_and_not_with_the_stocks() -> N
                 sizes.append(len(pickle.dumps(task)))
                 yield number, function(task)
 
-        [(days, _)] = divide({material.symbol: material for material in materials})
-        learn_together(days, materials, TWO_TEACH.pool, seed=1, run=run)
+        [(days, _)] = divide({training_set.symbol: training_set for training_set in training_sets})
+        train_global_model(days, training_sets, TWO_TEACH.pool, seed=1, run=run)
         return max(sizes)
 
     assert largest(8) == pytest.approx(largest(2), rel=0.01)

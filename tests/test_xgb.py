@@ -22,7 +22,7 @@ def features(rows: int, seed: int = 0) -> np.ndarray:
     return values
 
 
-def answers(seen: np.ndarray) -> np.ndarray:
+def targets(seen: np.ndarray) -> np.ndarray:
     return (
         np.where(np.nan_to_num(seen[:, 2]) > 0.5, 1.0, -0.5) + np.random.default_rng(1).standard_normal(len(seen)) / 4
     )
@@ -31,7 +31,7 @@ def answers(seen: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module", params=[XGBSettings(), BOLD], ids=["as used", "deep trees"])
 def model(request: pytest.FixtureRequest) -> Any:
     seen = features(800)
-    return xgb.fit_trees(seen, answers(seen), request.param, seed=3)
+    return xgb.fit_trees(seen, targets(seen), request.param, seed=3)
 
 
 def test_it_has_one_hundred_trees_of_depth_six_at_most(model: Any) -> None:
@@ -81,14 +81,14 @@ def test_the_saved_model_opens_with_joblib_and_forecasts_the_same(model: Any) ->
 def test_the_same_seed_gives_the_same_bytes() -> None:
     seen = features(400)
     first, second = (
-        xgb.to_pkl(xgb.scaled(xgb.fit_trees(seen, answers(seen), XGBSettings(), 3), 2.0, 0.1)) for _ in "12"
+        xgb.to_pkl(xgb.scaled(xgb.fit_trees(seen, targets(seen), XGBSettings(), 3), 2.0, 0.1)) for _ in "12"
     )
     assert first == second
 
 
 def test_a_clear_pattern_is_learned() -> None:
     seen = features(2000)
-    forest = Forest.of(xgb.fit_trees(seen, answers(seen), XGBSettings(learning_rate=0.1), seed=0))
+    forest = Forest.of(xgb.fit_trees(seen, targets(seen), XGBSettings(learning_rate=0.1), seed=0))
     later = features(500, seed=4)
     truth = np.where(np.nan_to_num(later[:, 2]) > 0.5, 1.0, -0.5)
     assert np.abs(forest.predict(later) - truth).mean() < 0.2 * np.abs(truth).mean()
@@ -96,4 +96,4 @@ def test_a_clear_pattern_is_learned() -> None:
 
 def test_few_rows_still_grow_a_model() -> None:
     seen = features(40)
-    assert np.isfinite(Forest.of(xgb.fit_trees(seen, answers(seen), XGBSettings(), 0)).predict(seen)).all()
+    assert np.isfinite(Forest.of(xgb.fit_trees(seen, targets(seen), XGBSettings(), 0)).predict(seen)).all()

@@ -15,7 +15,7 @@ from stockml.commands.run import Run
 from stockml.core.failures import Failure
 from stockml.core.progress import progress
 from stockml.replay.batch_analysis import PastStock
-from stockml.replay.walk_forward import Replayed, ReplayError, ReplaySettings, replay
+from stockml.replay.walk_forward import ReplayError, ReplayResult, ReplaySettings, replay
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -60,7 +60,7 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
     """Each stock's bars, for analyses of all evenings from `first` to `last`; what cannot be had is told."""
     from stockml.core.calendars import Clock
     from stockml.data.fetch import fetch_bars, span_of
-    from stockml.data.point_in_time import Evenings
+    from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED
     from stockml.trainers.dataset import sessions_needed
@@ -77,29 +77,29 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
         run.fail(failure)
     with cli.timed(run, "analyze"):
         return [
-            PastStock(Evenings(symbol, raw, run.source.kind), raw.currency, run.source.kind)
+            PastStock(PointInTimePrices(symbol, raw, run.source.kind), raw.currency, run.source.kind)
             for symbol, raw in feed.bars.items()
         ]
 
 
-def note_troubles(run: Run, done: Replayed) -> None:
+def note_troubles(run: Run, done: ReplayResult) -> None:
     """What a live run would have complained of day by day, once."""
-    for (symbol, kind), days in done.troubles.days.items():
+    for (symbol, kind), days in done.failures.days.items():
         run.notice(
-            f"{symbol}: left out on {days} days ({kind}); on the last of them: {done.troubles.texts[symbol, kind]}"
+            f"{symbol}: left out on {days} days ({kind}); on the last of them: {done.failures.texts[symbol, kind]}"
         )
-    each_once = {(failure.symbol, failure.kind): failure for failure in done.cast.failures}  # of all the months
+    each_once = {(failure.symbol, failure.kind): failure for failure in done.schedule.failures}  # of all the months
     for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))
-    missing = [symbol for symbol, error in done.cast.unusable.items() if error.kind == "missing"]
+    missing = [symbol for symbol, error in done.schedule.unusable.items() if error.kind == "missing"]
     if missing and run.symbols:  # of the default ones it is said when they are chosen
         run.notice(f"{', '.join(missing)}: no trained model, so signals alone serve.")
-    for symbol, error in done.cast.unusable.items():
+    for symbol, error in done.schedule.unusable.items():
         if error.kind != "missing":
             run.fail(Failure(symbol, f"model_{error.kind}", f"{error.message}; until then signals alone serve."))
 
 
-def tell_replay(run: Run, done: Replayed) -> int:
+def tell_replay(run: Run, done: ReplayResult) -> int:
     """Print the learning curve as a table or as JSON; returns the exit code."""
     lines = list(run.log.read().verified)
     curve, total = learning_curve(lines), overall(lines)

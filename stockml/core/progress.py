@@ -11,7 +11,7 @@ from typing import Any
 Progress = Callable[[str, int, int], None]  # told a stage, its steps done, and how many there are
 
 
-def untold(stage: str, done: int, of: int) -> None:
+def no_progress(stage: str, done: int, of: int) -> None:
     """Nobody watches."""
 
 
@@ -19,7 +19,7 @@ def untold(stage: str, done: int, of: int) -> None:
 def progress(args: argparse.Namespace) -> Iterator[Progress]:
     """A function to tell a stage's steps to; it draws a bar with the time left where a terminal watches stderr."""
     if not sys.stderr.isatty() or args.quiet or args.json:
-        yield untold
+        yield no_progress
         return
     from rich.console import Console
     from rich.progress import Progress as Bars

@@ -15,7 +15,7 @@ from stockml.core import failures
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
-from stockml.core.progress import Progress, untold
+from stockml.core.progress import Progress, no_progress
 from stockml.core.records import EARLIEST_DATE
 from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_store, from_yahoo
@@ -126,7 +126,7 @@ def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybod
     portions = [spans] if at_once else [{symbol: spans[symbol]} for symbol in wanted]
     tables: dict[str, PriceTable] = {}
     requests: dict[str, int] = {}
-    asking = settings if at_once else replace(settings, tell=untold)
+    asking = settings if at_once else replace(settings, tell=no_progress)
     for number, portion in enumerate(portions, start=1):
         feed = fetch_bars(portion, source, clock=clock, home=home, settings=asking)
         failed |= feed.failures

@@ -25,7 +25,7 @@ LOOKED_BACK = 20  # rows before a step that tell a split from a crash
 MISADJUSTED_ROWS = 2 * checks.PHANTOM_RUN + 1
 
 
-class Evenings:
+class PointInTimePrices:
     """One symbol's bars, all of them; asked for a day it shows none that was not there yet.
 
     Attributes

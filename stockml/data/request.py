@@ -11,7 +11,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockml.core.failures import Failure
-from stockml.core.progress import Progress, untold
+from stockml.core.progress import Progress, no_progress
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,7 +29,7 @@ class FetchSettings:
     first_wait_s: float = 2.0
     longest_wait_s: float = 60.0
     offline: bool = False  # the store alone serves, however old it is
-    tell: Progress = untold
+    tell: Progress = no_progress
 
 
 PATIENT = FetchSettings()

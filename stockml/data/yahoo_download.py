@@ -65,10 +65,10 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
         symbol: store.ask_from(kept, spans[symbol].start, spans[symbol].expected) for symbol, kept in stored.items()
     }
     bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in stored.items() if kept}
-    orders = [Order(symbol, start, spans[symbol], stored[symbol]) for symbol, start in starts.items() if start]
-    if not orders:
+    tasks = [DownloadTask(symbol, start, spans[symbol], stored[symbol]) for symbol, start in starts.items() if start]
+    if not tasks:
         return Feed(bars, failed)
-    found, requests = _serve(orders, clock, home, settings)
+    found, requests = _serve(tasks, clock, home, settings)
     for symbol, answer in found.items():
         if isinstance(answer, RawBars):
             bars[symbol] = answer
@@ -102,7 +102,7 @@ def _remember_dead(dead: dict[str, date], found: Mapping[str, RawBars | Failure]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Order:
+class DownloadTask:
     """One symbol to ask for, the first day to ask for, and what the store holds already."""
 
     symbol: str
@@ -112,22 +112,22 @@ class Order:
 
 
 def _serve(
-    orders: list[Order], clock: Clock, home: Home, settings: FetchSettings
+    tasks: list[DownloadTask], clock: Clock, home: Home, settings: FetchSettings
 ) -> tuple[dict[str, RawBars | Failure], dict[str, int]]:
     """Every order's bars or failure, a few at a time, and the chart requests each took."""
     from stockml.data.yahoo_client import Client, quiet
 
     with quiet():
         client = Client(home, settings.timeout_s)
-        client.know_time_zones([order.symbol for order in orders])
-        desk = _Desk(client, clock, home, settings)
+        client.know_time_zones([task.symbol for task in tasks])
+        downloader = _Downloader(client, clock, home, settings)
         pool = ThreadPoolExecutor(settings.threads)
         try:
-            found = _all_served([pool.submit(desk.serve, order) for order in orders], settings.tell)
+            found = _all_served([pool.submit(downloader.serve, task) for task in tasks], settings.tell)
         finally:
-            desk.closed.set()  # where it was interrupted: nobody goes on waiting to ask again
+            downloader.closed.set()  # where it was interrupted: nobody goes on waiting to ask again
             pool.shutdown(cancel_futures=True)
-    symbols = [order.symbol for order in orders]
+    symbols = [task.symbol for task in tasks]
     return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
 
 
@@ -140,7 +140,7 @@ def _all_served(futures: list[Future[RawBars | Failure]], tell: Progress) -> lis
     return [future.result() for future in futures]
 
 
-class _Desk:
+class _Downloader:
     """Where all threads ask; it knows how welcome they are."""
 
     def __init__(self, client: Client, clock: Clock, home: Home, settings: FetchSettings) -> None:
@@ -150,18 +150,18 @@ class _Desk:
         self._in_a_row: Counter[str] = Counter()
         self._counting = threading.Lock()
 
-    def serve(self, order: Order) -> RawBars | Failure:
+    def serve(self, task: DownloadTask) -> RawBars | Failure:
         try:
-            return self._fetch(order)
+            return self._fetch(task)
         except FetchError as error:
-            return Failure(order.symbol, error.kind, str(error))
+            return Failure(task.symbol, error.kind, str(error))
 
-    def _fetch(self, order: Order) -> RawBars:
-        stored = order.stored
-        if stored is None or order.start <= stored.asked_from:
-            return self._keep(order, self._ask(order.symbol, order.start), order.start)
+    def _fetch(self, task: DownloadTask) -> RawBars:
+        stored = task.stored
+        if stored is None or task.start <= stored.asked_from:
+            return self._keep(task, self._ask(task.symbol, task.start), task.start)
         try:
-            answer = self._ask(order.symbol, order.start)
+            answer = self._ask(task.symbol, task.start)
         except FetchError as error:
             if error.kind != failures.NO_NEW_DATA:
                 raise
@@ -170,18 +170,18 @@ class _Desk:
             )
         merged = store.merge(stored.frame, answer.frame)
         if merged is not None:
-            return self._keep(order, replace(answer, frame=merged), stored.asked_from)
+            return self._keep(task, replace(answer, frame=merged), stored.asked_from)
         text = "the stored prices disagree with Yahoo's by a split, a dividend or a correction: all fetched anew"
-        start = min(order.span.start, stored.asked_from)
-        return self._keep(order, self._ask(order.symbol, start), start, ("refetched", text))
+        start = min(task.span.start, stored.asked_from)
+        return self._keep(task, self._ask(task.symbol, start), start, ("refetched", text))
 
-    def _keep(self, order: Order, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> RawBars:
+    def _keep(self, task: DownloadTask, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> RawBars:
         """Put the complete bars into the store; the answer may hold one of a session still open."""
         import pandas as pd
 
-        complete = pd.Timestamp(Clock(self._clock.now).cutoff(order.symbol))
+        complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
         kept = Stored(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
-        store.write(order.symbol, kept, self._home)
+        store.write(task.symbol, kept, self._home)
         return RawBars(answer.frame, answer.currency, notes)
 
     def _ask(self, symbol: str, start: date) -> Answer:

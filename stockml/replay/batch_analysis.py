@@ -15,13 +15,13 @@ import numpy as np
 import pandas as pd
 
 from stockml.core.failures import FetchError
-from stockml.data.point_in_time import Evenings
+from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.price_table import PriceTable
 from stockml.data.request import DateRange
 from stockml.indicators.features import HISTORY_SESSIONS, indicator_table
 from stockml.indicators.volatility import confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
-from stockml.signals import engine as cycle
+from stockml.signals import engine
 from stockml.signals.engine import Analysis, ModelView
 
 ROWS_NEEDED = HISTORY_SESSIONS + 1  # what an analysis of one day looks at
@@ -36,14 +36,14 @@ class Opinions:
 
     @classmethod
     def of(cls, bundle: ModelBundle, forecasts: Forecasts, rows: Sequence[int]) -> Opinions:
-        return cls(bundle, {row: cycle.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
+        return cls(bundle, {row: engine.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
 
 
 @dataclass(slots=True)
 class PastStock:
     """One stock on every evening; `opinions` are those of the models in use, None where it has none."""
 
-    evenings: Evenings
+    history: PointInTimePrices
     currency: str | None
     kind: str
     opinions: Opinions | None = None
@@ -52,21 +52,21 @@ class PastStock:
     _names: tuple[list[str], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        whole = PriceTable(self.symbol, self.history.bars, self.currency, self.kind)
         indicators, inputs = indicator_table(whole), confidence_table(whole)
         self._indicators, self._inputs = indicators.to_numpy(), inputs.to_numpy()
         self._names = ([str(name) for name in indicators], [str(name) for name in inputs])
 
     @property
     def symbol(self) -> str:
-        return self.evenings.symbol
+        return self.history.symbol
 
     def analyze(self, span: DateRange) -> tuple[PriceTable, Analysis]:
         """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
-        rows = self.evenings.rows(span)
-        table = self.evenings.table(span) if rows is None else self.evenings.cut(rows)
+        rows = self.history.rows(span)
+        table = self.history.table(span) if rows is None else self.history.cut(rows)
         if rows is None or rows.stop - rows.start < ROWS_NEEDED:
-            return table, cycle.analyze(table, self._ask(table))
+            return table, engine.analyze(table, self._ask(table))
         newest = rows.stop - 1
         if rows.stop - rows.start < SESSIONS_NEEDED or self.opinions is None or newest not in self.opinions.views:
             model = self._ask(table)
@@ -77,30 +77,30 @@ class PastStock:
     def _ask(self, table: PriceTable) -> ModelView | None:
         if self.opinions is None or table.data_through < self.opinions.bundle.data_through:
             return None
-        return cycle.model_view(self.opinions.bundle, self.opinions.bundle.forecast(table))
+        return engine.model_view(self.opinions.bundle, self.opinions.bundle.forecast(table))
 
     def _analysis(self, row: int, table: PriceTable, model: ModelView | None) -> Analysis:
         names, input_names = self._names
         day = dict(zip(names, self._indicators[row].tolist(), strict=True))
         inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
         volatilities = {name: value for name, value in inputs if math.isfinite(value)}
-        return cycle.analysis_of(table, day, volatilities, model)
+        return engine.analysis_of(table, day, volatilities, model)
 
     def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
         """A bundle's opinions on all evenings from `first` to `last` on which it may be asked."""
-        days = self.evenings.bars.index
+        days = self.history.bars.index
         since = max(first, bundle.data_through)
         rows = np.flatnonzero((days >= pd.Timestamp(since)) & (days <= pd.Timestamp(last)))
         rows = rows[rows >= SESSIONS_NEEDED - 1]
         if not len(rows):
             return Opinions(bundle, {})
-        whole = PriceTable(self.symbol, self.evenings.bars, self.currency, self.kind)
+        whole = PriceTable(self.symbol, self.history.bars, self.currency, self.kind)
         forecasts = bundle.forecast(whole, [day.date() for day in days[rows]])
         return Opinions.of(bundle, forecasts, [int(row) for row in rows])
 
 
 @dataclass(frozen=True, slots=True)
-class Evening:
+class SessionView:
     """What a run of one evening finds: tables and analyses by symbol, and why others have none."""
 
     tables: Mapping[str, PriceTable]
@@ -108,7 +108,7 @@ class Evening:
     failures: Mapping[str, FetchError]
 
 
-def evening(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) -> Evening:
+def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) -> SessionView:
     """All stocks as analysed on one evening, in their order, with their market's volatility."""
     tables: dict[str, PriceTable] = {}
     analyses: list[Analysis] = []
@@ -120,4 +120,4 @@ def evening(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) ->
             failures[stock.symbol] = error
             continue
         analyses.append(analysis)
-    return Evening(tables, cycle.with_market(analyses), failures)
+    return SessionView(tables, engine.with_market(analyses), failures)

@@ -20,7 +20,7 @@ from stockml.indicators.features import feature_table, indicator_table
 from stockml.indicators.patterns import PatternConfig, normalised_windows
 from stockml.indicators.volatility import confidence_inputs, confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, ModelBundle
-from stockml.signals import engine as cycle
+from stockml.signals import engine
 from stockml.signals import rules as signals
 
 DAYS_A_STOCK = 8
@@ -97,7 +97,7 @@ def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
         rows, whole, cut = random_days(table, seed), [], []
         indicators = indicator_table(table)
         for row in rows:
-            analysis = cycle.analyze(_until(table, row), None)
+            analysis = engine.analyze(_until(table, row), None)
             cut.append(np.array([*analysis.indicators.values(), *analysis.volatilities.values()]))
             volatilities = confidence_inputs(table, table.frame.index[row].date())
             whole.append(np.array([*indicators.iloc[row], *volatilities.values()]))

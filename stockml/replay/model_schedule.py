@@ -26,9 +26,9 @@ from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.storage.files import replace_folder
 from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import Crew
+from stockml.trainers.process_pool import ProcessRunner
 
-WORTH_A_CREW = 2000  # forecasts; starting processes takes as long as making so many
+WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as making so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Unusable:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class Period:
     """Days on which the same models are asked; with a `folder`, those trained into it as of `since`."""
 
     days: tuple[date, ...]
@@ -49,7 +49,7 @@ class Stretch:
 
 
 @dataclass(slots=True)
-class Cast:
+class ModelSchedule:
     """Which models are asked from when on: the newest first; and what could not be used."""
 
     homes: list[Home]
@@ -73,9 +73,9 @@ class Cast:
         """Let each stock know what its models say on all of these days."""
         asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
         results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
-        if self.jobs > 1 and len(stocks) * len(days) >= WORTH_A_CREW:
-            with Crew(self.jobs, preload=("stockml.replay.batch_analysis",)) as crew:
-                self._take(stocks, crew.map(asked, stocks), tell)
+        if self.jobs > 1 and len(stocks) * len(days) >= WORTH_PROCESSES:
+            with ProcessRunner(self.jobs, preload=("stockml.replay.batch_analysis",)) as runner:
+                self._take(stocks, runner.map(asked, stocks), tell)
         else:
             self._take(stocks, results, tell)
 
@@ -100,7 +100,7 @@ def train_into(
     failures: list[TrainingFailure] = []
     for stock in stocks:
         try:
-            tables[stock.symbol] = stock.evenings.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
+            tables[stock.symbol] = stock.history.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
         except FetchError as error:
             failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
     for trained in train(tables, settings, tell):
@@ -112,11 +112,11 @@ def train_into(
     return failures
 
 
-def stretches(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Stretch]:
+def periods(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Period]:
     """The days in runs, a new one from each of `starts` on; its models belong into a folder named by that day."""
     bounds = [date.min, *starts, date.max]
     return [
-        Stretch(
+        Period(
             days=tuple(day for day in days if begin <= day < end),
             since=begin,
             folder=None if begin == date.min else folder / begin.isoformat(),

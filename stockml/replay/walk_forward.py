@@ -23,9 +23,9 @@ from stockml.core.progress import Progress
 from stockml.core.records import Outcome, Prediction
 from stockml.data.fetch import YAHOO, span_of
 from stockml.prediction_log.log import PredictionLog
-from stockml.replay.batch_analysis import Evening, PastStock, evening
-from stockml.replay.model_schedule import Cast, month_starts, stretches
-from stockml.signals import engine as cycle
+from stockml.replay.batch_analysis import PastStock, SessionView, session_view
+from stockml.replay.model_schedule import ModelSchedule, month_starts, periods
+from stockml.signals import engine
 from stockml.signals.learner import Learner
 from stockml.storage.files import storage, write_whole
 from stockml.trainers.pipeline import TrainingSettings
@@ -113,7 +113,7 @@ def _short(value: object) -> str:
 # ---- where predictions are written down ------------------------------------------------------------------------------
 
 
-class Book(Protocol):
+class ReplayLog(Protocol):
     """What a walk through the days needs of a log: the disk's, or one in memory."""
 
     @property
@@ -127,7 +127,7 @@ class Book(Protocol):
     def append(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]: ...
 
 
-class LogBook:
+class DiskReplayLog:
     """The log on disk, held under its lock, and what was learned from it, kept in memory until `close`."""
 
     def __init__(self, log: PredictionLog, feedback: Feedback[Learner]) -> None:
@@ -167,7 +167,7 @@ class LogBook:
 
 
 @dataclass(slots=True)
-class Troubles:
+class DailyFailures:
     """What a live run would have complained of, counted over the days."""
 
     days: dict[tuple[str, str], int] = field(default_factory=dict)  # by symbol and kind
@@ -180,13 +180,13 @@ class Troubles:
 
 
 @dataclass(frozen=True, slots=True)
-class Replayed:
+class ReplayResult:
     """What came of a replay: the days lived through, the predictions logged, and what went wrong on the way."""
 
     days: int
     logged: int
-    troubles: Troubles
-    cast: Cast
+    failures: DailyFailures
+    schedule: ModelSchedule
 
 
 def replay(  # noqa: PLR0913 - most of it is what a live run has as well
@@ -199,7 +199,7 @@ def replay(  # noqa: PLR0913 - most of it is what a live run has as well
     lock_timeout: float,
     jobs: int,
     tell: Progress,
-) -> Replayed:
+) -> ReplayResult:
     """Live through every session that the home's log has not seen yet.
 
     Raises
@@ -213,22 +213,26 @@ def replay(  # noqa: PLR0913 - most of it is what a live run has as well
         for problem in view.problems:
             LOG.warning("%s", problem)
         days = days_left(settings, max(latest.values(), default=""))
-        book, cast, troubles = LogBook(log, Feedback(home.feedback, Learner)), Cast([home], jobs), Troubles()
+        replay_log, schedule, failures = (
+            DiskReplayLog(log, Feedback(home.feedback, Learner)),
+            ModelSchedule([home], jobs),
+            DailyFailures(),
+        )
         logged, done = 0, 0
-        for stretch in stretches(days, _training_days(settings), folder(home)):
-            if stretch.folder is not None and (stretch.days or stretch.folder.exists()):
+        for period in periods(days, _training_days(settings), folder(home)):
+            if period.folder is not None and (period.days or period.folder.exists()):
                 training = TrainingSettings(horizon=settings.horizon, jobs=jobs)
-                cast.train(stretch.folder, stocks, Clock(now, stretch.since), training, tell)
-            if stretch.days:
-                cast.give_opinions(stocks, stretch.days, tell)
-            for day in stretch.days:
+                schedule.train(period.folder, stocks, Clock(now, period.since), training, tell)
+            if period.days:
+                schedule.give_opinions(stocks, period.days, tell)
+            for day in period.days:
                 clock = Clock(now, day)
-                seen, gone = look(clock, stocks, book, settings, troubles)
-                logged += len(live_through(clock, seen, book, settings, gone))
+                seen, gone = look(clock, stocks, replay_log, settings, failures)
+                logged += len(live_through(clock, seen, replay_log, settings, gone))
                 done += 1
                 tell("replay", done, len(days))
-        book.close()
-    return Replayed(len(days), logged, troubles, cast)
+        replay_log.close()
+    return ReplayResult(len(days), logged, failures, schedule)
 
 
 def days_left(settings: ReplaySettings, latest: str) -> list[date]:
@@ -245,27 +249,31 @@ def _training_days(settings: ReplaySettings) -> list[date]:
 
 
 def look(
-    clock: Clock, stocks: Iterable[PastStock], book: Book, settings: ReplaySettings, troubles: Troubles
-) -> tuple[Evening, set[str]]:
+    clock: Clock,
+    stocks: Iterable[PastStock],
+    replay_log: ReplayLog,
+    settings: ReplaySettings,
+    failures: DailyFailures,
+) -> tuple[SessionView, set[str]]:
     """ANALYZE: what there is to see on an evening, and of which symbols the source says that it has no prices."""
     assert clock.as_of is not None
-    back = cycle.sessions_back(clock.as_of, due_on(clock, book, settings))
-    seen = evening(stocks, lambda symbol: span_of(symbol, back, clock))
+    back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
+    seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock))
     for symbol, error in seen.failures.items():
-        troubles.note(symbol, error)
+        failures.note(symbol, error)
     gone = {symbol for symbol, error in seen.failures.items() if error.kind == UNKNOWN_SYMBOL}
     return seen, gone if settings.source == YAHOO else set()
 
 
 def live_through(
-    clock: Clock, seen: Evening, book: Book, settings: ReplaySettings, gone: Collection[str] = ()
+    clock: Clock, seen: SessionView, replay_log: ReplayLog, settings: ReplaySettings, gone: Collection[str] = ()
 ) -> Sequence[Prediction]:
     """LEARN, PLAN, PREDICT and ACT on an evening, as a live run does; returns the predictions that were new."""
-    book.settle(settle(due_on(clock, book, settings), seen.tables, clock, gone)[0])
-    plans = [cycle.plan(analysis, book.learner, settings.horizon) for analysis in seen.analyses]
-    return book.append([cycle.predict(hypothesis, book.learner, clock) for hypothesis in plans])
+    replay_log.settle(settle(due_on(clock, replay_log, settings), seen.tables, clock, gone)[0])
+    plans = [engine.plan(analysis, replay_log.learner, settings.horizon) for analysis in seen.analyses]
+    return replay_log.append([engine.predict(hypothesis, replay_log.learner, clock) for hypothesis in plans])
 
 
-def due_on(clock: Clock, book: Book, settings: ReplaySettings) -> list[Prediction]:
+def due_on(clock: Clock, replay_log: ReplayLog, settings: ReplaySettings) -> list[Prediction]:
     """The pending predictions whose session is complete."""
-    return [line for line in book.pending.values() if line.source == settings.source and is_due(line, clock)]
+    return [line for line in replay_log.pending.values() if line.source == settings.source and is_due(line, clock)]

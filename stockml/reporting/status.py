@@ -231,8 +231,8 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
         return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
     told = [failure.message for failure in run.failures[:SYMBOLS_NAMED]]
     more = len(run.failures) - len(told)
-    untold = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
-    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *untold]
+    no_progress = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
+    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *no_progress]
 
 
 def _named(symbols: Iterable[str]) -> str:

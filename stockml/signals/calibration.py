@@ -42,14 +42,14 @@ class Confidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Habit:
+class StockPrior:
     """What training saw of a stock: the log odds that its outcomes add to what volatility says, and their number."""
 
     shift: float = 0.0
     outcomes: float = 0.0
 
 
-NO_HABIT = Habit()
+NO_STOCK_PRIOR = StockPrior()
 
 
 @dataclass(slots=True)
@@ -89,7 +89,7 @@ class Calibration:
         stock.learn(odds, accurate, reach, rate=own, width_rate=own)
 
     def confidence(
-        self, symbol: str, inputs: Mapping[str, float], change_pct: float, habit: Habit = NO_HABIT
+        self, symbol: str, inputs: Mapping[str, float], change_pct: float, habit: StockPrior = NO_STOCK_PRIOR
     ) -> Confidence:
         """The confidence in a predicted change of a stock."""
         scale = scale_pct(inputs, self.horizon)
@@ -116,7 +116,7 @@ class Calibration:
         return cls(horizon, _Track(*state["pool"]), stocks)
 
 
-def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> Habit:
+def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> StockPrior:
     """What a stock's past days teach before any prediction of it was made.
 
     Parameters
@@ -131,7 +131,7 @@ def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float],
         odds = _log_odds(_chance(scale_pct(day, horizon), 0.0))
         accurate = abs(actual) / (1 + actual / 100) < ACCURATE_BELOW_PCT
         track.learn(odds, accurate, 0.0, rate=_own_rate(track.count), width_rate=0.0)
-    return Habit(track.shift, float(track.count))
+    return StockPrior(track.shift, float(track.count))
 
 
 def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:

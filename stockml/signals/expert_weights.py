@@ -52,7 +52,7 @@ REMEMBERED = 20  # sessions at least, of what experts believed
 
 
 @dataclass(slots=True)
-class Session:
+class DayOutcomes:
     """What the outcomes of one session add up to; every prediction in it was made on the same evening."""
 
     made_on: str
@@ -90,7 +90,7 @@ class Session:
         return _plain(self)
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Session:
+    def from_state(cls, state: Mapping[str, Any]) -> DayOutcomes:
         """The session that `to_state` wrote down."""
         return cls(**_arrays(state))
 
@@ -105,7 +105,7 @@ class Session:
 
 
 @dataclass(slots=True)
-class Council:
+class ExpertEnsemble:
     """All experts at one horizon, after the sessions so far; signals have numbers, the drift's is 0."""
 
     horizon: int
@@ -123,7 +123,7 @@ class Council:
         return _plain(self) | {"history": [[day, trusts.tolist()] for day, trusts in self.history]}
 
     @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Council:
+    def from_state(cls, state: Mapping[str, Any]) -> ExpertEnsemble:
         """The council that `to_state` wrote down."""
         history = [(day, np.array(trusts)) for day, trusts in state["history"]]
         return cls(**_arrays({**state, "history": ()}) | {"history": history})
@@ -143,7 +143,7 @@ class Council:
         self.pulls = _padded(self.pulls, size)
         self.history = [(day, _begun(trusts, starts)) for day, trusts in self.history]
 
-    def open(self, made_on: str, known_on: str) -> Session:
+    def open(self, made_on: str, known_on: str) -> DayOutcomes:
         """A session to be filled with outcomes of predictions made on one evening.
 
         Experts are judged by what they believed on that evening, when none of these outcomes, nor any that overlaps
@@ -151,12 +151,12 @@ class Council:
         """
         known = [number for number, (day, _) in enumerate(self.history) if day <= made_on]
         number = known[-1] if known else 0
-        session = Session(made_on, known_on, bool(known), self.history[number][1])
+        session = DayOutcomes(made_on, known_on, bool(known), self.history[number][1])
         session.widen(self.starts)
         del self.history[: min(number, max(0, len(self.history) - REMEMBERED))]
         return session
 
-    def close(self, session: Session) -> None:
+    def close(self, session: DayOutcomes) -> None:
         """Learn from a whole session."""
         information = CURVATURE / ((1 - TOGETHER) * VARIANCE * self.horizon)  # outcomes overlap: so many are one
         stocks = session.count / (1 + (session.count - 1) * TOGETHER)  # as if each moved alone
@@ -177,9 +177,9 @@ class Council:
         self.pulls += information * (session.pulls - common * np.outer(session.pull_once, session.once))
         blank = _begun(np.zeros((len(EXPERTS), 0)), self.starts)
         known_on = max(session.known_on, self.history[-1][0])  # one that came in late stands on all that was learned
-        self.history.append((known_on, self.verdict().trusts(blank)))
+        self.history.append((known_on, self.weights_now().trusts(blank)))
 
-    def verdict(self) -> Verdict:
+    def weights_now(self) -> EnsembleWeights:
         """What the experts believe now, wherever they begin."""
         usual = self.usual / max(self.sessions, 1)
         learned, kept = np.empty_like(self.pulls), np.empty((len(EXPERTS), *self.products.shape[1:]))
@@ -190,11 +190,11 @@ class Council:
             system = self.products[int(number == SHORT)] + prior
             solved = np.linalg.solve(system, np.column_stack([self.pulls[number], prior]))
             learned[number], kept[number] = solved[:, 0], solved[:, 1:]
-        return Verdict(self.beliefs, learned, kept)
+        return EnsembleWeights(self.beliefs, learned, kept)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class EnsembleWeights:
     """What experts believe: trusts are `learned` plus as much of where they began as is `kept`."""
 
     beliefs: Array  # (experts + 1,), "no change" first
@@ -206,7 +206,7 @@ class Verdict:
         return self.learned + np.einsum("eij,ej->ei", self.kept, begins)
 
     @property
-    def doubt(self) -> float:
+    def naive_weight(self) -> float:
         """The belief in "no change"."""
         return float(self.beliefs[0])
 
@@ -231,7 +231,7 @@ def _begun(trusts: Array, starts: Array) -> Array:
     return wider
 
 
-def _plain(record: Session | Council) -> dict[str, Any]:
+def _plain(record: DayOutcomes | ExpertEnsemble) -> dict[str, Any]:
     values = {part.name: getattr(record, part.name) for part in fields(record)}
     return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.signals.calibration import NO_HABIT, Calibration, Confidence, Habit, scale_pct
+from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, Confidence, StockPrior, scale_pct
 from stockml.signals.expert_weights import (
     CURVATURE,
     DRIFT,
@@ -22,9 +22,9 @@ from stockml.signals.expert_weights import (
     SCEPTIC,
     START,
     VARIANCE,
-    Council,
-    Session,
-    Verdict,
+    DayOutcomes,
+    EnsembleWeights,
+    ExpertEnsemble,
 )
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
@@ -49,7 +49,7 @@ class Priors:
 
     trusts: Mapping[str, float] = field(default_factory=dict)
     magnitude: float | None = None
-    habit: Habit = NO_HABIT
+    habit: StockPrior = NO_STOCK_PRIOR
 
     def to_dict(self) -> dict[str, Any]:
         return {"trusts": dict(self.trusts), "magnitude": self.magnitude, "habit": asdict(self.habit)}
@@ -62,7 +62,7 @@ class Priors:
             return cls(
                 {str(name): _finite(name, value) for name, value in trusts.items()},
                 None if magnitude is None else _finite("magnitude", magnitude),
-                Habit(**{name: _finite(name, value) for name, value in habit.items()}),
+                StockPrior(**{name: _finite(name, value) for name, value in habit.items()}),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
@@ -135,23 +135,23 @@ class _Stock:
 class _Horizon:
     """All that is known at one horizon; families of signals are numbered in the order in which they were met."""
 
-    council: Council
+    ensemble: ExpertEnsemble
     calibration: Calibration
     families: dict[str, int] = field(default_factory=lambda: {DRIFT_SIGNAL: DRIFT})
-    session: Session | None = None
+    session: DayOutcomes | None = None
     accuracy: _Accuracy = field(default_factory=_Accuracy)
     stocks: dict[str, _Stock] = field(default_factory=dict)
-    verdict: Verdict | None = None  # of the council as if the open session were over; derived, never stored
+    weights_now: EnsembleWeights | None = None  # of the council as if the open session were over; derived, never stored
 
     @classmethod
     def fresh(cls, horizon: int) -> _Horizon:
-        return cls(Council(horizon), Calibration(horizon))
+        return cls(ExpertEnsemble(horizon), Calibration(horizon))
 
     def learn(self, prediction: Prediction) -> None:
         outcome, evidence = prediction.outcome, prediction.evidence
         actual_pct = prediction.actual_change_pct
         assert outcome is not None and outcome.was_accurate is not None
-        self.verdict = None
+        self.weights_now = None
         self.calibration.learn(
             prediction.symbol,
             evidence.confidence_inputs,
@@ -162,22 +162,22 @@ class _Horizon:
         self.accuracy.add(outcome.was_accurate)
         stock = self.stocks.setdefault(prediction.symbol, _Stock())
         stock.accuracy.add(outcome.was_accurate)
-        horizon = self.council.horizon
+        horizon = self.ensemble.horizon
         scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
         heard = {name: _believable(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
         session = self._session(prediction, heard)
         aim_pct = actual_pct - BELOW_MEDIAN * scale**2 / 100
         actual = min(max(aim_pct / scale, -FARTHEST), FARTHEST)
         errors = session.add(self._by_family(heard), scale, actual)
-        error = float(self.council.beliefs @ errors)
+        error = float(self.ensemble.beliefs @ errors)
         stock.learn({name: opinion / scale for name, opinion in heard.items()}, error, horizon)
 
     def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
-        horizon = self.council.horizon
-        verdict = self._verdict()
+        horizon = self.ensemble.horizon
+        weights_now = self._weights_now()
         size = max(priors.magnitude_at(horizon), SMALLEST_MAGNITUDE)
         stock = self.stocks.get(symbol, _Stock())
-        trusts = self._trusts(verdict, opinions, priors, size)
+        trusts = self._trusts(weights_now, opinions, priors, size)
         weights = {
             name: round(
                 (trusts[name] / size + stock.trust(name)) * _believable(opinion, horizon) / STRONG_SIGNAL_PCT, 4
@@ -185,10 +185,12 @@ class _Horizon:
             for name, opinion in opinions.items()
         }
         accuracy = stock.accuracy.pooled(self.accuracy.share)
-        magnitude = priors.magnitude_at(horizon) * (1 - verdict.doubt) * min(1.0, accuracy / HALF)
+        magnitude = priors.magnitude_at(horizon) * (1 - weights_now.naive_weight) * min(1.0, accuracy / HALF)
         return Weighing({name: weight for name, weight in weights.items() if weight}, round(magnitude, 4))
 
-    def _trusts(self, verdict: Verdict, opinions: Mapping[str, float], priors: Priors, size: float) -> dict[str, float]:
+    def _trusts(
+        self, weights_now: EnsembleWeights, opinions: Mapping[str, float], priors: Priors, size: float
+    ) -> dict[str, float]:
         """All stocks' trust in each opinion heard: the experts', each as far as the evidence speaks for it."""
 
         def begins(name: str) -> list[float]:
@@ -197,25 +199,25 @@ class _Horizon:
 
         heard = {_family(name): name for name in opinions}
         met = np.array([begins(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
-        shares = verdict.shares(is_trained=bool(priors.trusts))
-        learned = shares @ verdict.trusts(met)
+        shares = weights_now.shares(is_trained=bool(priors.trusts))
+        learned = shares @ weights_now.trusts(met)
         unmet = {family: float(shares @ begins(name)) for family, name in heard.items()}
         known = {family: float(learned[number]) for family, number in self.families.items()}
         return {name: (unmet | known)[_family(name)] for name in opinions}
 
-    def _session(self, prediction: Prediction, heard: Mapping[str, float]) -> Session:
+    def _session(self, prediction: Prediction, heard: Mapping[str, float]) -> DayOutcomes:
         """The open session that the line belongs to, with room for its signals."""
         if self.session is not None and self.session.made_on != prediction.data_through:
-            self.council.close(self.session)
+            self.ensemble.close(self.session)
             self.session = None
         if self.session is None:
-            self.session = self.council.open(prediction.data_through, prediction.target_date)
+            self.session = self.ensemble.open(prediction.data_through, prediction.target_date)
         self.session.known_on = max(self.session.known_on, prediction.target_date)
         new = {_family(name) for name in heard} - set(self.families)
         if new:
             self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
-            starts = np.array([NO_PRIORS.trust(name) * _stretch(self.council.horizon) for name in self.families])
-            self.council.widen(starts)
+            starts = np.array([NO_PRIORS.trust(name) * _stretch(self.ensemble.horizon) for name in self.families])
+            self.ensemble.widen(starts)
             self.session.widen(starts)
         return self.session
 
@@ -225,19 +227,19 @@ class _Horizon:
             opinions[self.families[_family(name)]] += opinion
         return opinions
 
-    def _verdict(self) -> Verdict:
-        if self.verdict is None:
-            council = self.council
+    def _weights_now(self) -> EnsembleWeights:
+        if self.weights_now is None:
+            ensemble = self.ensemble
             if self.session is not None:
-                council = copy.deepcopy(council)
-                council.close(self.session)
-            self.verdict = council.verdict()
-        return self.verdict
+                ensemble = copy.deepcopy(ensemble)
+                ensemble.close(self.session)
+            self.weights_now = ensemble.weights_now()
+        return self.weights_now
 
     def to_state(self) -> dict[str, Any]:
         return {
             "families": list(self.families),
-            "council": self.council.to_state(),
+            "council": self.ensemble.to_state(),
             "session": None if self.session is None else self.session.to_state(),
             "accuracy": asdict(self.accuracy),
             "stocks": {symbol: asdict(stock) for symbol, stock in self.stocks.items()},
@@ -247,10 +249,10 @@ class _Horizon:
     @classmethod
     def from_state(cls, horizon: int, state: Mapping[str, Any]) -> _Horizon:
         return cls(
-            council=Council.from_state(state["council"]),
+            ensemble=ExpertEnsemble.from_state(state["council"]),
             calibration=Calibration.from_state(horizon, state["calibration"]),
             families={name: number for number, name in enumerate(state["families"])},
-            session=None if state["session"] is None else Session.from_state(state["session"]),
+            session=None if state["session"] is None else DayOutcomes.from_state(state["session"]),
             accuracy=_Accuracy(**state["accuracy"]),
             stocks={
                 symbol: _Stock(_Accuracy(**stock["accuracy"]), stock["own"])

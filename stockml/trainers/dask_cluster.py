@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from stockml import __version__
-from stockml.trainers.process_pool import CrewLostError, WorkerDiedError
+from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -76,7 +76,7 @@ def _code_digest() -> str:
 
 
 @dataclass(slots=True)
-class _Flight:
+class _RunningTask:
     """A task that is out."""
 
     number: int
@@ -85,7 +85,7 @@ class _Flight:
     workers: frozenset[str]  # addresses that may do it
 
 
-class ClusterCrew:
+class DaskRunner:
     """The workers of one cluster that are like this machine; use as a context manager.
 
     Parameters
@@ -133,7 +133,7 @@ class ClusterCrew:
             try:
                 self._client = _connect(distributed, self.address, stack)
                 self._admit_first()
-            except CrewLostError as error:
+            except WorkersLostError as error:
                 raise ClusterError(f"{error} Start it, or name one that runs.") from None
             self._stack = stack.pop_all()
         for reason in self._refused.values():
@@ -170,7 +170,7 @@ class ClusterCrew:
         self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], left: int
     ) -> Iterator[tuple[int, Any, Any]]:
         done: queue.SimpleQueue[Future] = queue.SimpleQueue()
-        running: dict[Any, _Flight] = {}  # by Dask's key
+        running: dict[Any, _RunningTask] = {}  # by Dask's key
         content = pickle.dumps(function)
         shared = self._share(content)
         more = True
@@ -216,14 +216,14 @@ class ClusterCrew:
         number: int,
         task: Any,
         shared: Future | bytes,
-        running: dict[Any, _Flight],
+        running: dict[Any, _RunningTask],
         done: queue.SimpleQueue[Future],
     ) -> None:
         with _plainly(self.address):
             future = self._client.submit(
                 work, shared, pickle.dumps(task), pure=False, workers=sorted(self._admitted), allow_other_workers=False
             )
-        running[future.key] = _Flight(number, task, future, self._admitted)
+        running[future.key] = _RunningTask(number, task, future, self._admitted)
         future.add_done_callback(done.put)
 
     def _outcome(self, future: Future) -> Any:
@@ -260,7 +260,7 @@ class ClusterCrew:
         for worker in sorted(set(self._refused) - known):
             self._on_notice(self._refused[worker])
         if time.monotonic() - self._seen > self._patience_seconds:
-            raise CrewLostError(
+            raise WorkersLostError(
                 f"The cluster at {self.address} has had no worker for {self._patience_seconds:.0f} seconds."
             )
 
@@ -343,6 +343,6 @@ def _plainly(address: str) -> Iterator[None]:
     try:
         yield
     except (OSError, CancelledError, RuntimeError) as error:  # Dask's own errors of connections are among these
-        if isinstance(error, CrewLostError):
+        if isinstance(error, WorkersLostError):
             raise
-        raise CrewLostError(f"The scheduler at {address} does not answer ({type(error).__name__}).") from None
+        raise WorkersLostError(f"The scheduler at {address} does not answer ({type(error).__name__}).") from None

@@ -25,7 +25,7 @@ from stockml.trainers.lstm_trainer import Samples
 
 SESSIONS_A_YEAR = 252
 LEAST_DAYS, LEAST_HORIZONS = 75, 5  # days to learn from: some 50 to fit on, 15 each to select and validate, and gaps
-FARTHEST_ANSWER = 4.0  # standard deviations; a crash is no lesson for every day after
+FARTHEST_TARGET = 4.0  # standard deviations; a crash is no lesson for every day after
 LEAST_SPREAD_PCT = 0.05  # a day; below it a price does not really move
 
 
@@ -34,7 +34,7 @@ class TooShortError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class TrainingSet:
     """What is learned from one stock; rows are the table's newest days, oldest first."""
 
     symbol: str
@@ -61,16 +61,16 @@ class Material:
         """Standard deviations of the changes 1..horizon sessions ahead, as if days were independent, (horizon,)."""
         return self.spread_pct * np.sqrt(np.arange(1, self.horizon + 1))
 
-    def answers(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
         """The changes 1..horizon sessions ahead in standard deviations, (n_rows, horizon)."""
         return np.asarray(self.paths_pct[rows] / self.spreads_pct)
 
     def samples(self, rows: NDArray[np.int64], centre: NDArray[np.float64]) -> Samples:
         """What the LSTM learns from these days: answers about their centre, far ones held."""
-        targets = np.clip(self.answers(rows) - centre, -FARTHEST_ANSWER, FARTHEST_ANSWER)
+        targets = np.clip(self.targets(rows) - centre, -FARTHEST_TARGET, FARTHEST_TARGET)
         return Samples(self.inputs, rows, targets.astype(np.float32))
 
-    def answered_before(self, rows: NDArray[np.int64], day: np.datetime64) -> NDArray[np.int64]:
+    def known_before(self, rows: NDArray[np.int64], day: np.datetime64) -> NDArray[np.int64]:
         """Those of the rows whose answer was known before that day."""
         return rows[self.dates[rows + self.horizon] < day]
 
@@ -80,7 +80,7 @@ def sessions_needed(years: int) -> int:
     return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 
 
-def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Material:
+def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> TrainingSet:
     """Features, windows, answers and patterns of the newest years, split by time.
 
     Raises
@@ -102,7 +102,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Mater
     outcome = reading.outcome_pct.copy()
     outcome[split.fit] = patterns.outcomes_as_known(reading.number[split.fit], change[split.fit, -1], horizon=horizon)
     return _trimmed(
-        Material(
+        TrainingSet(
             symbol=prices.symbol,
             source=prices.source,
             findings=[finding.summary() for finding in prices.findings],
@@ -121,15 +121,15 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Mater
     )
 
 
-def with_market(materials: Mapping[str, Material]) -> dict[str, Material]:
+def with_market(training_sets: Mapping[str, TrainingSet]) -> dict[str, TrainingSet]:
     """The same with each day's average volatility of their market's stocks beside their own, by calendar."""
-    markets: dict[str, list[Material]] = {}
-    for symbol, material in materials.items():
-        markets.setdefault(calendar_for(symbol).name, []).append(material)
+    markets: dict[str, list[TrainingSet]] = {}
+    for symbol, training_set in training_sets.items():
+        markets.setdefault(calendar_for(symbol).name, []).append(training_set)
     averages = {name: market_table([member.volatilities for member in members]) for name, members in markets.items()}
     return {
-        symbol: replace(material, volatilities=material.volatilities.join(averages[calendar_for(symbol).name]))
-        for symbol, material in materials.items()
+        symbol: replace(training_set, volatilities=training_set.volatilities.join(averages[calendar_for(symbol).name]))
+        for symbol, training_set in training_sets.items()
     }
 
 
@@ -149,9 +149,9 @@ def _refuse_short(prices: PriceTable, days: int, horizon: int) -> None:
         )
 
 
-def _trimmed(material: Material) -> Material:
+def _trimmed(training_set: TrainingSet) -> TrainingSet:
     """Without the days before the first window: they need not travel between processes."""
-    start = int(material.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
-    split = Split(*(getattr(material.split, part) - start for part in ("fit", "select", "validation")))
+    start = int(training_set.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
+    split = Split(*(getattr(training_set.split, part) - start for part in ("fit", "select", "validation")))
     columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "volatilities")
-    return replace(material, split=split, **{name: getattr(material, name)[start:] for name in columns})
+    return replace(training_set, split=split, **{name: getattr(training_set, name)[start:] for name in columns})

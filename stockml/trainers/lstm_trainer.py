@@ -21,7 +21,7 @@ _IFO = 3 * UNITS  # inside, the sigmoid gates stand together: input, forget, out
 
 
 @dataclass(frozen=True, slots=True)
-class LearningSettings:
+class OptimizerSettings:
     """One way of learning: Adam on Huber's loss."""
 
     batch: int = 64
@@ -78,10 +78,10 @@ def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
 
-class Learner:
+class LSTMTrainer:
     """A network that is learning, with Adam's memory and all buffers; `start` begins anew with another network."""
 
-    def __init__(self, inputs: int, horizon: int, settings: LearningSettings) -> None:
+    def __init__(self, inputs: int, horizon: int, settings: OptimizerSettings) -> None:
         self.settings = settings
         self._shapes = weight_shapes(inputs, horizon)
         size = sum(math.prod(shape) for shape in self._shapes)

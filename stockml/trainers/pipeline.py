@@ -16,13 +16,13 @@ from itertools import count
 from typing import Any
 
 from stockml.core.paths import Home
-from stockml.core.progress import Progress, untold
+from stockml.core.progress import Progress, no_progress
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle import save_bundle
-from stockml.trainers.dataset import Material, TooShortError, prepare, with_market
-from stockml.trainers.fine_tuning import OwnSettings, TrainedStock, finish, summary
-from stockml.trainers.global_model import Map, PoolDays, PoolSettings, divide, learn_together, stock_seed
-from stockml.trainers.process_pool import Crew, CrewLostError, Hands
+from stockml.trainers.dataset import TooShortError, TrainingSet, prepare, with_market
+from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock, fine_tune, summary
+from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
+from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkersLostError
 
 __all__ = ["TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
 
@@ -38,8 +38,8 @@ class TrainingSettings:
     years: int = 2  # of days to learn from
     seed: int = 1
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    pool: PoolSettings = field(default_factory=PoolSettings)
-    own: OwnSettings = field(default_factory=OwnSettings)
+    pool: GlobalModelSettings = field(default_factory=GlobalModelSettings)
+    own: FineTuningSettings = field(default_factory=FineTuningSettings)
 
     def __post_init__(self) -> None:
         for name in ("horizon", "years", "jobs"):
@@ -65,8 +65,8 @@ class TrainingFailure:
 def train(
     tables: Mapping[str, PriceTable],
     settings: TrainingSettings,
-    on_progress: Progress = untold,
-    hands: Hands | None = None,
+    on_progress: Progress = no_progress,
+    hands: TaskRunner | None = None,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock; each comes back as it is done, a failing one as a failure.
 
@@ -83,12 +83,12 @@ def train(
     CrewLostError
         Where they are gone; what has come back until then is whole.
     """
-    with nullcontext(hands) if hands else Crew(settings.jobs, preload=PRELOAD) as crew:
-        materials, seconds, failures = _prepare_all(tables, settings, crew, on_progress)
+    with nullcontext(hands) if hands else ProcessRunner(settings.jobs, preload=PRELOAD) as runner:
+        training_sets, seconds, failures = _prepare_all(tables, settings, runner, on_progress)
         yield from failures
-        for days, symbols in divide(materials):
-            members = [materials.pop(symbol) for symbol in symbols]
-            yield from _learn_and_finish(days, members, settings, crew, seconds, on_progress)
+        for days, symbols in divide(training_sets):
+            members = [training_sets.pop(symbol) for symbol in symbols]
+            yield from _train_stocks(days, members, settings, runner, seconds, on_progress)
 
 
 def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
@@ -104,12 +104,12 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
 
 
 def _prepare_all(
-    tables: Mapping[str, PriceTable], settings: TrainingSettings, crew: Hands, on_progress: Progress
-) -> tuple[dict[str, Material], dict[str, float], list[TrainingFailure]]:
+    tables: Mapping[str, PriceTable], settings: TrainingSettings, runner: TaskRunner, on_progress: Progress
+) -> tuple[dict[str, TrainingSet], dict[str, float], list[TrainingFailure]]:
     symbols = sorted(tables)  # what is learned together depends on the order
-    found: dict[str, Material] = {}
+    found: dict[str, TrainingSet] = {}
     seconds, failures = {}, []
-    for done, (number, result) in enumerate(crew.map(_prepare, [(tables[s], settings) for s in symbols]), start=1):
+    for done, (number, result) in enumerate(runner.map(_prepare, [(tables[s], settings) for s in symbols]), start=1):
         symbol = symbols[number]
         if isinstance(result, Exception):
             failures.append(_failure(symbol, result))
@@ -119,34 +119,34 @@ def _prepare_all(
     return with_market({symbol: found[symbol] for symbol in symbols if symbol in found}), seconds, failures
 
 
-def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[Material, float]:
+def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[TrainingSet, float]:
     prices, settings = task
     begin = time.perf_counter()
     seed = stock_seed(settings.seed, prices.symbol)
-    material = prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed)
-    return material, time.perf_counter() - begin
+    training_set = prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed)
+    return training_set, time.perf_counter() - begin
 
 
-def _learn_and_finish(  # noqa: PLR0913, PLR0917
-    days: PoolDays,
-    members: list[Material],
+def _train_stocks(  # noqa: PLR0913, PLR0917
+    days: SplitDates,
+    members: list[TrainingSet],
     settings: TrainingSettings,
-    crew: Hands,
+    runner: TaskRunner,
     seconds: Mapping[str, float],
     on_progress: Progress,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     begin = time.perf_counter()
-    run = _telling(crew.map, on_progress, settings.pool.lessons)
+    run = _telling(runner.map, on_progress, settings.pool.task_count)
     try:
-        pool = learn_together(days, members, settings.pool, seed=settings.seed, run=run)
-    except CrewLostError:
+        pool = train_global_model(days, members, settings.pool, seed=settings.seed, run=run)
+    except WorkersLostError:
         raise
     except Exception as error:  # one task failed for all: tell each, and go on with the stocks that learn alone
         yield from (_failure(member.symbol, error) for member in members)
         return
     shared = (time.perf_counter() - begin) / len(members)
-    work = partial(finish, pool, settings.own, settings.seed)
-    for done, (number, result) in enumerate(crew.map(work, members), start=1):
+    work = partial(fine_tune, pool, settings.own, settings.seed)
+    for done, (number, result) in enumerate(runner.map(work, members), start=1):
         symbol = members[number].symbol
         on_progress("finish", done, len(members))
         if isinstance(result, Exception):
@@ -157,14 +157,14 @@ def _learn_and_finish(  # noqa: PLR0913, PLR0917
             yield replace(result, metrics=metrics, seconds=stages)
 
 
-def _telling(run: Map, tell: Progress, lessons: int) -> Map:
+def _telling(run: Map, tell: Progress, task_count: int) -> Map:
     """The same `run`, that tells how many lessons are done."""
     numbers = count(1)
-    tell("learn together", 0, lessons)
+    tell("learn together", 0, task_count)
 
     def told(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         for result in run(function, tasks):
-            tell("learn together", next(numbers), lessons)
+            tell("learn together", next(numbers), task_count)
             yield result
 
     return told

@@ -26,11 +26,11 @@ class WorkerDiedError(RuntimeError):
     """A task ended its process each time it was tried, as the system does when memory runs out."""
 
 
-class CrewLostError(RuntimeError):
+class WorkersLostError(RuntimeError):
     """Nobody is left to do the tasks, in one plain sentence."""
 
 
-class Hands(Protocol):
+class TaskRunner(Protocol):
     """Whoever does tasks: a Crew's processes here, or others elsewhere."""
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
@@ -38,7 +38,7 @@ class Hands(Protocol):
         ...
 
 
-class Crew:
+class ProcessRunner:
     """A number of processes, started at the first task and kept for all; use as a context manager."""
 
     def __init__(self, jobs: int, preload: Sequence[str] = ()) -> None:

@@ -24,7 +24,7 @@ GREATEST_SLOPE = 1.2  # a model is hardly made bolder than it was fitted: what a
 
 
 @dataclass(frozen=True, slots=True)
-class Belief:
+class Posterior:
     """What is believed of a number after seeing it: the estimate with its standard error, and the posterior."""
 
     value: float
@@ -32,7 +32,7 @@ class Belief:
     error: float
 
 
-def believed_drift(answers: Array, grown: Array, days: NDArray[np.int64], horizon: int) -> Belief:
+def drift_posterior(targets: Array, grown: Array, days: NDArray[np.int64], horizon: int) -> Posterior:
     """The constant forecast at the horizon, in standard deviations, that misses least.
 
     Parameters
@@ -50,9 +50,9 @@ def believed_drift(answers: Array, grown: Array, days: NDArray[np.int64], horizo
     higher its price rose, the (-1)-median of Gneiting (2011), half as far up as the plain one in these markets.
     """
     longer = (horizon / SESSIONS_OF_DRIFT) ** 0.5
-    held = np.clip(answers, -FARTHEST, FARTHEST)
-    estimate = weighted_median(answers, 1 / grown) if len(answers) else 0.0
-    error = _ratio_error(held - held.mean(), np.ones_like(held), days, horizon) if len(answers) else np.inf
+    held = np.clip(targets, -FARTHEST, FARTHEST)
+    estimate = weighted_median(targets, 1 / grown) if len(targets) else 0.0
+    error = _ratio_error(held - held.mean(), np.ones_like(held), days, horizon) if len(targets) else np.inf
     return _posterior(DRIFT * longer, DRIFT_SPREAD * longer, estimate, error)
 
 
@@ -63,7 +63,7 @@ def weighted_median(values: Array, weights: Array) -> float:
     return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
-def believed_slope(forecasts: Array, answers: Array, days: NDArray[np.int64], horizon: int) -> Belief:
+def slope_posterior(forecasts: Array, targets: Array, days: NDArray[np.int64], horizon: int) -> Posterior:
     """What a forecast that was made should be multiplied by; between 0 and GREATEST_SLOPE.
 
     Parameters
@@ -74,12 +74,12 @@ def believed_slope(forecasts: Array, answers: Array, days: NDArray[np.int64], ho
     """
     squares = float(forecasts @ forecasts)
     if squares == 0.0:
-        return Belief(0.0, 0.0, np.inf)  # a forecast of nothing
-    held = np.clip(answers, -FARTHEST, FARTHEST)
+        return Posterior(0.0, 0.0, np.inf)  # a forecast of nothing
+    held = np.clip(targets, -FARTHEST, FARTHEST)
     estimate = float(forecasts @ held) / squares
     error = _ratio_error(forecasts * (held - estimate * forecasts), forecasts**2, days, horizon)
     belief = _posterior(SLOPE, SLOPE_SPREAD, estimate, error)
-    return Belief(min(max(belief.value, 0.0), GREATEST_SLOPE), estimate, error)
+    return Posterior(min(max(belief.value, 0.0), GREATEST_SLOPE), estimate, error)
 
 
 def _ratio_error(residuals: Array, weights: Array, days: NDArray[np.int64], horizon: int) -> float:
@@ -95,7 +95,7 @@ def _ratio_error(residuals: Array, weights: Array, days: NDArray[np.int64], hori
     return float(np.sqrt((sums**2).sum() * len(sums) / (len(sums) - 1)) / weights.sum())
 
 
-def _posterior(mean: float, spread: float, estimate: float, error: float) -> Belief:
+def _posterior(mean: float, spread: float, estimate: float, error: float) -> Posterior:
     """A normal prior joined with a normal estimate."""
     weight = spread**2 / (spread**2 + error**2) if np.isfinite(error) else 0.0
-    return Belief(float(mean + weight * (estimate - mean)), estimate, float(error))
+    return Posterior(float(mean + weight * (estimate - mean)), estimate, float(error))
