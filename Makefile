@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test check lint bench quality lock readme clean
+.PHONY: install install-dev demo test check lint bench quality lock docs clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -54,9 +54,9 @@ bench: install-dev
 	$(RUN) benchmarks/train_speed.py
 	$(RUN) benchmarks/cluster_speed.py
 
-# renews the output shown in README.md: make readme PRICES=DIR
-readme: install
-	$(RUN) examples/refresh_readme.py $(PRICES)
+# renews the output shown in README.md and docs/: make docs PRICES=DIR
+docs: install
+	$(RUN) examples/refresh_docs.py $(PRICES)
 
 clean:
 	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

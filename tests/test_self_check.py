@@ -85,8 +85,8 @@ def test_the_command_says_that_nothing_sees_the_future(trained_home: Path) -> No
     ran = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02")
     assert (ran.code, ran.err) == (0, "") and "No look-ahead bias found." in ran.out
     told = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02", "--json").json
-    (text,) = re.findall(r"```json\n(\{\n  \"type\".*?)```", (PROJECT / "README.md").read_text(), flags=re.S)
-    jsonschema.validate(told, json.loads(text), cls=jsonschema.Draft202012Validator)
+    schema = json.loads((PROJECT / "docs/json-schema.json").read_text())
+    jsonschema.validate(told, schema, cls=jsonschema.Draft202012Validator)
     compared = {check["name"]: check["compared"] for check in told["checks"]}
     assert compared["model forecasts"] == compared["features"] == 3 * self_check.DAYS_A_STOCK
     assert (told["sees_the_future"], told["warning"]) == ([], None)
