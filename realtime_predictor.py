@@ -25,8 +25,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stockml.accuracy.scores import Score, leakage_warning
 from stockml.accuracy.settlement import Waiting, is_due, settle
-from stockml.accuracy.tracker import Accuracy, Feedback, leakage_warning
+from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.commands import options
 from stockml.commands import run as cli
 from stockml.commands.run import Run
@@ -141,7 +142,7 @@ class Learned:
     settled: Sequence[Prediction]
     waiting: Sequence[Waiting]
     learner: Learner | None  # None where there is nothing to learn and nothing to predict
-    accuracy: Mapping[str, Accuracy]
+    scores: Mapping[str, Score]
 
 
 def predict_and_learn(args: argparse.Namespace) -> int:
@@ -186,7 +187,7 @@ def learn(run: Run, market: Market) -> Learned:
         run.notice(str(problem))
     outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
-        kept = Feedback(run.home.feedback).kept_accuracy(run.log)
+        kept = AccuracyTracker(run.home.feedback).kept(run.log)
         if kept is not None:
             return Learned([], waiting, None, kept)
     from stockml.signals.learner import Learner
@@ -199,9 +200,9 @@ def learn(run: Run, market: Market) -> Learned:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
         known = feedback.update(run.log, view, done)
-    if settled and (warning := leakage_warning(known.accuracy.values())):
+    if settled and (warning := leakage_warning(known.scores.values())):
         run.notice(warning)
-    return Learned(settled, waiting, known.learner, known.accuracy)
+    return Learned(settled, waiting, known.learner, known.scores)
 
 
 def plan(run: Run, market: Market, learned: Learned) -> list[Plan]:
@@ -319,7 +320,7 @@ def sum_up(run: Run, learned: Learned, predictions: Sequence[Prediction], logged
         "logged": [prediction.id for prediction in logged],
         "settled": [prediction.to_record() for prediction in learned.settled],
         "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
-        "accuracy": {symbol: accuracy.to_record() for symbol, accuracy in sorted(learned.accuracy.items())},
+        "accuracy": {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())},
     }
     return run.to_json("realtime_predictor", results, exit_code)
 
@@ -354,7 +355,7 @@ def tell(run: Run, result: Result, learned: Learned, made: Sequence[tuple[Plan, 
             terminal.tell_story(story(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
     elif not run.args.quiet:
         predictions = [prediction for _, prediction in made]
-        terminal.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], result["accuracy"])
+        terminal.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.scores)
     return int(result["exit_code"])
 
 

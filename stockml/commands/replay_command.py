@@ -150,9 +150,9 @@ def _simulated(run: Run, title: str) -> str:
 
 def run_self_check(run: Run, symbols: Sequence[str]) -> int:
     """--self-check: work out past values again without their future, and say whether any of them has seen it."""
-    from stockml.accuracy.tracker import Feedback, leakage_warning
+    from stockml.accuracy.scores import leakage_warning
+    from stockml.accuracy.tracker import AccuracyTracker
     from stockml.replay import lookahead_check as self_check
-    from stockml.signals.learner import Learner
 
     cli.refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run", "report", "status"))
     tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).values())
@@ -164,8 +164,8 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
             self_check.check_models(tables, bundles(run, tables), seed=CHECK_SEED),
             self_check.check_log([*view.pending, *view.verified]),
         ]
-    known = Feedback(run.home.feedback, Learner).preview(view)
-    return tell_self_check(run, checks, leakage_warning(known.accuracy.values()))
+    scores = AccuracyTracker(run.home.feedback).scores(view)
+    return tell_self_check(run, checks, leakage_warning(scores.values()))
 
 
 def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:

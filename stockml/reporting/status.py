@@ -6,12 +6,13 @@ It reads the log, the feedback, the models' metrics and what the last run left b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
+from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
-from stockml.accuracy.tracker import Accuracy, Feedback
+from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
@@ -33,7 +34,7 @@ class Status:
     pending: int
     due: int
     overdue: tuple[str, ...]  # ids
-    record: Accuracy  # of all verified predictions together
+    record: Score  # of all verified predictions together
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
     model_ages: Mapping[str, int]  # days, by symbol
@@ -99,7 +100,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         pending=len(view.pending),
         due=len(due),
         overdue=tuple(overdue),
-        record=_record(home, view),
+        record=sum(AccuracyTracker(home.feedback).scores(view).values(), Score()),
         prices_through=newest.data_through if newest else None,
         stale_prices=stale_prices,
         model_ages=ages,
@@ -108,28 +109,6 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         last_run=run,
         alarms=tuple(alarms),
     )
-
-
-class _NothingLearned:
-    """Stands in for the learner: only the accuracy beside it is asked for."""
-
-    def learn(self, prediction: Prediction) -> None:
-        pass
-
-    def to_state(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls()
-
-
-def _record(home: Home, view: View) -> Accuracy:
-    total = Accuracy()
-    for each in Feedback(home.feedback, _NothingLearned).preview(view).accuracy.values():
-        for name in (field.name for field in fields(Accuracy)):
-            setattr(total, name, getattr(total, name) + getattr(each, name))
-    return total
 
 
 def _newest(view: View) -> Prediction | None:
@@ -244,13 +223,13 @@ def _named(symbols: Iterable[str]) -> str:
 # ---- plain text ----
 
 
-def _record_text(record: Accuracy) -> str:
+def _record_text(record: Score) -> str:
     if not record.total:
         return "nothing verified yet"
     figures = record.to_record()
     return (
         f"{figures['accuracy'] * 100:.1f} % within 5 %; mean error {figures['mean_error_pct']:.2f} % "
-        f"(no change: {figures['mean_naive_error_pct']:.2f} %)"
+        f"(naive: {figures['mean_naive_error_pct']:.2f} %)"
     )
 
 
