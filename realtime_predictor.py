@@ -51,11 +51,11 @@ EXAMPLES = """examples:
     ./realtime_predictor.py --verify-only
   the five steps for one stock, in words:
     ./realtime_predictor.py --explain TCS.NS
-  what waits, is late or stale, and how the last run ended:
+  what is pending, late or stale, and how the last run ended:
     ./realtime_predictor.py --status
   a simulated market, which needs no network, in a folder of its own:
     ./realtime_predictor.py --source sample --home ~/stock-trial
-  three weeks of it lived through day by day, ending with the learning curve:
+  walk-forward backtest of three weeks of it, ending with the learning curve:
     ./realtime_predictor.py --replay 2026-03-02 2026-03-20 --source sample --home ~/stock-replay
 
 Forecasts are no financial advice."""
@@ -74,15 +74,18 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options.add_horizon(how)
     how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     how.add_argument(
-        "--explain", type=options.symbol, metavar="SYMBOL", help="tell the five steps for one stock; nothing is written"
+        "--explain",
+        type=options.symbol,
+        metavar="SYMBOL",
+        help="explain one stock in five steps; nothing is written",
     )
     how.add_argument(
         "--replay",
         nargs=2,
         type=options.day,
         metavar=("START", "END"),
-        help="live through the sessions from START to END (days as YYYY-MM-DD) as on each of them, in a --home of "
-        "their own",
+        help="walk forward through the sessions from START to END (days as YYYY-MM-DD), each as on that day, in a "
+        "--home of their own",
     )
     how.add_argument(
         "--retrain",
@@ -90,7 +93,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="with --replay: train as of each month's first session too (default: ask the models there are)",
     )
     how.add_argument(
-        "--self-check", action="store_true", help="recompute past values without their future, and compare"
+        "--self-check",
+        action="store_true",
+        help="look-ahead bias check: recompute past values without later days",
     )
     how.add_argument(
         "--report",
@@ -98,12 +103,12 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         type=Path,
         const=Path(),
         metavar="FILE",
-        help="write the page for people (default: realtime_predictions/report.html; each daily run renews it)",
+        help="write the HTML report (default: realtime_predictions/report.html; each daily run renews it)",
     )
     how.add_argument(
         "--status",
         action="store_true",
-        help="tell what waits, is late or stale; exit code 1 where something asks for help",
+        help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from stockml.trainers.process_pool import TaskRunner
 
 DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years of daily prices.
-Both are validated on later days they have not seen, beside "no change", and saved with their scores."""
+Both are validated on later days they have not seen, beside the naive forecast, and saved with their scores."""
 
 EXAMPLES = """examples:
   ten large Indian stocks, prices from Yahoo:
@@ -215,7 +215,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
 
 
 def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> int:
-    """Print the scores beside "no change", as a table or as JSON; returns the exit code."""
+    """Print the scores beside naive, as a table or as JSON; returns the exit code."""
     from stockml.commands import tables as terminal
 
     exit_code = run.exit_code(anything_done=bool(results))

@@ -120,7 +120,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "verified>",
             "accuracy>",
             "error>",
-            "over no change>",
+            "ratio to naive>",
             "confidence>",
             "calibration error>",
         )

@@ -168,7 +168,7 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     """The run that the options ask for; UsageError where they cannot be followed."""
     for name in (args.source, str(args.home)):  # messages with these names are written down as UTF-8
         if name.encode(errors="replace").decode() != name:
-            raise UsageError(f"{name!a}: its name is no text in UTF-8; give another one, or a UTF-8 locale")
+            raise UsageError(f"{name!a}: the name is not valid UTF-8; give another one, or use a UTF-8 locale")
     try:
         source = parse_source(args.source)
     except ValueError as error:

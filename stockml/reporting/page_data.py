@@ -20,7 +20,7 @@ from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
 BINS, LEAST_IN_BIN = 10, 30  # of the reliability diagram
 NORMAL_90 = 1.645  # standard deviations that hold nine tenths
-LEAST_WEIGHT = 0.001  # below it the fourth decimal alone says how far a signal was trusted
+LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
 
 _EPOCH = date(1970, 1, 1)
 
@@ -185,29 +185,31 @@ def path_days(line: Prediction) -> list[date]:
 
 
 def signal_columns(lines: Sequence[Prediction]) -> dict[str, dict[str, list[float]]]:
-    """Each signal's weight on each day (0: it did not count), and the trust it had earned (0: not to be told)."""
+    """Each signal's weight on each day (0: it did not count), and its learned weight (0: not to be told)."""
     columns: dict[str, dict[str, list[float]]] = {}
     for at, line in enumerate(lines):
         for signal in line.signals:
-            column = columns.setdefault(signal.name, {"weight": [0] * len(lines), "trust": [0] * len(lines)})
+            column = columns.setdefault(signal.name, {"weight": [0] * len(lines), "learned": [0] * len(lines)})
             column["weight"][at] = signal.weight
-            column["trust"][at] = short(_trust(signal.weight, line.evidence.opinions.get(signal.name, 0.0)), 3)
+            column["learned"][at] = short(
+                _learned_weight(signal.weight, line.evidence.opinions.get(signal.name, 0.0)), 3
+            )
     return dict(sorted(columns.items(), key=lambda item: -sum(map(abs, item[1]["weight"]))))
 
 
-def _trust(weight: float, opinion_pct: float) -> float:
+def _learned_weight(weight: float, opinion_pct: float) -> float:
     return weight * STRONG_SIGNAL_PCT / opinion_pct if opinion_pct and abs(weight) >= LEAST_WEIGHT else 0.0
 
 
 def why(line: Prediction) -> list[list[Any]]:
-    """Every opinion heard, the strongest first: name, opinion in %, trust, what it adds to the change in %."""
+    """Every signal, the strongest first: name, forecast in %, learned weight, contribution to the change in %."""
     weights = {signal.name: signal.weight for signal in line.signals}
     heard = dict.fromkeys([*line.evidence.opinions, *weights])
     rows: list[list[Any]] = []
     for name in heard:
         opinion, weight = line.evidence.opinions.get(name, 0.0), weights.get(name, 0.0)
-        trust = weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
-        rows.append([name, short(opinion), short(trust, 3), short(weight * STRONG_SIGNAL_PCT * line.magnitude)])
+        learned = weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
+        rows.append([name, short(opinion), short(learned, 3), short(weight * STRONG_SIGNAL_PCT * line.magnitude)])
     return sorted(rows, key=lambda row: (-abs(row[3]), row[0]))
 
 

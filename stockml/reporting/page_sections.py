@@ -183,8 +183,8 @@ def models_story(rows: Sequence[dict[str, Any]]) -> str:
     better, middle = sum(edge < 0 for edge in edges), median(edges)
     word = "smaller" if middle < 0 else "larger"
     return (
-        f"The blend of both models was closer than no change for {better} of {count(len(edges), 'stock')}; in the "
-        f"median its error was {percent(abs(middle))} {word} than no change's."
+        f"The ensemble of both models was closer than naive for {better} of {count(len(edges), 'stock')}; in the "
+        f"median its error was {percent(abs(middle))} {word} than naive's."
     )
 
 

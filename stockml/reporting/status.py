@@ -80,7 +80,7 @@ class Status:
 
 
 def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
-    """How a home is doing, as of the clock; reads without the lock and writes nothing."""
+    """State of a home as of the clock; reads without the lock and writes nothing."""
     view = log.read(clock.as_of)
     due = [line for line in view.pending if is_due(line, clock)]
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
@@ -162,7 +162,7 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
     return ages
 
 
-# ---- what asks for something to be done ----
+# ---- alarms ----
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
@@ -210,8 +210,8 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
         return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
     told = [failure.message for failure in run.failures[:SYMBOLS_NAMED]]
     more = len(run.failures) - len(told)
-    no_progress = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
-    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *no_progress]
+    rest = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
+    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *rest]
 
 
 def _named(symbols: Iterable[str]) -> str:
