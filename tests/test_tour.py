@@ -17,7 +17,7 @@ from test_help import yahoo  # noqa: F401 - a fixture
 from tools import needs
 from waiting import wait_until
 
-from stockml.commands.run import WATCHLIST
+from stockml.commands.symbols import WATCHLIST
 
 PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in PROJECT.glob("docs/*.md")))
 

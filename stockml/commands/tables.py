@@ -30,7 +30,7 @@ def console() -> Console:
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # `cli.run` knows that it is no failure; rich would end with exit code 1
+            raise BrokenPipeError  # `exits.run_command` knows that it is no failure; rich would end with exit code 1
 
     watched = sys.stdout.isatty()
     return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
