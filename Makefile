@@ -45,14 +45,15 @@ lock: install-dev
 
 # the whole system over real and simulated markets, beside baselines; a quarter of an hour on two cores, QUALITY=--quick half a minute
 quality: install-dev
-	$(RUN) benchmarks/quality.py $(QUALITY)
+	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
 # speed, each target printed as met or missed; about twenty minutes on two idle cores
 bench: install-dev
-	$(RUN) benchmarks/predict_speed.py
-	$(RUN) benchmarks/log_scale.py
-	$(RUN) benchmarks/train_speed.py
-	$(RUN) benchmarks/cluster_speed.py
+	$(RUN) benchmarks/machine.py
+	$(RUN) benchmarks/speed/predict_speed.py
+	$(RUN) benchmarks/speed/log_scale.py
+	$(RUN) benchmarks/speed/train_speed.py
+	$(RUN) benchmarks/speed/cluster_speed.py
 
 # renews the output shown in README.md and docs/: make docs PRICES=DIR
 docs: install

@@ -15,6 +15,7 @@ from stockml.core.failures import Failure
 from stockml.core.progress import progress
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayError, ReplayResult, ReplaySettings, replay
+from stockml.reporting.explanation import SIMULATED
 
 if TYPE_CHECKING:
     pass
@@ -134,4 +135,4 @@ def _row(name: str, week: Week) -> Sequence[str]:
 
 
 def _simulated(run: Run, title: str) -> str:
-    return f"{title} ({tables.SIMULATED})" if run.source.is_simulated else title
+    return f"{title} ({SIMULATED})" if run.source.is_simulated else title

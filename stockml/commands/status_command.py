@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from stockml.commands import tables as terminal
+from stockml.commands import tables
 from stockml.commands.exits import DONE, SOME_FAILED
 from stockml.commands.run import Run, print_json, refuse_beside
 from stockml.reporting.page import write_report
@@ -43,6 +43,6 @@ def tell(run: Run, state: Status, path: Path | None) -> None:
         for alarm in state.alarms:
             log.error("%s", alarm)
     elif run.args.status:
-        terminal.tell_status(state.to_text())
+        tables.tell_status(state.to_text())
     if path and not run.args.quiet:
         print(f"The page is {path}")

@@ -1,4 +1,4 @@
-"""What a person reads: tables and stories. Plain when piped, colour on a terminal, where it never stands alone."""
+"""Tables and texts for people: plain when piped, coloured on a terminal, where colour never stands alone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ APART = "   "
 
 
 def console() -> Console:
-    """Where results are printed: stdout."""
+    """Console on stdout, where results are printed."""
     from rich.console import Console
 
     class Ours(Console):
@@ -162,7 +162,7 @@ def predictions(title: str, made: Iterable[Prediction]) -> None:
 
 
 def outcomes(title: str, settled: Iterable[Prediction]) -> None:
-    """What became of predictions whose day has come."""
+    """Print the outcomes of settled predictions, one on each line."""
     columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "naive>", "")
     print_table(title, columns, [_outcome_row(prediction) for prediction in settled])
 

@@ -45,7 +45,7 @@ def _is_stale(run: Run, symbol: str) -> bool:
         return True
     would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
     age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
-    return bundle.horizon != run.args.horizon or age.days >= run.args.only_stale
+    return bool(bundle.horizon != run.args.horizon or age.days >= run.args.only_stale)
 
 
 @contextmanager

@@ -32,7 +32,7 @@ SCRIPTS = ("core.js", "tables.js", "stock.js", "record.js", "start.js")
 
 
 def report_path(home: Home) -> Path:
-    """Where the page lies unless told otherwise."""
+    """Default path of the HTML report."""
     return home.log.with_name("report.html")
 
 
@@ -66,7 +66,7 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
 
 
 def _figures(summary: LogSummary, state: Status, *, is_simulated: bool) -> dict[str, Any]:
-    """What the template and the script show of the log and the state."""
+    """Values for the template and the script."""
     rows = report_parts.today_rows(summary)
     stocks = {name: stock_page(summary.series[key]) for key, name in report_parts.names_on_page(summary).items()}
     return {
@@ -118,7 +118,7 @@ def _script() -> str:
 
 
 def _hash(text: str) -> str:
-    """What the page's policy knows the style and the script by, so that no other can take effect."""
+    """Hash by which the page's policy admits its own style and script, and no others."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

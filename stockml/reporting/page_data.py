@@ -155,7 +155,7 @@ def stock_page(lines: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def units_of(lines: Sequence[Prediction]) -> list[float]:
-    """What to divide each line's prices by to compare them with the newest line's: splits since, one after another.
+    """Divisors that bring each line's prices into the newest line's units: the splits since, multiplied.
 
     A line settled across a split says by how much (`units_factor`); earlier lines follow from it.
     """
@@ -217,7 +217,7 @@ def why(line: Prediction) -> list[list[Any]]:
 
 
 def reliability(forecasts: Iterable[tuple[float, bool]], overlap: float) -> list[dict[str, float]]:
-    """What came true of each tenth of the confidences: mean confidence, share accurate, and where that share may lie.
+    """Reliability bins, one a tenth of the confidences: mean confidence, share accurate and its interval.
 
     Predictions made on neighbouring days share most of their outcome, so `overlap` of them (the sessions ahead) count
     as one where the uncertainty of a share is told (Wilson, 90 %).

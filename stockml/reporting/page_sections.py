@@ -1,4 +1,4 @@
-"""What the page says in tables and sentences: today's predictions, the answers at a glance, the models, the state."""
+"""Sections of the HTML report in tables and sentences: today's predictions, the headline answers, models, state."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def first_target(summary: LogSummary) -> str | None:
 
 
 def recent_outcomes(lines: Sequence[Prediction]) -> list[bool]:
-    """Whether each of the last few verified predictions was accurate, oldest first."""
+    """Hits and misses of the last few verified predictions, oldest first."""
     return [line.outcome.was_accurate for line in lines if line.outcome and line.outcome.was_accurate is not None][
         -RECENT:
     ]
@@ -72,7 +72,7 @@ def _reach(line: Prediction) -> float:
 
 
 def _place(line: Prediction, price: float, reach: float) -> float:
-    """Where a price stands between -48 and 48, today's close at 0, the same scale for all stocks."""
+    """Position of a price from -48 to 48, today's close at 0, on the same scale for all stocks."""
     return round((price / line.current_price - 1) / reach * 48, 2)
 
 
@@ -176,7 +176,7 @@ def _model_row(symbol: str, metrics: dict[str, Any], age: int) -> dict[str, Any]
 
 
 def models_story(rows: Sequence[dict[str, Any]]) -> str:
-    """What the validation says, in a sentence."""
+    """Sentence on the models' validation."""
     edges = [row["edge"] for row in rows if row["edge"] is not None]
     if not edges:
         return ""
@@ -198,7 +198,7 @@ def facts(state: Status) -> list[tuple[str, str]]:
 
 
 def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> list[tuple[str, list[str]]]:
-    """What failed, waits, expired or is damaged, by title; most are empty on a good day."""
+    """Lists of failures, waiting, expired and damaged lines by title; most are empty on a good day."""
     problems = [f"predictions.jsonl, {problem}" for problem in view.problems]
     return [
         ("Failures of the last run", [failure.message for failure in run.failures] if run else []),

@@ -1,4 +1,4 @@
-"""How the system itself is doing, for people and monitors: what waits, what is late or stale, how the last run ended.
+"""State of the system for people and monitors: lines pending and late, stale prices and models, the last run.
 
 It reads the log, the feedback, the models' metrics and what the last run left behind, and writes nothing.
 """
@@ -45,7 +45,7 @@ class Status:
 
     @property
     def is_alarming(self) -> bool:
-        """Whether something is overdue, stale or failed, so that a monitor should call somebody."""
+        """True if there is any alarm, so that a monitor should call somebody."""
         return bool(self.alarms)
 
     def to_record(self) -> dict[str, Any]:
@@ -130,7 +130,7 @@ def _sessions_behind(symbol: str, day: str, clock: Clock) -> int:
 
 
 def _is_overdue(line: Prediction, clock: Clock) -> bool:
-    """Whether even a missing bar is no reason to wait any longer."""
+    """True where even a missing bar is no reason to wait any longer."""
     return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
 
 
@@ -177,7 +177,7 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
 
 
 def _lagging_alarm(newest: Prediction | None, clock: Clock) -> list[str]:
-    """Where nothing has been predicted for a while, the job that should do it is not running."""
+    """Alarm where nothing has been predicted for a while: the job that should do it is not running."""
     behind = _sessions_behind(newest.symbol, newest.data_through, clock) if newest else 0
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []

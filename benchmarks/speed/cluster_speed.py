@@ -2,9 +2,9 @@
 
 Both print the rows of docs/cluster.md's tables, each in some five minutes of an idle machine.
 
-python benchmarks/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
-python benchmarks/cluster_speed.py predict    seconds, memory and growth of the log
-python benchmarks/cluster_speed.py            both
+python benchmarks/speed/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
+python benchmarks/speed/cluster_speed.py predict    seconds, memory and growth of the log
+python benchmarks/speed/cluster_speed.py            both
 """
 
 from __future__ import annotations
