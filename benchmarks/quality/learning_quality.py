@@ -105,7 +105,7 @@ def cold(first: str, last: str, weeks: int = 12) -> None:
         together = pd.concat(curves).groupby(level=0).mean()
         print(f"\n{name}, cold start, {len(curves)} start dates from {panel.days[0]} a quarter apart")
         print(together.round(4).to_string())
-        lead = together.loc[4:6, "accuracy"].mean() - together.loc[4:6, "naive"].mean()
+        lead = together.loc[4:6, "accuracy"].mean() - together.loc[4:6, "naive_accuracy"].mean()
         print(f"weeks 4-6: accuracy {lead:+.2%} against naive", flush=True)
 
 
@@ -114,7 +114,7 @@ def curve(table: pd.DataFrame) -> pd.DataFrame:
     actual, change = table["actual"].to_numpy(), table["change"].to_numpy()
     _, session = np.unique(table["made_on"], return_inverse=True)
     error, naive = errors(actual, change), errors(actual, np.zeros(len(actual)))
-    sums = pd.DataFrame({"accuracy": error < 5, "naive": naive < 5, "error": error, "naive": naive})
+    sums = pd.DataFrame({"accuracy": error < 5, "naive_accuracy": naive < 5, "error": error, "naive": naive})
     sums["confidence"] = table["probability"].to_numpy()
     week = sums.groupby(pd.Series(session // 5 + 1, name="week")).mean()
     week["ratio"] = week["error"] / week["naive"]

@@ -1,4 +1,4 @@
-"""Does it forecast better than "naive", and is its confidence one to bet on? The whole system, replayed.
+"""Does it forecast better than naive, and is its confidence one to bet on? The whole system, replayed.
 
 Real: NSE and US stocks from 2023 on, models trained anew every half-year, beside baselines and with parts left out.
 Cold: the first weeks without models and priors, over start dates a quarter apart. Planted: simulated markets whose
