@@ -30,7 +30,7 @@ from stockml.accuracy.tracker import Accuracy, Feedback, leakage_warning
 from stockml.commands import options
 from stockml.commands import run as cli
 from stockml.commands.run import Run
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import Failure
 from stockml.core.records import Prediction
 from stockml.reporting.last_run import begin_run, end_run

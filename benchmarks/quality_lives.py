@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import pandas as pd
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import VERIFIED, Outcome, Prediction
 from stockml.data.point_in_time import PointInTimePrices

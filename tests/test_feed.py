@@ -18,7 +18,8 @@ from test_prices import market
 from waiting import PATIENCE_SECONDS
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.fetch import Fetched, Source, fetch_prices
 from stockml.data.request import FetchSettings
@@ -106,7 +107,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from stockml.core.paths import Home
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.data.fetch import Source, fetch_prices
 
 

@@ -14,7 +14,8 @@ from conftest import made_up_prices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
 from stockml.data.fetch import checked, span_of
 from stockml.data.point_in_time import PointInTimePrices

@@ -15,7 +15,7 @@ from commands import Ran, log_of, predict, watched
 from fake_yahoo import FakeYahoo, redirected, site_folder
 from test_feed import AT_ONCE, listing
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.fetch import Source, fetch_prices
 from stockml.data.simulated_market import sample_bars

@@ -10,7 +10,8 @@ import pytest
 from test_prices import market
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.fetch import Source, fetch_prices, parse_source
 from stockml.data.simulated_market import SAMPLE_SYMBOLS

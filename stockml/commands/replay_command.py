@@ -58,7 +58,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
 
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Each stock's bars, for analyses of all evenings from `first` to `last`; what cannot be had is told."""
-    from stockml.core.calendars import Clock
+    from stockml.core.clock import Clock
     from stockml.data.fetch import fetch_bars, span_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
 from stockml.commands import logging_setup as messages
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home, check_symbol, folder_name
 from stockml.core.progress import progress

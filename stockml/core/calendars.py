@@ -1,4 +1,4 @@
-"""When exchanges trade: a symbol's calendar, its last completed session, the sessions that follow, written times.
+"""When exchanges trade: a symbol's calendar, its last completed session and the sessions that follow.
 
 Which bars are real is the business of the price checks: a bar with volume is a session whatever is said here.
 Standard library only until an exchange's holidays are asked for.
@@ -75,7 +75,7 @@ class Calendar:
 
     def last_completed(self, now_utc: datetime) -> date:
         """The last session that closed at least 20 minutes before `now_utc`; ValueError for a time without zone."""
-        settled = _utc(now_utc) - SETTLING
+        settled = in_utc(now_utc) - SETTLING
         day = self.session_on_or_before(settled.astimezone(self.timezone).date())
         return day if self.closes_at(day) <= settled else self.session_on_or_before(day - _DAY)
 
@@ -84,60 +84,6 @@ class Calendar:
             if self.is_session(day):
                 yield day
             day += _DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Now, or the evening of a past day: `as_of` acts as on that day after its close.
-
-    Parameters
-    ----------
-    now : datetime
-        The present moment, with its time zone; ValueError without one.
-    as_of : date or None
-        The day to act on; None for the present. A day to come, or one not closed yet, acts as the present does.
-    """
-
-    now: datetime
-    as_of: date | None = None
-
-    def __post_init__(self) -> None:
-        _utc(self.now)
-
-    def limit(self, symbol: str) -> date:
-        """The last session of the calendar whose bar should exist and may be used."""
-        calendar = calendar_for(symbol)
-        completed = calendar.last_completed(self.now)
-        return completed if self.as_of is None else min(completed, calendar.session_on_or_before(self.as_of))
-
-    def cutoff(self, symbol: str) -> date:
-        """The last day whose bar may be used if there is one: never before `limit`.
-
-        It lies after `limit` where the exchange rests, so that the bar of a special session, which no calendar
-        knows, serves once its day is over (live) or on the day itself (`as_of`).
-        """
-        calendar = calendar_for(symbol)
-        yesterday = (_utc(self.now) - SETTLING).astimezone(calendar.timezone).date() - _DAY
-        finished = max(yesterday, calendar.last_completed(self.now))
-        return finished if self.as_of is None else min(finished, self.as_of)
-
-    def written_time(self, symbol: str, data_through: date | None = None) -> str:
-        """The time to write, YYYY-MM-DDTHH:MM:SS in exchange time: now, or with `as_of` the close of its session.
-
-        `data_through` is the last bar used; where it is later than the calendar's session (a special session),
-        its regular close is written.
-        """
-        calendar = calendar_for(symbol)
-        if self.as_of is None:
-            moment = self.now.astimezone(calendar.timezone)
-        else:
-            session = self.limit(symbol)
-            moment = calendar.closes_at(session if data_through is None else max(session, data_through))
-        return moment.strftime("%Y-%m-%dT%H:%M:%S")
-
-    def is_surely_ahead(self, symbol: str, day: date) -> bool:
-        """Whether the session of that day is certainly not there to be used yet; imports nothing heavy."""
-        return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -157,10 +103,11 @@ def surely_not_complete(symbol: str, day: date, now: datetime) -> bool:
     have closed less than 20 minutes ago. False says nothing: ask `last_completed`.
     """
     calendar = calendar_for(symbol)
-    return _utc(now) - SETTLING < datetime.combine(day, calendar.earliest_close, calendar.timezone)
+    return in_utc(now) - SETTLING < datetime.combine(day, calendar.earliest_close, calendar.timezone)
 
 
-def _utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; ValueError for a time without zone."""
     # before any arithmetic: in a zone of its own it would be done on wall clocks, an hour off around a change
     if moment.utcoffset() is None:
         raise ValueError(f"{moment!r} has no time zone; use datetime.now(UTC)")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress

@@ -14,7 +14,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress

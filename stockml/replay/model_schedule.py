@@ -14,7 +14,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress

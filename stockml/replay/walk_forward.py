@@ -16,7 +16,8 @@ from typing import Any, Protocol
 
 from stockml.accuracy.settlement import is_due, settle
 from stockml.accuracy.tracker import Feedback, Learned
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress

@@ -12,7 +12,8 @@ from typing import Any, Self
 
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import Accuracy, Feedback
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog
