@@ -17,7 +17,8 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from stockml.core.records import VERIFIED, Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
 from stockml.prediction_log.view import View
-from stockml.storage.files import storage, write_for_tail, write_whole
+from stockml.storage.files import storage, write_whole
+from stockml.storage.tail_file import write_for_tail
 
 LOG = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from stockml.data.price_table import PriceTable
 from stockml.models import bundle as models
 from stockml.models.bundle import ModelBundle, ModelError
 from stockml.replay.batch_analysis import Opinions, PastStock
-from stockml.storage.files import replace_folder
+from stockml.storage.folders import replace_folder
 from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner
