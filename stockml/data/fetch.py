@@ -12,24 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
 from stockml.core.records import EARLIEST_DATE
+from stockml.data.csv_files import read_csv
 from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_store, from_yahoo
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stockml.data.price_table import PriceTable
 
 __all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
-UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
 EARLIEST = date.fromisoformat(EARLIEST_DATE)
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
@@ -194,44 +191,11 @@ def _read_all(spans: Mapping[str, DateRange], source: Source, tell: Progress) ->
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
-            bars[symbol] = _read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
+            bars[symbol] = read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("fetch", done, len(spans))
     return Feed(bars, failed)
-
-
-def _read_csv(symbol: str, folder: Path) -> RawBars:
-    """The symbol's file as it is, without a currency; FetchError where there is none or it is no CSV file."""
-    import pandas as pd
-
-    path = folder / f"{symbol}.csv"
-    try:
-        return RawBars(_own_days(symbol, pd.read_csv(path)), None)
-    except FileNotFoundError:
-        message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
-        raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
-        reason = " ".join(str(error).split())
-        message = f"{symbol}: {path} cannot be read as CSV ({reason}); write it anew"
-        raise FetchError(failures.UNREADABLE, message) from None
-
-
-def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The bars under their exchange's days, where the file tells UTC: midnight in Mumbai is 18:30 of the day before.
-
-    A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
-    """
-    import pandas as pd
-
-    name = next((name for name in frame.columns if str(name).strip().lower() == "date"), None)
-    if name is None or frame.empty or len(str(frame[name].iloc[0])) <= len("YYYY-MM-DD"):
-        return frame
-    texts = frame[name].astype(str)
-    is_utc = texts.str.fullmatch(UTC_TIME)
-    moments = pd.to_datetime(texts.where(is_utc), format="ISO8601", utc=True, errors="coerce")
-    days = moments.dt.tz_convert(calendar_for(symbol).timezone).dt.strftime("%Y-%m-%d")
-    return frame.assign(**{name: texts.mask(is_utc, days)})
 
 
 def _simulate(symbol: str, span: DateRange) -> RawBars:
