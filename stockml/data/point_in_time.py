@@ -13,16 +13,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.data import bar_checks as checks
+from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_still, is_wrong_alone, repeats_close, sort_dates
 from stockml.data.fetch import checked
-from stockml.data.price_jumps import SPLITS, find_faults
-from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable, tidy
+from stockml.data.findings import Mask
+from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio, log_changes
+from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
+from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable
+from stockml.data.raw_table import tidy
 from stockml.data.request import DateRange, RawBars
-
-Mask = NDArray[np.bool_]
-
-LOOKED_BACK = 20  # rows before a step that tell a split from a crash
-MISADJUSTED_ROWS = 2 * checks.PHANTOM_RUN + 1
 
 
 class PointInTimePrices:
@@ -37,9 +35,9 @@ class PointInTimePrices:
     def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
         self.symbol, self._raw, self._kind = symbol, raw, kind
         try:
-            rows = checks.sort_dates(tidy(raw.frame)[0])[0]
+            rows = sort_dates(tidy(raw.frame)[0])[0]
         except PriceError:
-            rows = pd.DataFrame(columns=list(checks.COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
+            rows = pd.DataFrame(columns=list(COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
         sound = ~_is_bad_alone(rows)
         copies = _copies(rows) & sound
         self.bars = rows[sound & ~copies]
@@ -50,9 +48,7 @@ class PointInTimePrices:
         odd = ~sound
         odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
         self._odd_before = _counted(odd)
-        self._steps = np.flatnonzero(
-            np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
-        )
+        self._steps = np.flatnonzero(steps(columns(self.bars).close))
 
     def table(self, span: DateRange) -> PriceTable:
         """The table of the evening of `span.limit`; FetchError where there was none to be used."""
@@ -92,31 +88,23 @@ def _counted(mask: Mask) -> NDArray[np.int64]:
 
 
 def _is_bad_alone(rows: pd.DataFrame) -> Mask:
-    """Bars that some check objects to whatever stands around them, or a second bar of a day, shape (n_rows,)."""
-    prices = rows[list(checks.PRICES)]
-    with np.errstate(invalid="ignore"):
-        bad = ~(prices > 0).all(axis=1) | rows["volume"].isna() | rows.index.duplicated(keep=False)
-        bad |= (rows["high"] < rows["low"]) | (rows["high"] > rows["low"] * checks.WILD_RANGE)
-        bad |= rows["high"] < rows[["low", "open", "close"]].max(axis=1) * (1 - checks.ROUNDING)
-        bad |= rows["low"] > rows[["high", "open", "close"]].min(axis=1) * (1 + checks.ROUNDING)
-    still = checks.is_still(rows)
-    return np.asarray(bad) | (still & ~_copies(rows))
+    """Bars that some check objects to whatever stands around them, or a second bar of a day; shape (n_rows,)."""
+    bad = is_wrong_alone(rows) | rows["volume"].isna().to_numpy() | rows.index.duplicated(keep=False)
+    return np.asarray(bad | (is_still(rows) & ~_copies(rows)))
 
 
 def _copies(rows: pd.DataFrame) -> Mask:
     """Bars nobody traded that repeat the close before: dropped, whatever follows, where other bars have volume."""
-    same = np.isclose(rows["close"], rows["close"].shift(), rtol=1e-6)
-    return np.asarray(checks.is_still(rows) & same)
+    return np.asarray(is_still(rows) & repeats_close(rows))
 
 
 def _is_odd_beside_others(bars: pd.DataFrame) -> Mask:
     """Bars that some check might object to for what stands before or after them, shape (n_bars,)."""
     if bars.empty:
         return np.zeros(0, dtype=bool)
-    close, adjusted = (checks.log_changes(bars[name].to_numpy()) for name in ("close", "adj_close"))
-    far = np.log(checks.LEVEL)
-    odd = (np.abs(close) > far) | (np.abs(adjusted) > far)
-    ratio = pd.Series((adjusted - close).cumsum()).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
+    far = np.log(LEVEL)
+    odd = (np.abs(log_changes(columns(bars).close)) > far) | (np.abs(log_changes(columns(bars).adj_close)) > far)
+    ratio = adjustment_ratio(bars).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
     odd |= (ratio.max() - ratio.min()).to_numpy() > far
     odd[[fault.row for fault in find_faults(bars)]] = True
     return np.asarray(odd)
