@@ -13,7 +13,7 @@ from stockml.core import failures
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Source, fetch_prices, parse_source
+from stockml.data.fetch import Source, fetch_prices, parse_source, spans_of
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
@@ -25,7 +25,8 @@ def write(folder, symbol, raw):
 
 
 def fetch(symbols, source, home, *, as_of=None, now=NOW, sessions_back=300):
-    return fetch_prices(symbols, source, sessions_back=sessions_back, clock=Clock(now, as_of), home=Home(home))
+    clock = Clock(now, as_of)
+    return fetch_prices(spans_of(symbols, sessions_back, clock), source, clock=clock, home=Home(home))
 
 
 @pytest.fixture

@@ -17,7 +17,24 @@ _UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not
 
 
 def read_csv(symbol: str, folder: Path) -> RawBars:
-    """The symbol's file as it is, without a currency; FetchError where there is none or it is no CSV file."""
+    """Read a symbol's file as it is.
+
+    Parameters
+    ----------
+    symbol : str
+        Names the file, `SYMBOL.csv`.
+    folder : Path
+
+    Returns
+    -------
+    RawBars
+        Its frame has shape (n_rows, n_columns) and is not checked; a CSV file names no currency.
+
+    Raises
+    ------
+    FetchError
+        Where there is no such file, or it is no CSV file.
+    """
     import pandas as pd
 
     path = folder / f"{symbol}.csv"
@@ -33,7 +50,7 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
 
 
 def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The bars under their exchange's days, where the file tells UTC: midnight in Mumbai is 18:30 of the day before.
+    """The bars under their exchange's days, where the file holds UTC: midnight in Mumbai is 18:30 of the day before.
 
     A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
     """
