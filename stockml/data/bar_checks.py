@@ -140,7 +140,8 @@ def is_wrong_alone(frame: pd.DataFrame) -> Mask:
     """
     bar = columns(frame)
     with np.errstate(invalid="ignore"):
-        return np.any([rule.is_broken(bar) for rule in (*NO_PRICE_RULES, INVERTED_RULE, WILD_RULE)], axis=0)
+        broken = [rule.is_broken(bar) for rule in (*NO_PRICE_RULES, INVERTED_RULE, WILD_RULE)]
+    return np.asarray(np.any(broken, axis=0))
 
 
 def _drop_by(frame: pd.DataFrame, rule: BarRule) -> Checked:

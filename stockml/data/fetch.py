@@ -202,14 +202,14 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     from stockml.data.price_table import Finding, PriceError, check_prices, note_stale
 
     try:
-        table = check_prices(symbol, raw.frame, source=kind, currency=raw.currency, limit=span.limit, start=span.start)
+        table = check_prices(symbol, raw.frame, source=kind, limit=span.limit, start=span.start)
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), str(error)) from None
     if span.is_past:
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
-    return note_stale(table, span.expected)
+    return note_stale(replace(table, currency=raw.currency), span.expected)
 
 
 def _failure_kind(price_error: str) -> str:

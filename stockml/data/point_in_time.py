@@ -1,13 +1,14 @@
-"""A symbol's raw bars -> the checked table of any past evening, as a run of that evening would have had it.
+"""A symbol's raw bars -> the checked table of any past session, as a run after that session would have had it.
 
-The checks at the door may look at later bars to tell a phantom from a crash, so a table checked today is not the one
-of a past day. Where no bar is anywhere near suspicious the two are the same and need no second check; else the bars
-up to that day are checked anew.
+The price checks may look at later bars to tell a phantom from a crash, so a table checked today is not the one of a
+past day. Where no bar nearby is suspicious the two are the same and need no second check; else the bars up to that
+day are checked again.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -24,12 +25,12 @@ from stockml.data.request import DateRange, RawBars
 
 
 class PointInTimePrices:
-    """One symbol's bars, all of them; asked for a day it shows none that was not there yet.
+    """One symbol's bars as they were known after any past session.
 
     Attributes
     ----------
     bars : DataFrame, shape (n_bars, 6)
-        The bars no check objects to for themselves. Only where `is_plain` are they the table of an evening.
+        The bars that no check objects to for themselves. A run of them is the table of a session where `rows` says so.
     """
 
     def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
@@ -51,17 +52,28 @@ class PointInTimePrices:
         self._steps = np.flatnonzero(steps(columns(self.bars).close))
 
     def table(self, span: DateRange) -> PriceTable:
-        """The table of the evening of `span.limit`; FetchError where there was none to be used."""
+        """The table of the session `span.limit`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_days, 6), equal to `fetch.checked` of the bars up to that day.
+
+        Raises
+        ------
+        FetchError
+            Where the prices could not be used on that day.
+        """
         rows = self.rows(span)
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
 
     def cut(self, rows: slice) -> PriceTable:
-        """The table of those `rows`."""
+        """The table of these rows of `bars`, unchecked; see `rows`."""
         return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
 
     def rows(self, span: DateRange) -> slice | None:
-        """The `bars` that are the table of that evening; None where only a check can tell."""
-        first, end = (int(at) for at in (self._row(span.start, "left"), self._row(span.limit, "right")))
+        """The rows of `bars` that are the table of the session `span.limit`; None where only a check can tell."""
+        first, end = self._row(span.start, "left"), self._row(span.limit, "right")
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
             return None
         has_copies = self._copied_before[end] > self._copied_before[first]
@@ -72,18 +84,17 @@ class PointInTimePrices:
             return None
         return slice(begin, stop)
 
-    def _row(self, day: date, side: str) -> np.intp:
-        moment = np.datetime64(day)
-        return np.searchsorted(self._days, moment, side=side)  # type: ignore[call-overload]
+    def _row(self, day: date, side: Literal["left", "right"]) -> int:
+        return int(np.searchsorted(self._days, np.datetime64(day), side=side))
 
     def _may_start_with_a_split(self, begin: int, stop: int) -> bool:
-        """Whether a step among the first bars would be judged otherwise with less before it."""
+        """True where a step among the first bars would be judged otherwise with fewer bars before it."""
         near = (self._steps > begin) & (self._steps < min(begin + LOOKED_BACK, stop))
         return bool(near.any()) and bool(find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
 
 
 def _counted(mask: Mask) -> NDArray[np.int64]:
-    """How many of the rows before each, and before the end, shape (n_rows + 1,)."""
+    """The number of marked rows before each row and before the end; shape (n_rows + 1,)."""
     return np.concatenate([[0], np.cumsum(mask)])
 
 
@@ -99,7 +110,7 @@ def _copies(rows: pd.DataFrame) -> Mask:
 
 
 def _is_odd_beside_others(bars: pd.DataFrame) -> Mask:
-    """Bars that some check might object to for what stands before or after them, shape (n_bars,)."""
+    """Bars that some check might object to for their neighbours; shape (n_bars,)."""
     if bars.empty:
         return np.zeros(0, dtype=bool)
     far = np.log(LEVEL)

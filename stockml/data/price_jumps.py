@@ -40,7 +40,7 @@ class Fault:
 
 def steps(close: Array) -> Mask:
     """Bars whose close changed by enough to hold a split beside a move the other way; shape (n_days,)."""
-    return np.abs(log_changes(close)) > np.log(SPLITS[0]) / 2
+    return np.asarray(np.abs(log_changes(close)) > np.log(SPLITS[0]) / 2)
 
 
 def find_faults(frame: pd.DataFrame) -> list[Fault]:

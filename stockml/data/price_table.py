@@ -5,7 +5,7 @@ Tables are checked once, on input; all code behind that trusts them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -23,6 +23,14 @@ MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
 SOUND_SESSIONS = 250
 UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a phantom whose way back is still to come
+
+ALONE = (
+    bar_checks.drop_duplicates,
+    bar_checks.drop_not_positive,
+    bar_checks.drop_inverted,
+    bar_checks.drop_untraded,
+)
+BESIDE_OTHERS = (neighbour_checks.drop_phantoms, neighbour_checks.drop_misadjusted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,10 +60,11 @@ class PriceTable:
     @property
     def data_through(self) -> date:
         """The day of the last bar."""
-        return self.frame.index[-1].date()
+        last: date = self.frame.index[-1].date()
+        return last
 
     def through(self, day: date) -> PriceTable:
-        """The same table as it was on the evening of that day; PriceError where it then had no bar."""
+        """The same table as it was after the session of that day; PriceError where it had no bar by then."""
         frame = self.frame.loc[: pd.Timestamp(day)]
         if frame.empty:
             raise PriceError(
@@ -64,7 +73,7 @@ class PriceTable:
         return replace(self, frame=frame, breaks=tuple(at for at in self.breaks if at <= day))
 
     def last(self, n_days: int) -> PriceTable:
-        """The table's newest bars."""
+        """The table's newest `n_days` bars."""
         return replace(self, frame=self.frame.iloc[-n_days:])
 
     def noting(self, finding: Finding) -> PriceTable:
@@ -81,28 +90,27 @@ class PriceTable:
         }
 
 
-def check_prices(  # noqa: PLR0913 - two of them bound the days
-    symbol: str,
-    raw: pd.DataFrame,
-    *,
-    source: str,
-    currency: str | None = None,
-    limit: date | None = None,
-    start: date | None = None,
+def check_prices(
+    symbol: str, raw: pd.DataFrame, *, source: str, limit: date | None = None, start: date | None = None
 ) -> PriceTable:
     """The table that may be used, with all that was found in it.
 
     Parameters
     ----------
     symbol : str
-    raw : DataFrame
+    raw : DataFrame, shape (n_rows, n_columns)
         Open, High, Low, Close, Volume and perhaps Adj Close, in any order and case; the day as index or as Date.
-    source, currency : str
-        Written into the table as they are.
+    source : str
+        Its kind, written into the table as it is.
     limit : date, optional
         The last day whose bar is complete; bars after it are dropped.
     start : date, optional
         Bars before it are left out before anything is checked.
+
+    Returns
+    -------
+    PriceTable
+        Of shape (n_days, 6), with at least MIN_SESSIONS days and no currency.
 
     Raises
     ------
@@ -121,7 +129,7 @@ def check_prices(  # noqa: PLR0913 - two of them bound the days
         _refuse_short(frame, findings)
     except PriceError as error:
         raise PriceError(error.kind, f"{symbol}: {error}") from None
-    return PriceTable(symbol, frame, currency, source, tuple(findings), breaks)
+    return PriceTable(symbol, frame, None, source, tuple(findings), breaks)
 
 
 def note_stale(table: PriceTable, expected: date) -> PriceTable:
@@ -135,23 +143,25 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
 def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) -> Checked:
     """All that is put right by leaving bars out, in an order in which no check trips over another's bars."""
     frame, findings = bar_checks.sort_dates(frame)
-    steps = [bar_checks.drop_not_positive, bar_checks.drop_inverted, bar_checks.drop_untraded]
     if start is not None:
         frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :]
-        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # or the bars before were held with the others
+        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # a view would hold the bars before in memory
     if limit is not None:
         frame, found = bar_checks.drop_later(frame, limit)
         findings += found
-    frame, found = bar_checks.drop_duplicates(frame)
+    frame, found = _in_turn(frame, ALONE)
     findings += found
-    for step in steps:
-        frame, found = step(frame)
-        findings += found
     neighbour_checks.refuse_mixed(frame)
-    for step in (neighbour_checks.drop_phantoms, neighbour_checks.drop_misadjusted):
-        frame, found = step(frame)
+    frame, found = _in_turn(frame, BESIDE_OTHERS)
+    return frame, findings + found + bar_checks.note_no_volume(frame)
+
+
+def _in_turn(frame: pd.DataFrame, checks: Sequence[Callable[[pd.DataFrame], Checked]]) -> Checked:
+    findings: list[Finding] = []
+    for check in checks:
+        frame, found = check(frame)
         findings += found
-    return frame, findings + bar_checks.note_no_volume(frame)
+    return frame, findings
 
 
 def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tuple[date, ...]]:
@@ -162,15 +172,9 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
         faults = find_faults(frame)
     old = [fault for fault in faults if len(frame) - fault.row >= SOUND_SESSIONS]
     recent = [fault for fault in faults if len(frame) - fault.row < SOUND_SESSIONS]
-    for fault in recent:
-        if fault.is_wrong:
-            day = frame.index[fault.row].date()
-            raise PriceError(fault.kind, f"on {day} {fault.text}; download the full history again")
-    gaps = days(frame.index[[fault.row for fault in recent]])
-    findings += [
-        Finding(fault.kind, NOTED, (day,), f"before {day} {fault.text}")
-        for fault, day in zip(recent, gaps, strict=True)
-    ]
+    noted = _note_gaps(frame, recent)
+    gaps = [day for finding in noted for day in finding.dates]
+    findings += noted
     if old:
         frame, found = _cut_before(frame, old[-1])
         findings += found
@@ -178,8 +182,20 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
     return frame, findings + found, tuple(sorted({*gaps, *demergers}))
 
 
+def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:
+    """Findings on long gaps; PriceError where a fault is an error in the prices."""
+    dates = days(frame.index[[fault.row for fault in recent]])
+    for fault, day in zip(recent, dates, strict=True):
+        if fault.is_wrong:
+            raise PriceError(fault.kind, f"on {day} {fault.text}; download the full history again")
+    return [
+        Finding(fault.kind, NOTED, (day,), f"before {day} {fault.text}")
+        for fault, day in zip(recent, dates, strict=True)
+    ]
+
+
 def _drop_unconfirmed(frame: pd.DataFrame, faults: Sequence[Fault]) -> Checked:
-    """Without the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
+    """Drop the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
     rows = [fault.row for fault in faults if fault.is_wrong and len(frame) - fault.row <= UNCONFIRMED]
     if not rows:
         return frame, []
