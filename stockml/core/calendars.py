@@ -1,6 +1,6 @@
-"""When exchanges trade: a symbol's calendar, its last completed session and the sessions that follow.
+"""Exchange calendars: a symbol's calendar, its last completed session and the sessions that follow.
 
-Which bars are real is the business of the price checks: a bar with volume is a session whatever is said here.
+The price checks decide which bars are real: a bar with volume is a session whatever the calendar says.
 Standard library only until an exchange's holidays are asked for.
 """
 
@@ -17,8 +17,8 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 SETTLING = timedelta(minutes=20)  # after its close a session's last bar may still change for so long
-# Holidays are asked for these years: a fixed range, so that a day is answered alike whenever it is asked about.
-# Where an exchange publishes its holidays year by year, they end sooner (XBOM: with the current year).
+# Holidays are looked up for these years: a fixed range, so that the answer for a day never depends on the date of
+# the run. Where an exchange publishes its holidays year by year, they end sooner (XBOM: with the current year).
 KNOWN_FROM, KNOWN_TO = date(2000, 1, 1), date(2040, 12, 31)
 WEEKDAYS, EVERY_DAY = "weekdays", "24/7"
 
@@ -39,7 +39,7 @@ class Calendar:
     earliest_close: time
 
     def is_session(self, day: date) -> bool:
-        """Whether the exchange is to trade on that day; any weekday where its holidays are not known."""
+        """True for a scheduled trading day; for any weekday where the exchange's holidays are not known."""
         if self.name == EVERY_DAY:
             return True
         if self.name != WEEKDAYS:
@@ -97,9 +97,9 @@ def calendar_for(symbol: str) -> Calendar:
 
 
 def surely_not_complete(symbol: str, day: date, now: datetime) -> bool:
-    """Whether the session of `day` certainly has not completed by `now`, without looking at any holiday.
+    """True if the session of `day` cannot have completed by `now`; no holiday is looked up.
 
-    True where the day is still to come at the exchange, or is today there and even its shortest session would
+    That is so where the day is still to come at the exchange, or is today there and even its shortest session would
     have closed less than 20 minutes ago. False says nothing: ask `last_completed`.
     """
     calendar = calendar_for(symbol)
@@ -134,7 +134,7 @@ def _calendar(market: str) -> Calendar:
 
 
 # Market, time zone, regular close, earliest close since 2000 (a test compares them with exchange_calendars), then
-# the endings and symbols that trade there. Who never stops closes with the last second of the day: on the
+# the endings and symbols that trade there. A market that never stops closes with the last second of the day: on the
 # session's own date, as every other market does. Missing are Athens, Bucharest and Tel Aviv, whose calendars
 # exchange_calendars cannot build with pandas 3. Berlin, Munich and Hanover rest as Frankfurt does.
 _TABLE = """
@@ -201,7 +201,7 @@ _CRYPTO_PAIR = re.compile(r"[A-Z0-9]+-(USD|USDT|EUR|GBP|INR|JPY|CAD|AUD|BTC|ETH)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What exchange_calendars knows of one exchange, as plain dates."""
+    """One exchange's sessions in exchange_calendars, as plain dates."""
 
     first: date
     last: date
@@ -222,13 +222,13 @@ def _read_exchange_calendar(name: str, regular_close: time) -> _Known:
     import exchange_calendars
 
     with warnings.catch_warnings():
-        # what exchange_calendars uses of pandas that pandas will drop is no news to who watches a quiet run
+        # exchange_calendars uses what pandas will drop; the user can do nothing about it
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         try:
             first, last = KNOWN_FROM, KNOWN_TO
             calendar = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat())
-        except ValueError:  # it is known for fewer years: ask it for which
+        except ValueError:  # it is known for fewer years: ask for its bounds
             calendar = exchange_calendars.get_calendar(name)
             if bound := calendar.bound_min():
                 first = max(first, bound.date())

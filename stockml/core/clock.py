@@ -10,7 +10,7 @@ from stockml.core.calendars import SETTLING, calendar_for, in_utc, surely_not_co
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Now, or the evening of a past day: `as_of` acts as on that day after its close.
+    """The present, or a past day: with `as_of` a run acts as on that day after its close.
 
     Parameters
     ----------
@@ -58,5 +58,5 @@ class Clock:
         return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
     def is_surely_ahead(self, symbol: str, day: date) -> bool:
-        """Whether the session of that day is certainly not there to be used yet; imports nothing heavy."""
+        """True if the session of that day certainly cannot be used yet; imports nothing heavy."""
         return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)

@@ -16,7 +16,7 @@ from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
-from stockml.core.records import EARLIEST_DATE
+from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
 from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo

@@ -1,6 +1,6 @@
 """Whole files, written so that neither a reader nor a crash meets half of one.
 
-What stands in a file is its owner's business. Every failure leaves as a StorageError that a script may print as it is.
+The contents are left to the files' owners. Every failure is a StorageError that a script may print as it is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class StorageError(RuntimeError):
 
 @contextmanager
 def storage(path: Path, doing: str) -> Iterator[None]:
-    """Turns what the system refuses while `doing` something with `path` into a StorageError."""
+    """Turn an OSError while `doing` something with `path` into a StorageError."""
     try:
         yield
     except OSError as error:
@@ -69,7 +69,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Put `content` in place of the file at once: a reader, or the next start, meets the old or the new, never a part.
+    """Replace a file's content at once: a reader, or the next start, meets the old or the new, never a part.
 
     Two processes may write the same file; the later one wins. The temporary file's name is fixed and the file locked,
     so that a killed writer leaves at most one, which the next takes over.
@@ -114,13 +114,13 @@ def sealed(body: bytes) -> bytes:
 
 
 def unsealed(content: bytes) -> bytes | None:
-    """What was sealed; None unless it is whole."""
+    """The body of a sealed file; None unless it is whole."""
     checksum, _, body = content.partition(b"\n")
     return body if checksum == hashlib.sha256(body).hexdigest().encode() else None
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Swap two names in one step; False where the system or the disk does not know how."""
+    """Swap two names in one step; False where the system or the file system cannot."""
     import ctypes
 
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)

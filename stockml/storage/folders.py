@@ -1,4 +1,4 @@
-"""Whole folders: written, put in place of another, and brought back where that was interrupted."""
+"""Folders written whole, put in place of another, and recovered after an interruption."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from stockml.storage.files import storage, sync_folder
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write these files into a new folder; where the disk refuses one, none takes its room.
+    """Write these files into a new folder; where one cannot be written, none is left.
 
-    They are writable by the owner alone, whatever the umask: what others could have written is not trusted.
+    They are writable by the owner alone, whatever the umask: a file that others can write is not trusted.
     """
     with storage(folder, "write the folder"):
-        shutil.rmtree(folder, ignore_errors=True)  # what an interrupted run left
+        shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted run
         try:
             folder.mkdir(parents=True, mode=0o755)
             for name, content in files.items():
@@ -63,7 +63,7 @@ def _remove(folder: Path) -> None:
 
 
 def moved_folders(parent: Path) -> Iterator[Path]:
-    """Folders that are, or have been, replaced: where that was interrupted, all there is of them."""
+    """Folders moved away for their replacement; after an interruption they may be the only copy."""
     return parent.glob(_moved(parent / "*").name)
 
 

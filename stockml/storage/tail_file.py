@@ -11,7 +11,7 @@ from pathlib import Path
 from stockml.storage import files
 from stockml.storage.files import storage, sync_folder, write_fully, write_whole
 
-TAIL_BLOCK = 4096  # bytes; scores are padded to a multiple, so that a new text rarely changes the length
+TAIL_BLOCK = 4096  # bytes; texts are padded to a multiple, so that a new one rarely changes the length
 TAIL_PAUSE_SECONDS = (
     0.05  # tail must wake inside it to notice that a file got shorter; 0.02 sufficed on an idle machine
 )
