@@ -15,7 +15,7 @@ from stockml.commands.run import Run
 from stockml.core.failures import Failure
 from stockml.core.progress import progress
 from stockml.replay.batch_analysis import PastStock
-from stockml.replay.walk_forward import ReplayError, ReplayResult, ReplaySettings, replay
+from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -40,16 +40,9 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     stocks = past_stocks(run, symbols, start, end)
     try:
         with cli.timed(run, "replay"), progress(run.args) as tell:
-            done = replay(
-                settings,
-                run.home,
-                run.log,
-                stocks,
-                now=run.clock.now,
-                lock_timeout=run.args.lock_timeout,
-                jobs=len(os.sched_getaffinity(0)),
-                tell=tell,
-            )
+            jobs = len(os.sched_getaffinity(0))
+            context = ReplayContext(run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell)
+            done = replay(settings, stocks, context)
     except ReplayError as error:
         raise cli.UsageError(str(error)) from None
     note_troubles(run, done)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 RATE_LIMITED = "rate_limited"  # asked too often: wait, then stop asking
-UNKNOWN_SYMBOL = "unknown_symbol"  # never heard of, delisted or renamed: ask again in a week
+UNKNOWN_SYMBOL = "unknown_symbol"  # misspelt, delisted or renamed: try again in a week
 NETWORK = "network"  # no connection, a broken one, or no answer in time
 SERVER = "server"  # the source itself is in trouble (HTTP 5xx)
 UNREADABLE = "unreadable"  # an answer, or a file, that is no price table

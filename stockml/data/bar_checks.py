@@ -169,11 +169,11 @@ def drop_wild(frame: pd.DataFrame) -> Checked:
     return _drop_by(frame, WILD_RULE)
 
 
-# ---- bars nobody traded ----------------------------------------------------------------------------------------------
+# ---- bars without trades ----------------------------------------------------------------------------------------------
 
 
 def drop_untraded(frame: pd.DataFrame) -> Checked:
-    """Drop the bars nobody traded: no volume, one price all day, in a table that has volumes.
+    """Drop the bars without trades: no volume, one price all day, in a table that has volumes.
 
     Where no bar has volume (currencies, funds) all stay, and so do those of an index's early years, which have one
     price a day and no volume but move from day to day among others alike.
@@ -197,7 +197,7 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
 
 
 def is_still(frame: pd.DataFrame) -> Mask:
-    """Bars nobody traded: no volume, and one price all day; shape (n_days,)."""
+    """Bars without trades: no volume, and one price all day; shape (n_days,)."""
     bar = columns(frame)
     still = bar.volume <= 0
     if still.any():

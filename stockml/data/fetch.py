@@ -18,7 +18,7 @@ from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
-from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -97,7 +97,12 @@ def spans_of(symbols: Iterable[str], sessions_back: int, clock: Clock) -> dict[s
 
 
 def fetch_prices(
-    spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings = PATIENT
+    spans: Mapping[str, DateRange],
+    source: Source,
+    *,
+    clock: Clock,
+    home: Home,
+    settings: FetchSettings = DEFAULT_SETTINGS,
 ) -> Fetched:
     """Checked prices of each symbol, or the reason why there are none; one symbol never stops the others.
 
@@ -157,7 +162,12 @@ def _merged(parts: Sequence[Fetched]) -> Fetched:
 
 
 def fetch_bars(
-    spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings = PATIENT
+    spans: Mapping[str, DateRange],
+    source: Source,
+    *,
+    clock: Clock,
+    home: Home,
+    settings: FetchSettings = DEFAULT_SETTINGS,
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:

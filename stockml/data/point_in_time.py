@@ -105,7 +105,7 @@ def _is_bad_alone(rows: pd.DataFrame) -> Mask:
 
 
 def _copies(rows: pd.DataFrame) -> Mask:
-    """Bars nobody traded that repeat the close before: dropped, whatever follows, where other bars have volume."""
+    """Bars without trades that repeat the close before: dropped, whatever follows, where other bars have volume."""
     return np.asarray(is_still(rows) & repeats_close(rows))
 
 

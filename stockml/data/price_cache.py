@@ -121,14 +121,14 @@ def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:
     import pandas as pd
 
     new = new[~new.index.duplicated(keep="last")]
-    told = new[new["Close"].notna()]
-    shared = old.index[old["Close"].notna()].intersection(told.index)
+    known = new[new["Close"].notna()]
+    shared = old.index[old["Close"].notna()].intersection(known.index)
     compared = shared[:-1] if len(shared) > 1 else shared
     columns = ["Close", "Adj Close"]
-    apart = (told.loc[compared, columns] / old.loc[compared, columns] - 1).abs() > AGREE_WITHIN
+    apart = (known.loc[compared, columns] / old.loc[compared, columns] - 1).abs() > AGREE_WITHIN
     if shared.empty or apart.to_numpy().any():
         return None
-    kept = old[~old.index.isin(told.index)]
+    kept = old[~old.index.isin(known.index)]
     return pd.concat([kept, new[~new.index.isin(kept.index)]]).sort_index()
 
 

@@ -213,7 +213,7 @@ def _refuse_short(frame: pd.DataFrame, findings: Sequence[Finding]) -> None:
     if len(frame) >= MIN_SESSIONS:
         return
     dropped = [found for found in findings if found.action == DROPPED and found.kind != "open_session"]
-    told = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
+    reasons = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
     is_spoilt = len(frame) + sum(found.count for found in dropped) >= MIN_SESSIONS
     remedy = "download its prices again" if is_spoilt else "ask again when it has traded longer"
-    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{told}; {remedy}")
+    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{reasons}; {remedy}")

@@ -32,7 +32,7 @@ class FetchSettings:
     tell: Progress = no_progress
 
 
-PATIENT = FetchSettings()
+DEFAULT_SETTINGS = FetchSettings()
 
 
 @dataclass(frozen=True, slots=True)

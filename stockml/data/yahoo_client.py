@@ -202,8 +202,8 @@ def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     if isinstance(error, YFRateLimitError) or status in REFUSALS:
         return FetchError(failures.RATE_LIMITED, f"{symbol}: Yahoo refuses to answer so many requests; try later")
     if status >= 500 or isinstance(error, YFDataException):
-        told = f"HTTP {status}" if status >= 500 else reason
-        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({told}); try later")
+        cause = f"HTTP {status}" if status >= 500 else reason
+        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({cause}); try later")
     if isinstance(error, RequestException | OSError) and status < 400:
         return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
     if reply is None:

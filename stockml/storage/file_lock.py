@@ -19,7 +19,7 @@ POLL_SECONDS = 0.02
 
 
 class LockTimeout(StorageError):  # noqa: N818
-    """Another run held the lock for longer than this one was told to wait; nothing was changed."""
+    """Another run held the lock for longer than this one was to wait; nothing was changed."""
 
 
 @contextmanager
