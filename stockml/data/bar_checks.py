@@ -169,7 +169,7 @@ def drop_wild(frame: pd.DataFrame) -> Checked:
     return _drop_by(frame, WILD_RULE)
 
 
-# ---- bars without trades ----------------------------------------------------------------------------------------------
+# ---- bars without trades ---------------------------------------------------------------------------------------------
 
 
 def drop_untraded(frame: pd.DataFrame) -> Checked:
