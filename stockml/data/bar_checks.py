@@ -23,7 +23,6 @@ LEAST_PRICE, GREATEST_PRICE = 1e-12, 1e13  # no share costs less or more; the lo
 ROUNDING = 0.01  # adjusted prices are rounded: an open may lie so far outside its day's high and low
 WILD_RANGE = 3.0  # high over low within a day; the widest true one in 450,000 bars is 1.84
 LEVEL = 1.35  # a day's change as a factor that asks for an explanation
-STALE_RUN = 10  # sessions: longer than any row of holidays
 MIXED_BARS = 10
 
 Array = NDArray[np.float64]
@@ -41,7 +40,18 @@ class Columns(NamedTuple):
 
 
 def columns(frame: pd.DataFrame) -> Columns:
-    """The columns of a table of COLUMNS as arrays of shape (n_days,)."""
+    """The columns of a table of COLUMNS as arrays of shape (n_days,).
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    Columns
+        Arrays of shape (n_days,).
+    """
     return Columns(*frame.to_numpy().T)
 
 
@@ -49,7 +59,18 @@ def columns(frame: pd.DataFrame) -> Columns:
 
 
 def sort_dates(frame: pd.DataFrame) -> Checked:
-    """Sort the bars, oldest first; note those that were out of order."""
+    """Sort the bars, oldest first; note those that were out of order.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     if frame.index.is_monotonic_increasing:
         return frame, []
     late = np.asarray(frame.index < frame.index.to_series().cummax().to_numpy())
@@ -59,6 +80,16 @@ def sort_dates(frame: pd.DataFrame) -> Checked:
 
 def drop_duplicates(frame: pd.DataFrame) -> Checked:
     """Keep one bar a day, the last given.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
 
     Raises
     ------
@@ -77,7 +108,20 @@ def drop_duplicates(frame: pd.DataFrame) -> Checked:
 
 
 def drop_later(frame: pd.DataFrame, limit: date) -> Checked:
-    """Drop the bars after `limit`, whose sessions are not complete."""
+    """Drop the bars after `limit`, whose sessions are not complete.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+    limit : date
+        The last day to keep.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     return drop(frame, frame.index.to_numpy() > np.datetime64(limit), "open_session", "of a session still open dropped")
 
 
@@ -149,7 +193,18 @@ def _drop_by(frame: pd.DataFrame, rule: BarRule) -> Checked:
 
 
 def drop_not_positive(frame: pd.DataFrame) -> Checked:
-    """Drop the bars that lack a price, have one that no share can have, or a volume below zero."""
+    """Drop the bars that lack a price, have one that no share can have, or a volume below zero.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     if np.isnan(columns(frame).volume).any():
         frame = frame.fillna({"volume": 0.0})  # no volume given says as much as a volume of zero
     findings: list[Finding] = []
@@ -160,66 +215,32 @@ def drop_not_positive(frame: pd.DataFrame) -> Checked:
 
 
 def drop_inverted(frame: pd.DataFrame) -> Checked:
-    """Drop the bars whose high is below their low, their open or their close."""
+    """Drop the bars whose high is below their low, their open or their close.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     return _drop_by(frame, INVERTED_RULE)
 
 
 def drop_wild(frame: pd.DataFrame) -> Checked:
-    """Drop the bars whose high is over three times their low."""
-    return _drop_by(frame, WILD_RULE)
+    """Drop the bars whose high is over three times their low.
 
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
 
-# ---- bars without trades ---------------------------------------------------------------------------------------------
-
-
-def drop_untraded(frame: pd.DataFrame) -> Checked:
-    """Drop the bars without trades: no volume, one price all day, in a table that has volumes.
-
-    Where no bar has volume (currencies, funds) all stay, and so do those of an index's early years, which have one
-    price a day and no volume but move from day to day among others alike.
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
     """
-    has_volume, still = frame["volume"] > 0, is_still(frame)
-    if not has_volume.any() or not still.any():
-        return frame, []
-    among_traded = (has_volume.rolling(21, center=True, min_periods=1).mean() >= 0.5).to_numpy()
-    traded_close = frame["close"].where(~still).ffill()
-    moved = np.abs(np.log((frame["close"] / traded_close).to_numpy())) > np.log(LEVEL)
-    copies, phantoms = still & ~moved & (repeats_close(frame) | among_traded), still & moved & among_traded
-    stale = copies & (_run_lengths(copies) >= STALE_RUN)
-    findings = []
-    for bad, kind, text in (
-        (phantoms, "phantom_price", "without volume at a price far from their neighbours' dropped"),
-        (stale, "stale_price", f"without volume, one price repeated {STALE_RUN} times or more, dropped"),
-        (copies & ~stale, "untraded", "without volume, the last price repeated, dropped"),
-    ):
-        findings += drop(frame, bad, kind, text)[1]
-    return frame[~(phantoms | copies)], findings
-
-
-def is_still(frame: pd.DataFrame) -> Mask:
-    """Bars without trades: no volume, and one price all day; shape (n_days,)."""
-    bar = columns(frame)
-    still = bar.volume <= 0
-    if still.any():
-        still &= np.isclose(bar.high, bar.low, rtol=1e-6) & np.isclose(bar.open, bar.close, rtol=1e-6)
-    return still
-
-
-def repeats_close(frame: pd.DataFrame) -> Mask:
-    """Bars with the close of the bar before; shape (n_days,)."""
-    return np.asarray(np.isclose(frame["close"], frame["close"].shift(), rtol=1e-6))
-
-
-def _run_lengths(mask: Mask) -> NDArray[np.int64]:
-    """For each row the length of the run of equal values it is in."""
-    run = np.asarray(np.diff(mask, prepend=mask[:1])).cumsum()
-    return np.asarray(np.bincount(run)[run])
-
-
-def note_no_volume(frame: pd.DataFrame) -> list[Finding]:
-    """Note the bars that moved without any volume, in a table where others have it."""
-    without = columns(frame).volume == 0
-    if without.all() or not without.any():
-        return []
-    dates = days(frame.index[without])
-    return [Finding("no_volume", NOTED, dates, f"{bars(dates)} have prices but no volume")]
+    return _drop_by(frame, WILD_RULE)

@@ -18,6 +18,11 @@ MIXED_SHARE = 0.01  # bars that leap from level to level, where a file mixes two
 def refuse_mixed(frame: pd.DataFrame) -> None:
     """Refuse a table that leaps to and fro between two price levels: two companies in one table.
 
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
     Raises
     ------
     PriceError
@@ -32,7 +37,18 @@ def refuse_mixed(frame: pd.DataFrame) -> None:
 
 
 def drop_phantoms(frame: pd.DataFrame) -> Checked:
-    """Drop the few bars that stand clear of their neighbours' ranges at another level, and come back."""
+    """Drop the few bars that stand clear of their neighbours' ranges at another level, and come back.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     bad = np.zeros(len(frame), dtype=bool)
     for start in np.flatnonzero(_leaps(frame)).tolist():
         if bad[start - 1] or bad[start]:
@@ -58,7 +74,18 @@ def _stands_apart(frame: pd.DataFrame, start: int, stop: int) -> bool:
 
 
 def drop_misadjusted(frame: pd.DataFrame) -> Checked:
-    """Drop the few bars whose adjusted close is at another ratio to the close than in the days around them."""
+    """Drop the few bars whose adjusted close is at another ratio to the close than in the days around them.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    frame : DataFrame, shape (n_kept, 6)
+    findings : list of Finding
+    """
     ratio = adjustment_ratio(frame)
     if ratio.max() - ratio.min() <= np.log(LEVEL):  # then nowhere farther from any median
         return frame, []
@@ -69,7 +96,18 @@ def drop_misadjusted(frame: pd.DataFrame) -> Checked:
 
 
 def adjustment_ratio(frame: pd.DataFrame) -> pd.Series:
-    """The log of adjusted close over close, 0 on the first day; shape (n_days,)."""
+    """The log of adjusted close over close, relative to the first day.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    Series, shape (n_days,)
+        Natural logarithm, indexed by row number.
+    """
     *_, close, adjusted, _ = columns(frame)
     return pd.Series((log_changes(adjusted) - log_changes(close)).cumsum())
 
@@ -78,6 +116,11 @@ def stands_clear(frame: pd.DataFrame) -> Mask:
     """Bars whose whole range lies apart from that of the bar before: no day's trade led from one to the other.
 
     A currency's wild day begins where the last one ended; another unit, a split or a demerger begins elsewhere.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
 
     Returns
     -------
@@ -96,6 +139,17 @@ def _leaps(frame: pd.DataFrame) -> Mask:
 
 
 def log_changes(values: Array) -> Array:
-    """The log of each day's change as a factor, shape (n_days,); 0 for the first day."""
+    """The log of each day's change as a factor; 0 for the first day.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+        Prices, all above 0.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        Natural logarithm.
+    """
     logs = np.log(values)
     return np.diff(logs, prepend=logs[:1])

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_still, is_wrong_alone, repeats_close, sort_dates
+from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
 from stockml.data.fetch import checked
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio, log_changes
@@ -22,6 +22,7 @@ from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
 from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable
 from stockml.data.raw_table import tidy
 from stockml.data.request import DateRange, RawBars
+from stockml.data.volume_checks import is_still, repeats_close
 
 
 class PointInTimePrices:
@@ -68,7 +69,13 @@ class PointInTimePrices:
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
 
     def cut(self, rows: slice) -> PriceTable:
-        """The table of these rows of `bars`, unchecked; see `rows`."""
+        """The table of these rows of `bars`, unchecked; see `rows`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_days, 6).
+        """
         return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
 
     def rows(self, span: DateRange) -> slice | None:

@@ -39,7 +39,16 @@ class Fault:
 
 
 def steps(close: Array) -> Mask:
-    """Bars whose close changed by enough to hold a split beside a move the other way; shape (n_days,)."""
+    """Bars whose close changed by enough to hold a split beside a move the other way.
+
+    Parameters
+    ----------
+    close : array, shape (n_days,)
+
+    Returns
+    -------
+    array of bool, shape (n_days,)
+    """
     return np.asarray(np.abs(log_changes(close)) > np.log(SPLITS[0]) / 2)
 
 

@@ -11,7 +11,7 @@ from datetime import date
 
 import pandas as pd
 
-from stockml.data import bar_checks, neighbour_checks
+from stockml.data import bar_checks, neighbour_checks, volume_checks
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults
 from stockml.data.raw_table import tidy
@@ -28,7 +28,7 @@ ALONE = (
     bar_checks.drop_duplicates,
     bar_checks.drop_not_positive,
     bar_checks.drop_inverted,
-    bar_checks.drop_untraded,
+    volume_checks.drop_untraded,
 )
 BESIDE_OTHERS = (neighbour_checks.drop_phantoms, neighbour_checks.drop_misadjusted)
 
@@ -64,7 +64,18 @@ class PriceTable:
         return last
 
     def through(self, day: date) -> PriceTable:
-        """The same table as it was after the session of that day; PriceError where it had no bar by then."""
+        """The table without the bars after `day`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_kept, 6); checked with the later bars at hand, unlike `PointInTimePrices.table`.
+
+        Raises
+        ------
+        PriceError
+            too_short, where no bar is left.
+        """
         frame = self.frame.loc[: pd.Timestamp(day)]
         if frame.empty:
             raise PriceError(
@@ -73,7 +84,7 @@ class PriceTable:
         return replace(self, frame=frame, breaks=tuple(at for at in self.breaks if at <= day))
 
     def last(self, n_days: int) -> PriceTable:
-        """The table's newest `n_days` bars."""
+        """The table's newest bars, at most `n_days`: shape (n_days, 6)."""
         return replace(self, frame=self.frame.iloc[-n_days:])
 
     def noting(self, finding: Finding) -> PriceTable:
@@ -133,7 +144,18 @@ def check_prices(
 
 
 def note_stale(table: PriceTable, expected: date) -> PriceTable:
-    """The table, with a finding where it ends before the last session that should be there."""
+    """The table, with a finding where it ends before the last session that should be there.
+
+    Parameters
+    ----------
+    table : PriceTable, shape (n_days, 6)
+    expected : date
+
+    Returns
+    -------
+    PriceTable
+        The same bars.
+    """
     if table.data_through >= expected:
         return table
     text = f"the last bar is of {table.data_through}, that of {expected} is missing"
@@ -153,7 +175,7 @@ def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) 
     findings += found
     neighbour_checks.refuse_mixed(frame)
     frame, found = _in_turn(frame, BESIDE_OTHERS)
-    return frame, findings + found + bar_checks.note_no_volume(frame)
+    return frame, findings + found + volume_checks.note_no_volume(frame)
 
 
 def _in_turn(frame: pd.DataFrame, checks: Sequence[Callable[[pd.DataFrame], Checked]]) -> Checked:

@@ -119,7 +119,19 @@ def check_figures(tables: Sequence[PriceTable], *, seed: int, figures: Figures =
 
 
 def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
-    """Compare the analyses of tables that end on random days with the values of the whole tables."""
+    """Compare the analyses of tables that end on random days with the values of the whole tables.
+
+    Parameters
+    ----------
+    tables : sequence of PriceTable
+        Each of shape (n_days, 6).
+    seed : int
+        Of the random days.
+
+    Returns
+    -------
+    Check
+    """
     stocks = []
     for table in tables:
         rows, whole, cut = random_days(table, seed), [], []
@@ -134,7 +146,21 @@ def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
 
 
 def check_models(tables: Sequence[PriceTable], bundles: Mapping[str, ModelBundle], *, seed: int) -> Check:
-    """Compare forecasts of random days, all at once on the whole table, with those on the tables that end there."""
+    """Compare forecasts of random days, all at once on the whole table, with those on the tables that end there.
+
+    Parameters
+    ----------
+    tables : sequence of PriceTable
+        Each of shape (n_days, 6).
+    bundles : mapping of str to ModelBundle
+        By symbol; tables without one are left out.
+    seed : int
+        Of the random days.
+
+    Returns
+    -------
+    Check
+    """
     stocks = []
     for table in (table for table in tables if table.symbol in bundles):
         bundle, rows = bundles[table.symbol], random_days(table, seed)
