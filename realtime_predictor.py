@@ -31,7 +31,7 @@ from stockml.commands import options
 from stockml.commands.exits import run_command
 from stockml.commands.predict_command import due_now, is_dry, leave_behind, models_forecast, sum_up, tell, to_predict
 from stockml.commands.run import Run, open_run, timed
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.records import Prediction
 from stockml.reporting.last_run import begin_run
 

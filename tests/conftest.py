@@ -18,7 +18,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from stockml.data.price_table import PriceTable
-from stockml.storage import files
+from stockml.storage import tail_file
 
 REAL_SYMBOLS = ("TCS.NS", "RELIANCE.NS", "INFY.NS")
 
@@ -101,6 +101,6 @@ def real_home(nse_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def in_haste() -> Iterator[None]:
     """A module's own runs, thousands of them, wait neither for readers nor for the disk."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
+        patch.setattr(tail_file, "TAIL_PAUSE_SECONDS", 0.0)
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield

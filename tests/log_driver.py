@@ -31,7 +31,7 @@ if __name__ == "__main__":
 from log_helpers import run_day
 
 from stockml.core.paths import Home
-from stockml.storage import files
+from stockml.storage import files, tail_file
 from stockml.storage.files import StorageError
 
 REAL_START = date(2026, 3, 2)  # a Monday; what it predicts is due a week later
@@ -58,7 +58,7 @@ class Counter:
     def install(self) -> None:
         for name in CHANGING:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
-        files._exchange = self._wrapped("exchange", files._exchange)
+        files.exchange = self._wrapped("exchange", files.exchange)
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
@@ -155,7 +155,7 @@ def serve(predictor: Callable[[Home, int], None]) -> None:
 
 def _come_to_grief(predictor: Callable[[Home, int], None], home: str, day: int, fault: list[Any] | None) -> int:
     """A day's run with a fault; exits as the predictor would, and says how many calls it counted."""
-    files.TAIL_PAUSE_SECONDS = 0.0
+    tail_file.TAIL_PAUSE_SECONDS = 0.0
     counter = Counter(Fault(*fault) if fault else None)
     counter.install()
     _say(pid=os.getpid())
@@ -210,7 +210,7 @@ def main() -> int:
     parser.add_argument("--shuffle", type=int, help="seed for going through the days in another order")
     args = parser.parse_args()
     logging.basicConfig(format="%(message)s")
-    files.TAIL_PAUSE_SECONDS = 0.001
+    tail_file.TAIL_PAUSE_SECONDS = 0.001
     days = list(range(args.day, args.day + args.runs))
     if args.shuffle is not None:
         random.Random(args.shuffle).shuffle(days)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal, completed, record_line, round_price
 from stockml.prediction_log.log import PredictionLog

@@ -22,7 +22,7 @@ from waiting import PATIENCE_SECONDS, wait_until
 from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.prediction_log.log import LockTimeout, PredictionLog
-from stockml.storage import files
+from stockml.storage import tail_file
 
 DRIVER = [sys.executable, str(Path(log_driver.__file__))]
 HOLDER = (
@@ -40,7 +40,7 @@ ROOT = Path(log_driver.__file__).parents[1]
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
-    monkeypatch.setattr(files, "TAIL_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr(tail_file, "TAIL_PAUSE_SECONDS", 0.0)
     return Home(tmp_path / "home")
 
 

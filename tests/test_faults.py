@@ -28,16 +28,16 @@ TARGET = calendar_for("TCS.NS").sessions_after(MADE_ON, 5)[-1]
 VICTIM = "INFY.NS"
 
 
-class Evening:
-    """One home, one server, and runs of the predictor in this process on evenings of our choosing."""
+class DailyRuns:
+    """One home, one server, and runs of the predictor in this process after sessions of our choosing."""
 
     def __init__(self, yahoo: FakeYahoo, home: Path, monkeypatch: Any, capsys: Any) -> None:
         self.yahoo, self.home = yahoo, home
         self._monkeypatch, self._capsys = monkeypatch, capsys
-        self.ask(AT_ONCE)
+        self.fetch_with(AT_ONCE)
 
-    def ask(self, settings: FetchSettings) -> None:
-        """Let later runs ask the server so, whatever the predictor's own patience is."""
+    def fetch_with(self, settings: FetchSettings) -> None:
+        """Let the next runs fetch with these time-outs and waits."""
         self._monkeypatch.setattr(run, "FetchSettings", lambda **options: replace(settings, **options))
 
     def run(self, day: date, *options: str, at: str = "17:00") -> tuple[int, dict[str, Any], list[str]]:
@@ -61,15 +61,15 @@ class Evening:
 
 
 @pytest.fixture
-def evening(tmp_path, monkeypatch, capsys):
+def runs(tmp_path, monkeypatch, capsys):
     """Predictions of three stocks were made on MADE_ON."""
     with FakeYahoo(MADE_ON) as yahoo, redirected(yahoo):
         for seed, symbol in enumerate(SYMBOLS):
             yahoo.listings[symbol] = listing(seed=seed)
-        evening = Evening(yahoo, tmp_path, monkeypatch, capsys)
-        code, _, errors = evening.run(MADE_ON)
+        runs = DailyRuns(yahoo, tmp_path, monkeypatch, capsys)
+        code, _, errors = runs.run(MADE_ON)
         assert (code, errors, len(log_of(tmp_path))) == (0, [], 3)
-        yield evening
+        yield runs
 
 
 @pytest.mark.parametrize(
@@ -86,27 +86,27 @@ def evening(tmp_path, monkeypatch, capsys):
         (fake.hang, 99, "network"),
     ],
 )
-def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, times, kind):
-    evening.yahoo.fail(VICTIM, fault, times)
+def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(runs, fault, times, kind):
+    runs.yahoo.fail(VICTIM, fault, times)
     if fault is fake.hang:
-        evening.ask(HANGING)
-    code, told, errors = evening.run(TARGET)
+        runs.fetch_with(HANGING)
+    code, told, errors = runs.run(TARGET)
     for symbol in set(SYMBOLS) - {VICTIM}:
-        assert [line["status"] for line in evening.lines(symbol)] == ["verified", "pending"]
+        assert [line["status"] for line in runs.lines(symbol)] == ["verified", "pending"]
     if kind is None:
         assert (code, told["failures"], errors) == (0, [], [])
-        assert [line["status"] for line in evening.lines()] == ["verified", "pending"]
+        assert [line["status"] for line in runs.lines()] == ["verified", "pending"]
         return
     assert (code, [(failure["symbol"], failure["kind"]) for failure in told["failures"]]) == (1, [(VICTIM, kind)])
     assert told["prices"][VICTIM]["failure"] == kind
     (error,) = errors
     assert VICTIM in error
-    assert [line["status"] for line in evening.lines()] == ["pending"]
-    evening.yahoo.mend()
-    (evening.home / "ml_training_data" / "prices" / "quarantine.json").unlink(missing_ok=True)
-    code, _, errors = evening.run(TARGET)
+    assert [line["status"] for line in runs.lines()] == ["pending"]
+    runs.yahoo.mend()
+    (runs.home / "ml_training_data" / "prices" / "quarantine.json").unlink(missing_ok=True)
+    code, _, errors = runs.run(TARGET)
     assert (code, errors) == (0, [])
-    assert [line["status"] for line in evening.lines()] == ["verified", "pending"]
+    assert [line["status"] for line in runs.lines()] == ["verified", "pending"]
 
 
 @pytest.mark.parametrize(
@@ -114,33 +114,33 @@ def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, ti
     [fake.empty, fake.NO_SUCH_DAYS, fake.null_rows(-1), fake.without_rows(-1)],
     ids=["empty", "400", "null", "gone"],
 )
-def test_a_target_bar_that_is_late_is_waited_for_and_then_settled(evening, fault):
-    evening.yahoo.fail(VICTIM, fault)
-    code, told, _ = evening.run(TARGET)
+def test_a_target_bar_that_is_late_is_waited_for_and_then_settled(runs, fault):
+    runs.yahoo.fail(VICTIM, fault)
+    code, told, _ = runs.run(TARGET)
     assert (code, told["failures"]) == (0, [])
     (waiting,) = told["waiting"]
     assert waiting["id"] == f"{VICTIM}:{MADE_ON}:5"
-    assert evening.lines()[0]["status"] == "pending"
-    evening.yahoo.mend()
+    assert runs.lines()[0]["status"] == "pending"
+    runs.yahoo.mend()
     next_day = calendar_for(VICTIM).sessions_after(TARGET, 1)[0]
-    code, told, errors = evening.run(next_day)
+    code, told, errors = runs.run(next_day)
     assert (code, told["failures"], errors) == (0, [], [])
-    settled = evening.lines()[0]
-    close = evening.yahoo.listings[VICTIM].bars.loc[str(TARGET), "Close"]
+    settled = runs.lines()[0]
+    close = runs.yahoo.listings[VICTIM].bars.loc[str(TARGET), "Close"]
     assert (settled["status"], settled["actual_price"]) == ("verified", pytest.approx(close, rel=1e-4))
 
 
-def test_nulls_in_the_middle_change_no_outcome(evening):
-    evening.yahoo.fail(VICTIM, fake.null_rows(3))
-    code, told, errors = evening.run(TARGET)
-    assert (code, told["failures"], errors, evening.lines()[0]["status"]) == (0, [], [], "verified")
+def test_nulls_in_the_middle_change_no_outcome(runs):
+    runs.yahoo.fail(VICTIM, fake.null_rows(3))
+    code, told, errors = runs.run(TARGET)
+    assert (code, told["failures"], errors, runs.lines()[0]["status"]) == (0, [], [], "verified")
 
 
-def test_a_bar_of_the_open_target_session_settles_nothing(evening):
-    code, told, _ = evening.run(TARGET, at="14:30")
-    assert (code, told["settled"], evening.lines()[0]["status"]) == (0, [], "pending")
-    evening.run(TARGET, at="15:55")
-    assert evening.lines()[0]["status"] == "verified"
+def test_a_bar_of_the_open_target_session_settles_nothing(runs):
+    code, told, _ = runs.run(TARGET, at="14:30")
+    assert (code, told["settled"], runs.lines()[0]["status"]) == (0, [], "pending")
+    runs.run(TARGET, at="15:55")
+    assert runs.lines()[0]["status"] == "verified"
 
 
 def outcome(line: dict[str, Any]) -> dict[str, Any]:
@@ -148,54 +148,54 @@ def outcome(line: dict[str, Any]) -> dict[str, Any]:
     return {key: line[key] for key in keys}
 
 
-def test_a_split_in_between_leaves_the_outcome_as_it_would_have_been(evening):
+def test_a_split_in_between_leaves_the_outcome_as_it_would_have_been(runs):
     split_on = calendar_for(VICTIM).sessions_after(MADE_ON, 2)[-1]
-    evening.yahoo.listings["TCS.NS"] = listing(seed=1)  # as INFY.NS, which does not split
-    evening.yahoo.listings[VICTIM] = evening.yahoo.listings[VICTIM].splitting(split_on, 5.0)
-    assert evening.run(TARGET)[0] == 0
-    split = evening.lines()[0]
+    runs.yahoo.listings["TCS.NS"] = listing(seed=1)  # as INFY.NS, which does not split
+    runs.yahoo.listings[VICTIM] = runs.yahoo.listings[VICTIM].splitting(split_on, 5.0)
+    assert runs.run(TARGET)[0] == 0
+    split = runs.lines()[0]
     assert split["units_factor"] == pytest.approx(5.0)
     traded = listing(seed=1).bars.loc[str(TARGET), "Close"]
     assert split["actual_price"] == pytest.approx(traded, rel=1e-4)
     assert split["error_pct"] == pytest.approx(abs(traded - split["predicted_price"]) / traded * 100, abs=1e-3)
 
 
-def test_a_dividend_in_between_is_an_ordinary_outcome(evening):
+def test_a_dividend_in_between_is_an_ordinary_outcome(runs):
     paid_on = calendar_for(VICTIM).sessions_after(MADE_ON, 3)[-1]
-    evening.yahoo.listings[VICTIM] = replace(evening.yahoo.listings[VICTIM], dividends={paid_on: 4.0})
-    assert evening.run(TARGET)[0] == 0
-    line = evening.lines()[0]
+    runs.yahoo.listings[VICTIM] = replace(runs.yahoo.listings[VICTIM], dividends={paid_on: 4.0})
+    assert runs.run(TARGET)[0] == 0
+    line = runs.lines()[0]
     assert "units_factor" not in line
     assert outcome(line)["actual_price"] == pytest.approx(listing(seed=1).bars.loc[str(TARGET), "Close"], rel=1e-4)
 
 
-def test_a_renamed_stock_keeps_its_prediction_and_is_skipped_quietly_from_then_on(evening):
-    del evening.yahoo.listings[VICTIM]
-    code, told, errors = evening.run(TARGET)
+def test_a_renamed_stock_keeps_its_prediction_and_is_skipped_quietly_from_then_on(runs):
+    del runs.yahoo.listings[VICTIM]
+    code, told, errors = runs.run(TARGET)
     assert (code, told["failures"][0]["kind"], len(errors)) == (1, "unknown_symbol", 1)
-    evening.yahoo.asked.clear()
-    code, told, errors = evening.run(TARGET)
-    assert (code, told["failures"], errors, evening.yahoo.charts()) == (0, [], [], 0)
+    runs.yahoo.asked.clear()
+    code, told, errors = runs.run(TARGET)
+    assert (code, told["failures"], errors, runs.yahoo.charts()) == (0, [], [], 0)
     assert any(notice.startswith(f"{VICTIM}: skipped, Yahoo did not know it on") for notice in told["notices"])
-    assert [line["status"] for line in evening.lines()] == ["pending"]
+    assert [line["status"] for line in runs.lines()] == ["pending"]
 
 
-def test_a_day_costs_a_request_a_stock_and_a_second_run_none(evening):
-    evening.yahoo.asked.clear()
-    evening.run(TARGET)
-    assert evening.yahoo.charts() == len(SYMBOLS)
-    evening.run(TARGET)
-    assert evening.yahoo.charts() == len(SYMBOLS)
+def test_a_day_costs_a_request_a_stock_and_a_second_run_none(runs):
+    runs.yahoo.asked.clear()
+    runs.run(TARGET)
+    assert runs.yahoo.charts() == len(SYMBOLS)
+    runs.run(TARGET)
+    assert runs.yahoo.charts() == len(SYMBOLS)
 
 
-def test_a_source_that_refuses_everyone_is_left_alone_and_loses_nothing(evening):
-    before = log_of(evening.home)
-    evening.yahoo.asked.clear()
-    evening.yahoo.fail("*", fake.TOO_MANY)
-    code, told, errors = evening.run(TARGET)
+def test_a_source_that_refuses_everyone_is_left_alone_and_loses_nothing(runs):
+    before = log_of(runs.home)
+    runs.yahoo.asked.clear()
+    runs.yahoo.fail("*", fake.TOO_MANY)
+    code, told, errors = runs.run(TARGET)
     assert (code, {failure["kind"] for failure in told["failures"]}, len(errors)) == (3, {"rate_limited"}, 3)
-    assert evening.yahoo.charts() <= 10
-    assert log_of(evening.home) == before
+    assert runs.yahoo.charts() <= 10
+    assert log_of(runs.home) == before
 
 
 def test_under_cron_a_good_run_prints_no_word_and_a_bad_one_a_line_a_stock(tmp_path):

@@ -18,9 +18,10 @@ from test_prices import market
 from waiting import PATIENCE_SECONDS
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Fetched, Source, fetch_prices
+from stockml.data.fetch import Fetched, Source, fetch_prices, spans_of
 from stockml.data.request import FetchSettings
 from stockml.data.yahoo_download import GIVE_UP_AFTER
 
@@ -55,14 +56,9 @@ class Desk:
         settings: FetchSettings = AT_ONCE,
     ) -> Fetched:
         now = pd.Timestamp(f"{self.yahoo.today} {at}", tz=MUMBAI).to_pydatetime()
-        return fetch_prices(
-            symbols or ("TCS.NS",),
-            Source("yahoo"),
-            sessions_back=back,
-            clock=Clock(now, as_of),
-            home=self.home,
-            settings=settings,
-        )
+        clock = Clock(now, as_of)
+        spans = spans_of(symbols or ("TCS.NS",), back, clock)
+        return fetch_prices(spans, Source("yahoo"), clock=clock, home=self.home, settings=settings)
 
     def requests(self) -> int:
         """Charts asked for since the last call."""
@@ -88,7 +84,7 @@ def kinds(fetched: Fetched, symbol: str = "TCS.NS") -> list[str]:
 
 
 def in_another_process(desk: Desk, folder: Path, code: str, *, home: Path | None = None) -> tuple[str, str]:
-    """What code prints and complains of as cron would run it on TUESDAY evening, sent to the server."""
+    """What code prints and complains of as cron would run it after the session of TUESDAY, sent to the server."""
     path = [str(fake.site_folder(desk.yahoo, folder / "site")), str(Path(__file__).resolve().parents[1])]
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", FETCH.format(home=str(home or desk.home.root)) + code],
@@ -106,13 +102,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from stockml.core.paths import Home
-from stockml.core.calendars import Clock
-from stockml.data.fetch import Source, fetch_prices
+from stockml.core.clock import Clock
+from stockml.data.fetch import Source, fetch_prices, spans_of
 
 
 def fetch(*symbols):
     clock = Clock(datetime(2026, 6, 30, 12, tzinfo=UTC))
-    return fetch_prices(symbols, Source("yahoo"), sessions_back=300, clock=clock, home=Home(Path({home!r})))
+    spans = spans_of(symbols, 300, clock)
+    return fetch_prices(spans, Source("yahoo"), clock=clock, home=Home(Path({home!r})))
 
 
 """
@@ -250,7 +247,7 @@ def test_nulls_in_the_middle_and_at_the_end_are_dropped_and_counted(desk):
     assert kinds(desk.fetch()) == ["missing_price"]  # the end was asked for again, the middle lies too far back
 
 
-def test_a_damaged_file_of_the_store_is_fetched_anew(desk, caplog):
+def test_a_damaged_file_of_the_price_cache_is_downloaded_again(desk, caplog):
     desk.fetch()
     (desk.home.prices / "TCS.NS.parquet").write_bytes(b"PAR1")
     assert desk.fetch().tables["TCS.NS"].data_through == TUESDAY
@@ -258,7 +255,7 @@ def test_a_damaged_file_of_the_store_is_fetched_anew(desk, caplog):
 
 
 @pytest.mark.parametrize("name", ["tkr-tz.db", "cookies.db"])
-def test_a_damaged_cache_of_yfinance_is_made_anew(desk, tmp_path, name):
+def test_a_damaged_cache_of_yfinance_is_made_again(desk, tmp_path, name):
     caches = desk.home.prices / "yfinance"
     caches.mkdir(parents=True)
     (caches / name).write_bytes(b"not a database" * 1000)
@@ -269,7 +266,7 @@ def test_a_damaged_cache_of_yfinance_is_made_anew(desk, tmp_path, name):
 # --- without a connection ---------------------------------------------------------------------------------------
 
 
-def test_offline_the_store_serves_and_says_how_old_it_is(desk):
+def test_offline_the_price_cache_serves_and_says_how_old_it_is(desk):
     desk.fetch()
     desk.requests()
     desk.yahoo.today = date(2026, 7, 6)

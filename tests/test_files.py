@@ -17,8 +17,10 @@ import pytest
 from tools import needs
 from waiting import PATIENCE_SECONDS, wait_until
 
-from stockml.storage import files
-from stockml.storage.files import StorageError, recover_folder, replace_folder, write_for_tail, write_whole
+from stockml.storage import files, tail_file
+from stockml.storage.files import StorageError, write_whole
+from stockml.storage.folders import recover_folder, replace_folder
+from stockml.storage.tail_file import write_for_tail
 
 
 def test_a_whole_file_takes_the_place_of_the_old_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
@@ -119,7 +121,7 @@ def _read_all_the_time(path: Path, stop: Event, reads: Any, found: multiprocessi
 
 @pytest.mark.parametrize("symbols", [10, 200])
 def test_a_reader_never_meets_torn_scores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, symbols: int) -> None:
-    monkeypatch.setattr(files, "TAIL_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(tail_file, "TAIL_PAUSE_SECONDS", 0.01)
     path = tmp_path / "scores.json"
     write_for_tail(path, _scores(0, symbols))
     context = multiprocessing.get_context("spawn")
@@ -143,7 +145,7 @@ def test_tail_shows_each_change_of_the_scores_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool
 ) -> None:
     if not can_exchange:
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(files, "exchange", lambda one, other: False)
     path, shown = tmp_path / "scores.json", tmp_path / "shown"
     write_for_tail(path, _scores(0, 10))
     followed = path.stat().st_ino
@@ -153,7 +155,7 @@ def test_tail_shows_each_change_of_the_scores_whole(
         (now,) = (file for file in tmp_path.glob("*scores*") if file.stat().st_ino == followed)
         wait_until(lambda: shown.read_bytes().rstrip().endswith(now.read_bytes().rstrip()), "the change")
 
-    monkeypatch.setattr(files, "time", SimpleNamespace(sleep=until_tail_has_seen_it))
+    monkeypatch.setattr(tail_file, "time", SimpleNamespace(sleep=until_tail_has_seen_it))
     with shown.open("wb") as out, subprocess.Popen(["tail", "-f", path], stdout=out, stderr=subprocess.DEVNULL) as tail:
         try:
             for number in range(1, 11):
@@ -172,7 +174,7 @@ def _wait_for(shown: Path, lines: int) -> None:
 @pytest.mark.parametrize("can_exchange", [True, False])
 def test_a_folder_is_replaced_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, can_exchange: bool) -> None:
     if not can_exchange:
-        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(files, "exchange", lambda one, other: False)
     target = tmp_path / "TCS_NS"
     for content in ("first", "second"):
         new = tmp_path / ".TCS_NS.new"

@@ -10,7 +10,7 @@ import pytest
 from conftest import made_up_prices
 
 from stockml.accuracy.settlement import is_due, settle
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.data.price_table import PriceTable
 

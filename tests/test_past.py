@@ -1,4 +1,4 @@
-"""What is worked out for all evenings at once is, to the bit, what a run of each evening would have found."""
+"""What is worked out for all sessions at once is, to the bit, what a run of each session would have found."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from conftest import made_up_prices
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
 from stockml.data.fetch import checked, span_of
 from stockml.data.point_in_time import PointInTimePrices
@@ -54,6 +55,8 @@ ODDITIES = {
     "dividend": lambda frame, row: frame.iloc.__setitem__((slice(None, row), 4), frame["adj_close"].iloc[:row] * 0.93),
     "no price": lambda frame, row: frame.iloc.__setitem__((row, 3), np.nan),
     "upside down": lambda frame, row: frame.iloc.__setitem__((row, 1), frame["low"].iloc[row] * 0.9),
+    "volume below zero": lambda frame, row: frame.iloc.__setitem__((row, 5), -1.0),
+    "no price of anything": lambda frame, row: scaled(frame, slice(row, row + 1), 1e-16),
     "wild": lambda frame, row: frame.iloc.__setitem__((row, 1), frame["low"].iloc[row] * 3.5),
 }
 
@@ -82,7 +85,7 @@ def assert_same(history: PointInTimePrices, raw: RawBars, span: DateRange) -> No
     seed=st.integers(0, 50),
 )
 @settings(max_examples=25)
-def test_an_evening_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: list, seed: int) -> None:
+def test_a_session_s_table_is_the_checked_one_whatever_is_odd_near_it(planted: list, seed: int) -> None:
     frame = raw_bars(120, seed)
     for name, row in planted:
         ODDITIES[name](frame, row)
@@ -114,7 +117,7 @@ def test_where_nothing_has_volume_a_bar_that_repeats_the_close_before_stays(trad
     assert_same(PointInTimePrices("MADE.NS", raw, "csv"), raw, DateRange(frame.index[100].date(), last, last, True))
 
 
-def test_a_table_that_cannot_be_read_fails_as_it_does_at_the_door() -> None:
+def test_a_table_that_cannot_be_read_fails_as_it_does_on_input() -> None:
     raw = RawBars(pd.DataFrame({"Date": ["2026-01-01"], "Close": [1.0]}), None)
     span = DateRange(date(2025, 1, 1), date(2026, 1, 1), date(2026, 1, 1), True)
     with pytest.raises(FetchError, match="no column open"):

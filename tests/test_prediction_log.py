@@ -150,8 +150,8 @@ def test_a_line_edited_while_a_run_works_is_left_alone(log: PredictionLog, caplo
         log.path.write_bytes(edited.replace(b'"data_through": "2026-01-06', b'"data_through": "2026-01-07', 1))
         settled = log.settle({line.id: outcome(line) for line in (prediction(day=1), prediction(day=3))})
     assert [line.id for line in settled.done] == [prediction(day=3).id]
-    assert "somebody has just put TCS.NS:2026-01-07:5 in its place" in caplog.text
-    assert not log.path.with_name(CHECKPOINT).exists()  # the next run reads the log anew
+    assert "its place now holds TCS.NS:2026-01-07:5" in caplog.text
+    assert not log.path.with_name(CHECKPOINT).exists()  # the next run reads the whole log
     assert [line.id for line in log.pending()] == ["TCS.NS:2026-01-07:5"]
 
 

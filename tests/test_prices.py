@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tools import shared_folder
 
-from stockml.data import price_table as prices
+from stockml.data import raw_table
 from stockml.data.price_table import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
 
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
@@ -61,12 +61,12 @@ def rescale(raw: pd.DataFrame, rows: slice, factor: float, volume: float = 1.0) 
 def test_a_sound_table_passes_whole_and_unchanged():
     raw = market()
     before = raw.copy()
-    table = check(raw, currency="INR")
+    table = check(raw)
     pd.testing.assert_frame_equal(raw, before)
     assert list(table.frame.columns) == ["open", "high", "low", "close", "adj_close", "volume"]
     assert {str(kind) for kind in table.frame.dtypes} == {"float64"}
     np.testing.assert_array_equal(table.frame.to_numpy(), raw.to_numpy())
-    assert (table.symbol, table.currency, table.source) == ("TCS.NS", "INR", "csv")
+    assert (table.symbol, table.currency, table.source) == ("TCS.NS", None, "csv")
     assert (table.findings, table.breaks, table.data_through) == ((), (), raw.index[-1].date())
 
 
@@ -208,7 +208,7 @@ def test_a_table_too_short_for_what_was_dropped_says_so():
         check(raw)
     assert str(refusal.value) == (
         f"TCS.NS: 10 daily bars, need 30 ({N_DAYS - 10} bars ({raw.index[10].date()} to {raw.index[-1].date()}) "
-        "with a price of zero or below dropped); get its prices anew"
+        "with a price of zero or below dropped); download its prices again"
     )
 
 
@@ -227,7 +227,7 @@ def test_a_refusal_names_the_day_the_figures_and_the_remedy():
     before, after = raw["Close"].iloc[RECENT - 1], raw["Close"].iloc[RECENT]
     assert str(refusal.value) == (
         f"TCS.NS: on {day} the price steps from {before:g} to {after:g}, a split of 2:1 that was not adjusted for; "
-        "get the whole series anew"
+        "download the full history again"
     )
 
 
@@ -456,6 +456,6 @@ def test_a_real_series_stitched_across_a_split_is_refused_until_it_is_far_back(r
     )
 )
 def test_days_read_at_once_are_those_read_one_by_one(texts):
-    at_once = prices._read_days(pd.Series(texts, dtype="str"))
-    one_by_one = prices._read_days(pd.Series(texts, dtype=object))
+    at_once = raw_table._read_days(pd.Series(texts, dtype="str"))
+    one_by_one = raw_table._read_days(pd.Series(texts, dtype=object))
     assert at_once.equals(one_by_one) and at_once.dtype == one_by_one.dtype and at_once.name == "Date"

@@ -15,9 +15,9 @@ from commands import Ran, log_of, predict, watched
 from fake_yahoo import FakeYahoo, redirected, site_folder
 from test_feed import AT_ONCE, listing
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Source, fetch_prices
+from stockml.data.fetch import Source, fetch_prices, spans_of
 from stockml.data.simulated_market import sample_bars
 
 DAY = date(2026, 6, 30)
@@ -102,7 +102,7 @@ def test_every_stock_is_told_as_it_is_there(yahoo: FakeYahoo, tmp_path: Path) ->
     with redirected(yahoo):
         symbols = (*SYMBOLS[:3], "NOPE.NS")
         fetched = fetch_prices(
-            symbols, Source("yahoo"), sessions_back=300, clock=clock, home=Home(tmp_path), settings=settings
+            spans_of(symbols, 300, clock), Source("yahoo"), clock=clock, home=Home(tmp_path), settings=settings
         )
     assert list(fetched.tables) == list(SYMBOLS[:3]) and list(fetched.failures) == ["NOPE.NS"]
     assert told == [*(("fetch", done, 4) for done in range(5)), *(("check", done, 3) for done in (1, 2, 3))]

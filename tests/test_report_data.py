@@ -25,7 +25,7 @@ from report_helpers import (
     write_log,
 )
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.reporting.page_data import (

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stockml.core import calendars as sessions
-from stockml.core.calendars import Clock, calendar_for, surely_not_complete
+from stockml.core.calendars import calendar_for, surely_not_complete
+from stockml.core.clock import Clock
 
 SYMBOLS = ("TCS.NS", "VOD.L", "AAPL", "BTC-USD", "SIM-ALPHA", "ELSEWHERE.QA", "EURUSD=X")
 EXCHANGES = tuple(market for market in sessions._MARKETS if market.isupper() and market.isalpha())
@@ -265,7 +266,8 @@ def test_nothing_heavy_is_imported_until_a_holiday_is_asked_for():
     program = (
         "import sys\n"
         "from datetime import UTC, date, datetime\n"
-        "from stockml.core.calendars import Clock, surely_not_complete\n"
+        "from stockml.core.calendars import surely_not_complete\n"
+        "from stockml.core.clock import Clock\n"
         "surely_not_complete('TCS.NS', date(2026, 5, 4), datetime.now(UTC))\n"
         "Clock(datetime.now(UTC)).written_time('TCS.NS')\n"
         "Clock(datetime.now(UTC)).limit('SIM-ALPHA')\n"

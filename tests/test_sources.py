@@ -10,9 +10,10 @@ import pytest
 from test_prices import market
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Source, fetch_prices, parse_source
+from stockml.data.fetch import Source, fetch_prices, parse_source, spans_of
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
@@ -24,7 +25,8 @@ def write(folder, symbol, raw):
 
 
 def fetch(symbols, source, home, *, as_of=None, now=NOW, sessions_back=300):
-    return fetch_prices(symbols, source, sessions_back=sessions_back, clock=Clock(now, as_of), home=Home(home))
+    clock = Clock(now, as_of)
+    return fetch_prices(spans_of(symbols, sessions_back, clock), source, clock=clock, home=Home(home))
 
 
 @pytest.fixture
@@ -61,10 +63,10 @@ def test_files_are_checked_as_they_are_read_and_only_the_bars_asked_for_are_held
 
         monkeypatch.setattr(sources, name, watch)
 
-    watched("_read_csv")
+    watched("read_csv")
     watched("checked")
     fetched = fetch(["TCS.NS", "NONE.NS", "^NSEI"], Source("csv", prices), tmp_path, sessions_back=40)
-    both = [(step, symbol) for symbol in ("TCS.NS", "^NSEI") for step in ("_read_csv", "checked")]
+    both = [(step, symbol) for symbol in ("TCS.NS", "^NSEI") for step in ("read_csv", "checked")]
     assert [step for step in steps if step[1] != "NONE.NS"] == both
     assert (list(fetched.tables), list(fetched.failures)) == (["TCS.NS", "^NSEI"], ["NONE.NS"])
     for table in fetched.tables.values():

@@ -21,7 +21,7 @@ from report_helpers import (
     write_metrics,
 )
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.last_run import LastRun, begin_run, last_run_path, read_last_run

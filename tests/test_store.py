@@ -1,4 +1,4 @@
-"""The store: what was fetched comes back as it was, and new bars join it only where they are the same series."""
+"""The price cache: what was fetched comes back as it was, and new bars join it only where they are the same series."""
 
 from datetime import UTC, date, datetime
 
@@ -7,8 +7,8 @@ import pytest
 from test_prices import market
 
 from stockml.core.paths import Home
-from stockml.data import price_cache as store
-from stockml.data.price_cache import OVERLAP_DAYS, Stored
+from stockml.data import price_cache
+from stockml.data.price_cache import OVERLAP_DAYS, CachedBars
 
 FETCHED = datetime(2026, 6, 30, 11, 0, tzinfo=UTC)
 
@@ -18,43 +18,43 @@ def home(tmp_path):
     return Home(tmp_path)
 
 
-def stored(frame=None, asked_from=date(2023, 1, 1)) -> Stored:
-    return Stored(market() if frame is None else frame, "INR", asked_from, FETCHED)
+def cached(frame=None, asked_from=date(2023, 1, 1)) -> CachedBars:
+    return CachedBars(market() if frame is None else frame, "INR", asked_from, FETCHED)
 
 
 @pytest.mark.parametrize("symbol", ["TCS.NS", "TCS_NS", "^NSEI", "M&M.NS", "BTC-USD", "EURUSD=X"])
 def test_what_was_kept_comes_back(home, symbol):
-    store.write(symbol, stored(), home)
-    back = store.read(symbol, home)
+    price_cache.write(symbol, cached(), home)
+    back = price_cache.read(symbol, home)
     pd.testing.assert_frame_equal(back.frame, market(), check_freq=False)
     assert (back.currency, back.asked_from, back.fetched_at) == ("INR", date(2023, 1, 1), FETCHED)
     assert back.through == market().index[-1].date()
 
 
 def test_symbols_that_share_a_folder_of_models_do_not_share_a_file(home):
-    store.write("TCS.NS", stored(), home)
-    assert store.read("TCS_NS", home) is None
+    price_cache.write("TCS.NS", cached(), home)
+    assert price_cache.read("TCS_NS", home) is None
 
 
 def test_a_currency_may_be_unknown(home):
-    store.write("ADH", Stored(market(), None, date(2023, 1, 1), FETCHED), home)
-    assert store.read("ADH", home).currency is None
+    price_cache.write("ADH", CachedBars(market(), None, date(2023, 1, 1), FETCHED), home)
+    assert price_cache.read("ADH", home).currency is None
 
 
 @pytest.mark.parametrize("damage", [lambda data: b"", lambda data: data[: len(data) // 2], lambda data: b"PAR1" * 9])
 def test_a_damaged_file_is_said_and_not_used(home, damage, caplog):
-    store.write("TCS.NS", stored(), home)
-    path = store.path_of("TCS.NS", home)
+    price_cache.write("TCS.NS", cached(), home)
+    path = price_cache.path_of("TCS.NS", home)
     path.write_bytes(damage(path.read_bytes()))
-    assert store.read("TCS.NS", home) is None
+    assert price_cache.read("TCS.NS", home) is None
     (record,) = caplog.records
-    assert record.getMessage().startswith(f"TCS.NS: the stored prices in {path} are damaged")
+    assert record.getMessage().startswith(f"TCS.NS: the cached prices in {path} are damaged")
 
 
 def test_another_programs_parquet_file_is_not_used(home):
     home.prices.mkdir(parents=True)
-    market().to_parquet(store.path_of("TCS.NS", home))
-    assert store.read("TCS.NS", home) is None
+    market().to_parquet(price_cache.path_of("TCS.NS", home))
+    assert price_cache.read("TCS.NS", home) is None
 
 
 THROUGH = market().index[-1].date()  # 2025-07-11
@@ -64,46 +64,46 @@ THROUGH = market().index[-1].date()  # 2025-07-11
     ("kept", "start", "expected", "asked"),
     [
         (None, date(2024, 1, 1), THROUGH, date(2024, 1, 1)),
-        (stored(), date(2024, 1, 1), THROUGH, None),
-        (stored(), date(2024, 1, 1), date(2025, 3, 3), None),  # as on a past day: later bars do no harm
-        (stored(), date(2024, 1, 1), date(2025, 7, 14), date(2025, 6, 27)),
-        (stored(), date(2022, 1, 1), THROUGH, date(2022, 1, 1)),  # more history is needed than was ever asked for
-        (stored(), date(2025, 7, 4), date(2025, 7, 14), date(2025, 7, 4)),
-        (stored(market() * float("nan")), date(2024, 1, 1), THROUGH, date(2024, 1, 1)),
+        (cached(), date(2024, 1, 1), THROUGH, None),
+        (cached(), date(2024, 1, 1), date(2025, 3, 3), None),  # as on a past day: later bars do no harm
+        (cached(), date(2024, 1, 1), date(2025, 7, 14), date(2025, 6, 27)),
+        (cached(), date(2022, 1, 1), THROUGH, date(2022, 1, 1)),  # more history is needed than was ever asked for
+        (cached(), date(2025, 7, 4), date(2025, 7, 14), date(2025, 7, 4)),
+        (cached(market() * float("nan")), date(2024, 1, 1), THROUGH, date(2024, 1, 1)),
     ],
 )
 def test_only_what_is_lacking_is_asked_for(kept, start, expected, asked):
-    assert store.ask_from(kept, start, expected) == asked
+    assert price_cache.ask_from(kept, start, expected) == asked
     assert (THROUGH - date(2025, 6, 27)).days == OVERLAP_DAYS
 
 
 def grown(n_new: int = 3, overlap: int = 10) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """A whole series, its stored beginning, and an answer that overlaps it."""
+    """A whole series, its cached beginning, and an answer that overlaps it."""
     whole = market()
     return whole, whole.iloc[:-n_new], whole.iloc[-n_new - overlap :]
 
 
 def test_new_bars_carry_the_series_on():
     whole, old, new = grown()
-    pd.testing.assert_frame_equal(store.merge(old, new), whole, check_freq=False)
+    pd.testing.assert_frame_equal(price_cache.merge(old, new), whole, check_freq=False)
 
 
 def test_a_bar_filled_in_late_finds_its_place():
     whole, old, new = grown()
     old = old.drop(old.index[-4])
-    pd.testing.assert_frame_equal(store.merge(old, new), whole, check_freq=False)
+    pd.testing.assert_frame_equal(price_cache.merge(old, new), whole, check_freq=False)
 
 
 def test_a_null_in_the_answer_does_not_erase_a_stored_bar():
     whole, old, new = grown()
     new = new.copy()
     new.iloc[2] = float("nan")
-    pd.testing.assert_frame_equal(store.merge(old, new), whole, check_freq=False)
+    pd.testing.assert_frame_equal(price_cache.merge(old, new), whole, check_freq=False)
 
 
 def test_a_bar_the_answer_lacks_stays():
     whole, old, new = grown()
-    pd.testing.assert_frame_equal(store.merge(old, new.drop(new.index[2])), whole, check_freq=False)
+    pd.testing.assert_frame_equal(price_cache.merge(old, new.drop(new.index[2])), whole, check_freq=False)
 
 
 def test_a_volume_or_the_newest_close_may_be_settled_late():
@@ -111,7 +111,7 @@ def test_a_volume_or_the_newest_close_may_be_settled_late():
     old = old.copy()
     old.iloc[-5, 5] *= 0.7
     old.iloc[-1, 3] *= 1.004
-    pd.testing.assert_frame_equal(store.merge(old, new), whole, check_freq=False)
+    pd.testing.assert_frame_equal(price_cache.merge(old, new), whole, check_freq=False)
 
 
 @pytest.mark.parametrize(
@@ -126,38 +126,38 @@ def test_an_overlap_that_disagrees_is_another_series(columns, factor):
     _, old, new = grown()
     old = old.copy()
     old[columns] *= factor
-    assert store.merge(old, new) is None
+    assert price_cache.merge(old, new) is None
 
 
 def test_one_corrected_close_is_enough_to_disagree():
     _, old, new = grown()
     old = old.copy()
     old.iloc[-6, 3] *= 1.01
-    assert store.merge(old, new) is None
+    assert price_cache.merge(old, new) is None
 
 
 def test_without_a_shared_day_nothing_is_joined():
     whole = market()
-    assert store.merge(whole.iloc[:100], whole.iloc[200:]) is None
-    assert store.merge(whole.iloc[:100], whole.iloc[99:]) is not None
+    assert price_cache.merge(whole.iloc[:100], whole.iloc[200:]) is None
+    assert price_cache.merge(whole.iloc[:100], whole.iloc[99:]) is not None
 
 
 def test_a_single_shared_day_must_agree():
     whole = market()
     old = whole.iloc[:100].copy()
     old.iloc[-1, 3] *= 1.02
-    assert store.merge(old, whole.iloc[99:]) is None
+    assert price_cache.merge(old, whole.iloc[99:]) is None
 
 
 def test_the_list_of_dead_symbols_comes_back(home):
-    assert store.read_quarantine(home) == {}
-    store.write_quarantine({"B.NS": date(2026, 6, 2), "A.NS": date(2026, 6, 1)}, home)
-    assert store.read_quarantine(home) == {"A.NS": date(2026, 6, 1), "B.NS": date(2026, 6, 2)}
+    assert price_cache.read_quarantine(home) == {}
+    price_cache.write_quarantine({"B.NS": date(2026, 6, 2), "A.NS": date(2026, 6, 1)}, home)
+    assert price_cache.read_quarantine(home) == {"A.NS": date(2026, 6, 1), "B.NS": date(2026, 6, 2)}
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"A.NS": 3}', '{"A.NS": "soon"}', "{"])
 def test_a_damaged_list_is_said_and_not_used(home, text, caplog):
-    store.write_quarantine({}, home)
-    store.quarantine_path(home).write_text(text)
-    assert store.read_quarantine(home) == {}
+    price_cache.write_quarantine({}, home)
+    price_cache.quarantine_path(home).write_text(text)
+    assert price_cache.read_quarantine(home) == {}
     assert "is damaged and not used" in caplog.text

@@ -18,14 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pandas as pd
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import VERIFIED, Outcome, Prediction
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.replay.batch_analysis import PastStock, SessionView
 from stockml.replay.model_schedule import ModelSchedule, periods
-from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, live_through, look
+from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, analyze_session, step
 from stockml.signals.calibration import Confidence
 from stockml.signals.learner import Learner, Priors, Weighing
 from stockml.trainers.pipeline import TrainingSettings
@@ -197,7 +197,9 @@ def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell:
         if period.days and training_days:
             schedule.give_opinions(market.stocks, period.days, _silent)
         for day in period.days:
-            seen.history[day] = look(Clock(NOW, day), market.stocks, replay_log, market.settings, DailyFailures())[0]
+            seen.history[day] = analyze_session(
+                Clock(NOW, day), market.stocks, replay_log, market.settings, DailyFailures()
+            )[0]
     return seen
 
 
@@ -206,7 +208,7 @@ def live(seen: Seen, variant: Variant) -> list[Prediction]:
     replay_log = MemoryBook(variant.learner())
     for day, session_view in seen.history.items():
         as_seen = session_view if variant.with_models else without_models(session_view)
-        live_through(Clock(NOW, day), as_seen, replay_log, seen.market.settings)
+        step(Clock(NOW, day), as_seen, replay_log, seen.market.settings)
     return list(replay_log.lines.values())
 
 

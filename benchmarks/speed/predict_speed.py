@@ -1,6 +1,6 @@
 """How long predicting takes: whole processes, beside `import tensorflow` and the plain way; start-up; indicators.
 
-python benchmarks/speed/predict_speed.py      on the price tables beside the project, or on the simulated market without them
+python benchmarks/speed/predict_speed.py    on the price tables beside the project, else on the simulated market
 """
 
 from __future__ import annotations

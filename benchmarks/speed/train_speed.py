@@ -1,7 +1,8 @@
 """How fast training is: the whole command beside the plain way, the LSTM's arithmetic, and memory.
 
-python benchmarks/speed/train_speed.py [--rounds N] [--stocks N] on the price tables beside the project, or on the simulated
-market without them. Each figure stands beside its target; whatever is compared is measured in turn, in one run.
+python benchmarks/speed/train_speed.py [--rounds N] [--stocks N]
+
+On the price tables beside the project, or on the simulated market without them. Each figure stands beside its target; whatever is compared is measured in turn, in one run.
 """
 
 from __future__ import annotations

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, VERIFIED, Outcome, Prediction, round_price
 
 if TYPE_CHECKING:

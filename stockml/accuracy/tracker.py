@@ -18,7 +18,8 @@ from stockml.accuracy.scores import Score, by
 from stockml.core.records import VERIFIED, Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
 from stockml.prediction_log.view import View
-from stockml.storage.files import storage, write_for_tail, write_whole
+from stockml.storage.files import storage, write_whole
+from stockml.storage.tail_file import write_for_tail
 
 LOG = logging.getLogger(__name__)
 

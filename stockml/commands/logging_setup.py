@@ -7,7 +7,6 @@ import logging.handlers
 import os
 import sys
 from pathlib import Path
-from typing import TextIO
 
 LOG_FILE_BYTES, LOG_FILES_KEPT = 1_000_000, 5
 
@@ -34,15 +33,15 @@ def _add(handler: logging.Handler, form: str, level: int) -> None:
     log.addHandler(handler)
 
 
-class _Terminal(logging.StreamHandler[TextIO]):
+class _Terminal(logging.Handler):
     """To stderr as it is at each message: while a bar is drawn there, above it."""
 
-    def __init__(self) -> None:
-        logging.Handler.__init__(self)
-
-    @property
-    def stream(self) -> TextIO:
-        return sys.stderr
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):

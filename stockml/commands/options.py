@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stockml import __version__
 from stockml.core.paths import PROJECT, check_symbol
-from stockml.core.records import EARLIEST_DATE
+from stockml.core.record_fields import EARLIEST_DATE
 
 FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
 MOST_YEARS = 100

@@ -14,7 +14,7 @@ from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
 from stockml.core.progress import progress
 from stockml.replay.batch_analysis import PastStock
-from stockml.replay.walk_forward import ReplayError, ReplayResult, ReplaySettings, replay
+from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
 
 if TYPE_CHECKING:
@@ -33,16 +33,9 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     stocks = past_stocks(run, symbols, start, end)
     try:
         with timed(run, "replay"), progress(run.args) as tell:
-            done = replay(
-                settings,
-                run.home,
-                run.log,
-                stocks,
-                now=run.clock.now,
-                lock_timeout=run.args.lock_timeout,
-                jobs=len(os.sched_getaffinity(0)),
-                tell=tell,
-            )
+            jobs = len(os.sched_getaffinity(0))
+            context = ReplayContext(run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell)
+            done = replay(settings, stocks, context)
     except ReplayError as error:
         raise UsageError(str(error)) from None
     note_failures(run, done)
@@ -51,7 +44,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
 
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Bars of each stock, for analyses of all sessions from `first` to `last`; one without is a failure."""
-    from stockml.core.calendars import Clock
+    from stockml.core.clock import Clock
     from stockml.data.fetch import fetch_bars, span_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 from stockml import __version__
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
 from stockml.commands.symbols import WATCHLIST, named_symbols
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home
 from stockml.core.progress import progress
-from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source
+from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
 
@@ -73,14 +73,8 @@ class Run:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
-            fetched = fetch_prices(
-                symbols,
-                self.source,
-                sessions_back=sessions_back,
-                clock=self.clock,
-                home=self.home,
-                settings=settings,
-            )
+            spans = spans_of(symbols, sessions_back, self.clock)
+            fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
         for failure in fetched.failures.values():
             self.fail(failure)
             if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:

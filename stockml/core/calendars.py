@@ -1,6 +1,6 @@
-"""When exchanges trade: a symbol's calendar, its last completed session, the sessions that follow, written times.
+"""Exchange calendars: a symbol's calendar, its last completed session and the sessions that follow.
 
-Which bars are real is the business of the price checks: a bar with volume is a session whatever is said here.
+The price checks decide which bars are real: a bar with volume is a session whatever the calendar says.
 Standard library only until an exchange's holidays are asked for.
 """
 
@@ -17,8 +17,8 @@ from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 SETTLING = timedelta(minutes=20)  # after its close a session's last bar may still change for so long
-# Holidays are asked for these years: a fixed range, so that a day is answered alike whenever it is asked about.
-# Where an exchange publishes its holidays year by year, they end sooner (XBOM: with the current year).
+# Holidays are looked up for these years: a fixed range, so that the answer for a day never depends on the date of
+# the run. Where an exchange publishes its holidays year by year, they end sooner (XBOM: with the current year).
 KNOWN_FROM, KNOWN_TO = date(2000, 1, 1), date(2040, 12, 31)
 WEEKDAYS, EVERY_DAY = "weekdays", "24/7"
 
@@ -39,7 +39,7 @@ class Calendar:
     earliest_close: time
 
     def is_session(self, day: date) -> bool:
-        """Whether the exchange is to trade on that day; any weekday where its holidays are not known."""
+        """True for a scheduled trading day; for any weekday where the exchange's holidays are not known."""
         if self.name == EVERY_DAY:
             return True
         if self.name != WEEKDAYS:
@@ -75,7 +75,7 @@ class Calendar:
 
     def last_completed(self, now_utc: datetime) -> date:
         """The last session that closed at least 20 minutes before `now_utc`; ValueError for a time without zone."""
-        settled = _utc(now_utc) - SETTLING
+        settled = in_utc(now_utc) - SETTLING
         day = self.session_on_or_before(settled.astimezone(self.timezone).date())
         return day if self.closes_at(day) <= settled else self.session_on_or_before(day - _DAY)
 
@@ -84,60 +84,6 @@ class Calendar:
             if self.is_session(day):
                 yield day
             day += _DAY
-
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """Now, or the evening of a past day: `as_of` acts as on that day after its close.
-
-    Parameters
-    ----------
-    now : datetime
-        The present moment, with its time zone; ValueError without one.
-    as_of : date or None
-        The day to act on; None for the present. A day to come, or one not closed yet, acts as the present does.
-    """
-
-    now: datetime
-    as_of: date | None = None
-
-    def __post_init__(self) -> None:
-        _utc(self.now)
-
-    def limit(self, symbol: str) -> date:
-        """The last session of the calendar whose bar should exist and may be used."""
-        calendar = calendar_for(symbol)
-        completed = calendar.last_completed(self.now)
-        return completed if self.as_of is None else min(completed, calendar.session_on_or_before(self.as_of))
-
-    def cutoff(self, symbol: str) -> date:
-        """The last day whose bar may be used if there is one: never before `limit`.
-
-        It lies after `limit` where the exchange rests, so that the bar of a special session, which no calendar
-        knows, serves once its day is over (live) or on the day itself (`as_of`).
-        """
-        calendar = calendar_for(symbol)
-        yesterday = (_utc(self.now) - SETTLING).astimezone(calendar.timezone).date() - _DAY
-        finished = max(yesterday, calendar.last_completed(self.now))
-        return finished if self.as_of is None else min(finished, self.as_of)
-
-    def written_time(self, symbol: str, data_through: date | None = None) -> str:
-        """The time to write, YYYY-MM-DDTHH:MM:SS in exchange time: now, or with `as_of` the close of its session.
-
-        `data_through` is the last bar used; where it is later than the calendar's session (a special session),
-        its regular close is written.
-        """
-        calendar = calendar_for(symbol)
-        if self.as_of is None:
-            moment = self.now.astimezone(calendar.timezone)
-        else:
-            session = self.limit(symbol)
-            moment = calendar.closes_at(session if data_through is None else max(session, data_through))
-        return moment.strftime("%Y-%m-%dT%H:%M:%S")
-
-    def is_surely_ahead(self, symbol: str, day: date) -> bool:
-        """Whether the session of that day is certainly not there to be used yet; imports nothing heavy."""
-        return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -151,16 +97,17 @@ def calendar_for(symbol: str) -> Calendar:
 
 
 def surely_not_complete(symbol: str, day: date, now: datetime) -> bool:
-    """Whether the session of `day` certainly has not completed by `now`, without looking at any holiday.
+    """True if the session of `day` cannot have completed by `now`; no holiday is looked up.
 
-    True where the day is still to come at the exchange, or is today there and even its shortest session would
+    That is so where the day is still to come at the exchange, or is today there and even its shortest session would
     have closed less than 20 minutes ago. False says nothing: ask `last_completed`.
     """
     calendar = calendar_for(symbol)
-    return _utc(now) - SETTLING < datetime.combine(day, calendar.earliest_close, calendar.timezone)
+    return in_utc(now) - SETTLING < datetime.combine(day, calendar.earliest_close, calendar.timezone)
 
 
-def _utc(moment: datetime) -> datetime:
+def in_utc(moment: datetime) -> datetime:
+    """The moment in UTC; ValueError for a time without zone."""
     # before any arithmetic: in a zone of its own it would be done on wall clocks, an hour off around a change
     if moment.utcoffset() is None:
         raise ValueError(f"{moment!r} has no time zone; use datetime.now(UTC)")
@@ -187,7 +134,7 @@ def _calendar(market: str) -> Calendar:
 
 
 # Market, time zone, regular close, earliest close since 2000 (a test compares them with exchange_calendars), then
-# the endings and symbols that trade there. Who never stops closes with the last second of the day: on the
+# the endings and symbols that trade there. A market that never stops closes with the last second of the day: on the
 # session's own date, as every other market does. Missing are Athens, Bucharest and Tel Aviv, whose calendars
 # exchange_calendars cannot build with pandas 3. Berlin, Munich and Hanover rest as Frankfurt does.
 _TABLE = """
@@ -254,7 +201,7 @@ _CRYPTO_PAIR = re.compile(r"[A-Z0-9]+-(USD|USDT|EUR|GBP|INR|JPY|CAD|AUD|BTC|ETH)
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What exchange_calendars knows of one exchange, as plain dates."""
+    """One exchange's sessions in exchange_calendars, as plain dates."""
 
     first: date
     last: date
@@ -275,13 +222,13 @@ def _read_exchange_calendar(name: str, regular_close: time) -> _Known:
     import exchange_calendars
 
     with warnings.catch_warnings():
-        # what exchange_calendars uses of pandas that pandas will drop is no news to who watches a quiet run
+        # exchange_calendars uses what pandas will drop; the user can do nothing about it
         warnings.simplefilter("ignore", DeprecationWarning)
         warnings.simplefilter("ignore", FutureWarning)
         try:
             first, last = KNOWN_FROM, KNOWN_TO
             calendar = exchange_calendars.get_calendar(name, start=first.isoformat(), end=last.isoformat())
-        except ValueError:  # it is known for fewer years: ask it for which
+        except ValueError:  # it is known for fewer years: ask for its bounds
             calendar = exchange_calendars.get_calendar(name)
             if bound := calendar.bound_min():
                 first = max(first, bound.date())

@@ -1,11 +1,11 @@
-"""What can go wrong when prices are fetched, told apart, so that each kind gets its own treatment."""
+"""Kinds of failures when prices are fetched; each kind gets its own treatment."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 RATE_LIMITED = "rate_limited"  # asked too often: wait, then stop asking
-UNKNOWN_SYMBOL = "unknown_symbol"  # never heard of, delisted or renamed: ask again in a week
+UNKNOWN_SYMBOL = "unknown_symbol"  # misspelt, delisted or renamed: try again in a week
 NETWORK = "network"  # no connection, a broken one, or no answer in time
 SERVER = "server"  # the source itself is in trouble (HTTP 5xx)
 UNREADABLE = "unreadable"  # an answer, or a file, that is no price table
@@ -17,9 +17,9 @@ INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a symbol has no prices, in one plain sentence that begins with the symbol.
+    """The reason why a symbol has no prices: one plain sentence that begins with the symbol.
 
-    `is_known` marks a dead symbol that was skipped without asking: a message, but not a failure of this run.
+    `is_known` marks an unknown symbol that was skipped without a request: a message, but not a failure of this run.
     """
 
     symbol: str
@@ -29,7 +29,7 @@ class Failure:
 
 
 class FetchError(Exception):
-    """Prices that could not be had; `kind` is one of those above."""
+    """Prices that could not be fetched; `kind` is one of those above."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)

@@ -1,6 +1,6 @@
-"""Where everything that is written lies: the folder beside the scripts, or `--home DIR`.
+"""Paths of all files that are written: beside the scripts, or under `--home DIR`.
 
-It knows names and paths only; what is in the files is the business of the modules that own them.
+Names and paths only; the contents belong to the modules that own the files.
 """
 
 from __future__ import annotations
@@ -23,37 +23,42 @@ class Home:
 
     @property
     def training(self) -> Path:
+        """All that training and fetching leave."""
         return self.root / "ml_training_data"
 
     @property
     def models(self) -> Path:
+        """Trained bundles, a folder a stock."""
         return self.training / "models"
 
     @property
     def metrics(self) -> Path:
+        """Scores of each training run."""
         return self.training / "metrics"
 
     @property
     def training_lock(self) -> Path:
-        """Held by whoever puts results of training in their places."""
+        """The lock held while results of training are put in their places."""
         return self.training / ".lock"
 
     @property
     def validation(self) -> Path:
-        """Validation forecasts beside what happened, a file a stock."""
+        """Validation forecasts and the actual prices, a file a stock."""
         return self.training / "predictions"
 
     @property
     def prices(self) -> Path:
-        """The price store and yfinance's own caches."""
+        """The price cache and yfinance's own caches."""
         return self.training / "prices"
 
     @property
     def log(self) -> Path:
+        """The prediction log."""
         return self.root / "realtime_predictions" / "predictions.jsonl"
 
     @property
     def feedback(self) -> Path:
+        """Accuracy and learned weights, derived from the log."""
         return self.root / "realtime_predictions" / "feedback"
 
 
@@ -65,5 +70,5 @@ def check_symbol(symbol: str) -> str:
 
 
 def folder_name(symbol: str) -> str:
-    """The symbol's folder, as SPEC writes it: TCS.NS lies in TCS_NS."""
+    """The name of a symbol's folder, as in SPEC: TCS_NS for TCS.NS."""
     return check_symbol(symbol).replace(".", "_")

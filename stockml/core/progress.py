@@ -1,4 +1,4 @@
-"""How far the work is, told step by step; a bar with the time left where a terminal watches, nothing anywhere else."""
+"""Progress of the work: a bar with the time left on a terminal, nothing anywhere else."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-Progress = Callable[[str, int, int], None]  # told a stage, its steps done, and how many there are
+Progress = Callable[[str, int, int], None]  # called with a stage, its steps done, and their number
 
 
 def no_progress(stage: str, done: int, of: int) -> None:
-    """Nobody watches."""
+    """Report nothing."""
 
 
 @contextmanager
 def progress(args: argparse.Namespace) -> Iterator[Progress]:
-    """A function to tell a stage's steps to; it draws a bar with the time left where a terminal watches stderr."""
+    """A callback for a stage's steps; it draws a bar with the time left where stderr is a terminal."""
     if not sys.stderr.isatty() or args.quiet or args.json:
         yield no_progress
         return

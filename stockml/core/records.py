@@ -1,4 +1,4 @@
-"""The nouns of the system as frozen values: Signal, Prediction, Outcome; and their form as JSON.
+"""Signal, Prediction and Outcome as frozen values, and their form as JSON.
 
 Nothing here reads a file or a clock; standard library only, so that every script may import it at once.
 """
@@ -8,24 +8,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass
 from typing import Any
+
+from stockml.core import record_fields as field
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
-
-GREATEST = 1e15  # far beyond any price; below it no sum and no square of ours overflows
-SMALLEST_PRICE = 1e-15
-EARLIEST_DATE = "1900-01-01"  # no price is older; days and sessions counted from here on stay within a calendar
-FARTHEST_SESSIONS = 1_000_000  # far beyond any horizon that may be asked for
 
 PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
 
 @dataclass(frozen=True, slots=True)
 class Signal:
-    """What counted in a prediction, and with which weight (of either sign, 4 decimals)."""
+    """One input of a prediction and its weight (of either sign, 4 decimals)."""
 
     name: str
     weight: float
@@ -33,7 +29,7 @@ class Signal:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that learning will need of a prediction's making.
+    """The inputs of a prediction that learning will need.
 
     `opinions` maps each signal to its own forecast in % at the target, before weighting, also where its weight
     is 0. `confidence_inputs` maps each figure the confidence was computed from to its value.
@@ -45,14 +41,14 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a prediction: `verified` with its prices and errors in %, or `expired` with a reason."""
+    """The outcome of a prediction: `verified` with its prices and errors in %, or `expired` with a reason."""
 
     status: str
     settled_at: str  # exchange-local time, YYYY-MM-DDTHH:MM:SS
     actual_price: float | None = None
     error_pct: float | None = None
     was_accurate: bool | None = None
-    naive_error_pct: float | None = None  # the error "no change" would have made
+    naive_error_pct: float | None = None  # the error of the naive forecast, an unchanged price
     units_factor: float | None = None  # only where a split since rescaled the table
     reason: str | None = None  # only where expired
 
@@ -80,7 +76,7 @@ class Prediction:
     source: str  # yahoo, csv or sample
     currency: str | None
     model_trained_at: str | None
-    outcome: Outcome | None = field(default=None)
+    outcome: Outcome | None = None
 
     @property
     def id(self) -> str:
@@ -89,6 +85,7 @@ class Prediction:
 
     @property
     def status(self) -> str:
+        """PENDING, or that of the outcome."""
         return PENDING if self.outcome is None else self.outcome.status
 
     @property
@@ -99,7 +96,7 @@ class Prediction:
         return (self.outcome.actual_price / self.current_price - 1) * 100
 
     def to_record(self) -> dict[str, Any]:
-        """The line's JSON object: SPEC's keys first in SPEC's order, then ours; what is unknown is left out."""
+        """The line's JSON object: SPEC's keys first in SPEC's order, then ours; keys without a value are left out."""
         record: dict[str, Any] = {
             "symbol": self.symbol,
             "prediction_date": self.prediction_date,
@@ -138,32 +135,33 @@ class Prediction:
         try:
             evidence = record["evidence"]
             prediction = cls(
-                symbol=_text("symbol", record["symbol"]),
-                prediction_date=_time("prediction_date", record["prediction_date"]),
-                current_price=_price("current_price", record["current_price"]),
-                predicted_price=_price("predicted_price", record["predicted_price"]),
-                predicted_change_pct=_number("predicted_change_pct", record["predicted_change_pct"]),
-                confidence=_number("confidence", record["confidence"]),
-                prediction_horizon_days=_positive_int("prediction_horizon_days", record["prediction_horizon_days"]),
-                target_date=_date("target_date", record["target_date"]),
-                market_regime=_text("market_regime", record["market_regime"]),
+                symbol=field.text("symbol", record["symbol"]),
+                prediction_date=field.time_text("prediction_date", record["prediction_date"]),
+                current_price=field.price("current_price", record["current_price"]),
+                predicted_price=field.price("predicted_price", record["predicted_price"]),
+                predicted_change_pct=field.number("predicted_change_pct", record["predicted_change_pct"]),
+                confidence=field.number("confidence", record["confidence"]),
+                prediction_horizon_days=field.positive_int(
+                    "prediction_horizon_days", record["prediction_horizon_days"]
+                ),
+                target_date=field.day_text("target_date", record["target_date"]),
+                market_regime=field.text("market_regime", record["market_regime"]),
                 signals=tuple(
-                    Signal(_text("signals", name), _number("signals", weight)) for name, weight in record["signals"]
+                    Signal(field.text("signals", name), field.number("signals", weight))
+                    for name, weight in record["signals"]
                 ),
-                data_through=_date("data_through", record["data_through"]),
-                magnitude=_number("magnitude", record["magnitude"]),
-                low=_number("low", record["low"]),
-                high=_number("high", record["high"]),
-                path=tuple(_number("path", price) for price in record["path"]),
+                data_through=field.day_text("data_through", record["data_through"]),
+                magnitude=field.number("magnitude", record["magnitude"]),
+                low=field.number("low", record["low"]),
+                high=field.number("high", record["high"]),
+                path=tuple(field.number("path", price) for price in record["path"]),
                 evidence=Evidence(
-                    {name: _number(name, value) for name, value in evidence["opinions"].items()},
-                    {name: _number(name, value) for name, value in evidence["confidence_inputs"].items()},
+                    field.numbers(evidence["opinions"]),
+                    field.numbers(evidence["confidence_inputs"]),
                 ),
-                source=_text("source", record["source"]),
-                currency=None if record["currency"] is None else _text("currency", record["currency"]),
-                model_trained_at=None
-                if record["model_trained_at"] is None
-                else _text("model_trained_at", record["model_trained_at"]),
+                source=field.text("source", record["source"]),
+                currency=field.optional_text("currency", record["currency"]),
+                model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
                 outcome=_outcome(record),
             )
         except KeyError as error:
@@ -206,80 +204,26 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
     if status == PENDING:
         return None
     if status == VERIFIED:
-        factor = _number("units_factor", record["units_factor"]) if "units_factor" in record else None
-        if not isinstance(record["was_accurate"], bool):
-            raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
-        return Outcome(
-            status=VERIFIED,
-            settled_at=_time("verified_at", record["verified_at"]),
-            actual_price=_price("actual_price", record["actual_price"]),
-            error_pct=_number("error_pct", record["error_pct"]),
-            was_accurate=record["was_accurate"],
-            naive_error_pct=_number("naive_error_pct", record["naive_error_pct"]),
-            units_factor=factor,
-        )
+        return _verified(record)
     if status == EXPIRED:
-        return Outcome(
-            status=EXPIRED,
-            settled_at=_time("expired_at", record["expired_at"]),
-            reason=_text("reason", record["reason"]),
-        )
+        settled_at = field.time_text("expired_at", record["expired_at"])
+        return Outcome(EXPIRED, settled_at, reason=field.text("reason", record["reason"]))
     raise ValueError(f"status is {status!r}, not pending, verified or expired")
 
 
-def _text(key: str, value: Any) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{key} is {value!r}, not a text")
-    return value
-
-
-def _time(key: str, value: Any) -> str:
-    _text(key, value)
-    if len(value) != 19 or value[10] != "T" or value[16] != ":" or not _is_iso(value):
-        raise ValueError(f"{key} is {value!r}, not a time like 2026-02-01T12:30:00")
-    return value
-
-
-def _date(key: str, value: Any) -> str:
-    _text(key, value)
-    if len(value) != 10 or not _is_iso(value):
-        raise ValueError(f"{key} is {value!r}, not a date like 2026-02-01")
-    if value < EARLIEST_DATE:
-        raise ValueError(f"{key} is {value!r}, which is before {EARLIEST_DATE}")
-    return value
-
-
-def _is_iso(text: str) -> bool:
-    try:
-        datetime.fromisoformat(text)
-    except ValueError:
-        return False
-    return text[4] == text[7] == "-"
-
-
-def _number(key: str, value: Any) -> float:
-    if type(value) is float and -GREATEST <= value <= GREATEST:  # nearly all of them, and there are many
-        return value
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError(f"{key} is {value!r}, not a number")
-    if not -GREATEST <= value <= GREATEST:
-        raise ValueError(f"{key} is {value!r}, not a number within {GREATEST:g}")
-    return float(value)
-
-
-def _price(key: str, value: Any) -> float:
-    value = _number(key, value)
-    if value < SMALLEST_PRICE:
-        raise ValueError(f"{key} is {value!r}, a price is above 0")
-    return value
-
-
-def _positive_int(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{key} is {value!r}, not a whole number above 0")
-    if value > FARTHEST_SESSIONS:
-        raise ValueError(f"{key} is {value!r}, which is above {FARTHEST_SESSIONS:,}")
-    return value
+def _verified(record: Mapping[str, Any]) -> Outcome:
+    factor = field.number("units_factor", record["units_factor"]) if "units_factor" in record else None
+    if not isinstance(record["was_accurate"], bool):
+        raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
+    return Outcome(
+        status=VERIFIED,
+        settled_at=field.time_text("verified_at", record["verified_at"]),
+        actual_price=field.price("actual_price", record["actual_price"]),
+        error_pct=field.number("error_pct", record["error_pct"]),
+        was_accurate=record["was_accurate"],
+        naive_error_pct=field.number("naive_error_pct", record["naive_error_pct"]),
+        units_factor=factor,
+    )
 
 
 def round_price(price: float) -> float:

@@ -1,47 +1,44 @@
 """A list of symbols -> checked price tables, and a failure for each symbol that has none.
 
-One source a run, never another in its place. How Yahoo is asked is the business of `feed` and `yahoo`.
+One source a run, never another in its place. Downloads from Yahoo are left to `yahoo_download` and `yahoo_client`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
-from stockml.core.records import EARLIEST_DATE
-from stockml.data.request import PATIENT, DateRange, Feed, FetchSettings, RawBars
-from stockml.data.yahoo_download import from_store, from_yahoo
+from stockml.core.record_fields import EARLIEST_DATE
+from stockml.data.csv_files import read_csv
+from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from stockml.data.price_table import PriceTable
 
-__all__ = ["Failure", "Fetched", "Source", "fetch_prices", "parse_source"]
-
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
-UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
 EARLIEST = date.fromisoformat(EARLIEST_DATE)
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where prices come from: yahoo, the CSV files of a folder, or the simulated market."""
+    """The source of prices: yahoo, the CSV files of a folder, or the simulated market."""
 
     kind: str
     folder: Path | None = None
 
     @property
     def is_simulated(self) -> bool:
+        """True for prices of companies that do not exist."""
         return self.kind == SAMPLE
 
     def __str__(self) -> str:
@@ -50,7 +47,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """What came of a fetch: a table or a failure for every symbol asked for, and how often the source was asked."""
+    """The result of a fetch: a table or a failure for every symbol, and the number of requests for each."""
 
     tables: Mapping[str, PriceTable]
     failures: Mapping[str, Failure]
@@ -80,7 +77,7 @@ def parse_source(text: str) -> Source:
         raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
     try:
         is_folder = Path(folder).is_dir()
-    except OSError as error:  # it lies where nobody lets us look
+    except OSError as error:  # no right to read the folder above it
         raise ValueError(f"the source {text!r} cannot be looked at ({error.strerror}); name another folder") from None
     if not is_folder:
         raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
@@ -88,95 +85,141 @@ def parse_source(text: str) -> Source:
 
 
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> DateRange:
-    """The days that hold the last `sessions_back` sessions the clock lets see."""
+    """The days that hold the last `sessions_back` sessions that `clock` allows to see."""
     expected = clock.limit(symbol)
     days = min(round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS, max(0, (expected - EARLIEST).days))
     return DateRange(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
 
 
-def fetch_prices(  # noqa: PLR0913 - the last has a default that nearly everybody wants
-    symbols: Iterable[str],
+def spans_of(symbols: Iterable[str], sessions_back: int, clock: Clock) -> dict[str, DateRange]:
+    """The days to fetch of each symbol, as `span_of` gives them; each symbol once, in the order given."""
+    return {symbol: span_of(symbol, sessions_back, clock) for symbol in symbols}
+
+
+def fetch_prices(
+    spans: Mapping[str, DateRange],
     source: Source,
     *,
-    sessions_back: int,
     clock: Clock,
     home: Home,
-    settings: FetchSettings = PATIENT,
+    settings: FetchSettings = DEFAULT_SETTINGS,
 ) -> Fetched:
-    """Checked prices of each symbol, or why there are none; one symbol never stops the others.
+    """Checked prices of each symbol, or the reason why there are none; one symbol never stops the others.
 
     Parameters
     ----------
-    symbols : iterable of str
-        Each is asked for once, in this order.
+    spans : mapping of str to DateRange
+        The days wanted of each symbol; see `spans_of`.
     source : Source
-    sessions_back : int
-        How many sessions the tables should reach back from the last one that may be used, at least.
     clock : Clock
-        With `as_of` no later bar is in any table.
+        Its `now` dates what is cached.
     home : Home
-        Where the price store lies.
+        Root of the price cache.
     settings : FetchSettings
-        How hard Yahoo is asked, if at all, and who is told how far it is.
+        Retries, time-outs, offline use and the progress callback.
+
+    Returns
+    -------
+    Fetched
+        A table of shape (n_days, 6) or a failure for every symbol; no bar is later than its span's `limit`.
     """
-    wanted, failed = _valid(symbols)
-    spans = {symbol: span_of(symbol, sessions_back, clock) for symbol in wanted}
-    # Yahoo is asked for all at once; what lies here is read one by one, so that no raw bars are held beyond their check
-    at_once = source.kind == YAHOO and not settings.offline
-    portions = [spans] if at_once else [{symbol: spans[symbol]} for symbol in wanted]
+    spans, invalid = _valid(spans)
+    parts = [Fetched({}, invalid)]
+    if source.kind == YAHOO and not settings.offline:  # many requests at a time
+        feed = fetch_bars(spans, source, clock=clock, home=home, settings=settings)
+        parts.append(_check_feed(feed, spans, source.kind, settings.tell))
+    else:  # one file at a time, so that no raw bars are held beyond their check
+        silent = replace(settings, tell=no_progress)
+        for done, (symbol, span) in enumerate(spans.items(), start=1):
+            feed = fetch_bars({symbol: span}, source, clock=clock, home=home, settings=silent)
+            parts.append(_check_feed(feed, spans, source.kind, no_progress))
+            settings.tell("fetch", done, len(spans))
+    return _merged(parts)
+
+
+def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Progress) -> Fetched:
     tables: dict[str, PriceTable] = {}
+    failed = dict(feed.failures)
+    found = [symbol for symbol in spans if symbol in feed.bars]
+    for done, symbol in enumerate(found, start=1):
+        try:
+            tables[symbol] = checked(symbol, feed.bars[symbol], kind, spans[symbol])
+        except FetchError as error:
+            failed[symbol] = Failure(symbol, error.kind, str(error))
+        tell("check", done, len(found))
+    return Fetched(tables, failed, feed.requests)
+
+
+def _merged(parts: Sequence[Fetched]) -> Fetched:
+    tables: dict[str, PriceTable] = {}
+    failed: dict[str, Failure] = {}
     requests: dict[str, int] = {}
-    asking = settings if at_once else replace(settings, tell=no_progress)
-    for number, portion in enumerate(portions, start=1):
-        feed = fetch_bars(portion, source, clock=clock, home=home, settings=asking)
-        failed |= feed.failures
-        requests |= feed.requests
-        for done, symbol in enumerate(found := [symbol for symbol in portion if symbol in feed.bars], start=1):
-            try:
-                tables[symbol] = checked(symbol, feed.bars[symbol], source.kind, spans[symbol])
-            except FetchError as error:
-                failed[symbol] = Failure(symbol, error.kind, str(error))
-            if at_once:
-                settings.tell("check", done, len(found))
-        if not at_once:
-            settings.tell("fetch", number, len(portions))
+    for part in parts:
+        tables |= part.tables
+        failed |= part.failures
+        requests |= part.requests
     return Fetched(tables, failed, requests)
 
 
 def fetch_bars(
-    spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings = PATIENT
+    spans: Mapping[str, DateRange],
+    source: Source,
+    *,
+    clock: Clock,
+    home: Home,
+    settings: FetchSettings = DEFAULT_SETTINGS,
 ) -> Feed:
-    """The raw bars of each symbol over its span, before any check; or why there are none."""
+    """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:
         return _read_all(spans, source, settings.tell)
-    return from_store(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
+    return from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
 
 
-def _valid(symbols: Iterable[str]) -> tuple[list[str], dict[str, Failure]]:
-    """The symbols that may name a file, each once, and a failure for each that may not."""
-    wanted: list[str] = []
+def _valid(spans: Mapping[str, DateRange]) -> tuple[dict[str, DateRange], dict[str, Failure]]:
+    """The symbols that may name a file, and a failure for each that may not."""
+    wanted: dict[str, DateRange] = {}
     failed: dict[str, Failure] = {}
-    for symbol in dict.fromkeys(symbols):
+    for symbol, span in spans.items():
         try:
-            wanted.append(check_symbol(symbol))
+            wanted[check_symbol(symbol)] = span
         except ValueError as error:
             failed[symbol] = Failure(symbol, failures.INVALID_SYMBOL, str(error))
     return wanted, failed
 
 
 def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable:
-    """The part of the bars that lies in the span, checked; FetchError where it cannot be used."""
+    """The bars that lie in the span, checked.
+
+    Parameters
+    ----------
+    symbol : str
+    raw : RawBars
+        All bars that the source gave.
+    kind : str
+        The source's kind, written into the table.
+    span : DateRange
+
+    Returns
+    -------
+    PriceTable
+        Of shape (n_days, 6); its findings include the source's notes.
+
+    Raises
+    ------
+    FetchError
+        Where the prices cannot be used.
+    """
     from stockml.data.price_table import Finding, PriceError, check_prices, note_stale
 
     try:
-        table = check_prices(symbol, raw.frame, source=kind, currency=raw.currency, limit=span.limit, start=span.start)
+        table = check_prices(symbol, raw.frame, source=kind, limit=span.limit, start=span.start)
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), str(error)) from None
     if span.is_past:
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
-    return note_stale(table, span.expected)
+    return note_stale(replace(table, currency=raw.currency), span.expected)
 
 
 def _failure_kind(price_error: str) -> str:
@@ -193,44 +236,11 @@ def _read_all(spans: Mapping[str, DateRange], source: Source, tell: Progress) ->
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
-            bars[symbol] = _read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
+            bars[symbol] = read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("fetch", done, len(spans))
     return Feed(bars, failed)
-
-
-def _read_csv(symbol: str, folder: Path) -> RawBars:
-    """The symbol's file as it is, without a currency; FetchError where there is none or it is no CSV file."""
-    import pandas as pd
-
-    path = folder / f"{symbol}.csv"
-    try:
-        return RawBars(_own_days(symbol, pd.read_csv(path)), None)
-    except FileNotFoundError:
-        message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
-        raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
-        reason = " ".join(str(error).split())
-        message = f"{symbol}: {path} cannot be read as CSV ({reason}); write it anew"
-        raise FetchError(failures.UNREADABLE, message) from None
-
-
-def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The bars under their exchange's days, where the file tells UTC: midnight in Mumbai is 18:30 of the day before.
-
-    A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
-    """
-    import pandas as pd
-
-    name = next((name for name in frame.columns if str(name).strip().lower() == "date"), None)
-    if name is None or frame.empty or len(str(frame[name].iloc[0])) <= len("YYYY-MM-DD"):
-        return frame
-    texts = frame[name].astype(str)
-    is_utc = texts.str.fullmatch(UTC_TIME)
-    moments = pd.to_datetime(texts.where(is_utc), format="ISO8601", utc=True, errors="coerce")
-    days = moments.dt.tz_convert(calendar_for(symbol).timezone).dt.strftime("%Y-%m-%d")
-    return frame.assign(**{name: texts.mask(is_utc, days)})
 
 
 def _simulate(symbol: str, span: DateRange) -> RawBars:

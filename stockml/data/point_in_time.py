@@ -1,45 +1,45 @@
-"""A symbol's raw bars -> the checked table of any past evening, as a run of that evening would have had it.
+"""A symbol's raw bars -> the checked table of any past session, as a run after that session would have had it.
 
-The checks at the door may look at later bars to tell a phantom from a crash, so a table checked today is not the one
-of a past day. Where no bar is anywhere near suspicious the two are the same and need no second check; else the bars
-up to that day are checked anew.
+The price checks may look at later bars to tell a phantom from a crash, so a table checked today is not the one of a
+past day. Where no bar nearby is suspicious the two are the same and need no second check; else the bars up to that
+day are checked again.
 """
 
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.data import bar_checks as checks
+from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
 from stockml.data.fetch import checked
-from stockml.data.price_jumps import SPLITS, find_faults
-from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable, tidy
+from stockml.data.findings import Mask
+from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio, log_changes
+from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
+from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable
+from stockml.data.raw_table import tidy
 from stockml.data.request import DateRange, RawBars
-
-Mask = NDArray[np.bool_]
-
-LOOKED_BACK = 20  # rows before a step that tell a split from a crash
-MISADJUSTED_ROWS = 2 * checks.PHANTOM_RUN + 1
+from stockml.data.volume_checks import is_still, repeats_close
 
 
 class PointInTimePrices:
-    """One symbol's bars, all of them; asked for a day it shows none that was not there yet.
+    """One symbol's bars as they were known after any past session.
 
     Attributes
     ----------
     bars : DataFrame, shape (n_bars, 6)
-        The bars no check objects to for themselves. Only where `is_plain` are they the table of an evening.
+        The bars that no check objects to for themselves. A run of them is the table of a session where `rows` says so.
     """
 
     def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
         self.symbol, self._raw, self._kind = symbol, raw, kind
         try:
-            rows = checks.sort_dates(tidy(raw.frame)[0])[0]
+            rows = sort_dates(tidy(raw.frame)[0])[0]
         except PriceError:
-            rows = pd.DataFrame(columns=list(checks.COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
+            rows = pd.DataFrame(columns=list(COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
         sound = ~_is_bad_alone(rows)
         copies = _copies(rows) & sound
         self.bars = rows[sound & ~copies]
@@ -50,22 +50,37 @@ class PointInTimePrices:
         odd = ~sound
         odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
         self._odd_before = _counted(odd)
-        self._steps = np.flatnonzero(
-            np.abs(checks.log_changes(checks.columns(self.bars).close)) > np.log(SPLITS[0]) / 2
-        )
+        self._steps = np.flatnonzero(steps(columns(self.bars).close))
 
     def table(self, span: DateRange) -> PriceTable:
-        """The table of the evening of `span.limit`; FetchError where there was none to be used."""
+        """The table of the session `span.limit`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_days, 6), equal to `fetch.checked` of the bars up to that day.
+
+        Raises
+        ------
+        FetchError
+            Where the prices could not be used on that day.
+        """
         rows = self.rows(span)
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
 
     def cut(self, rows: slice) -> PriceTable:
-        """The table of those `rows`."""
+        """The table of these rows of `bars`, unchecked; see `rows`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_days, 6).
+        """
         return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
 
     def rows(self, span: DateRange) -> slice | None:
-        """The `bars` that are the table of that evening; None where only a check can tell."""
-        first, end = (int(at) for at in (self._row(span.start, "left"), self._row(span.limit, "right")))
+        """The rows of `bars` that are the table of the session `span.limit`; None where only a check can tell."""
+        first, end = self._row(span.start, "left"), self._row(span.limit, "right")
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
             return None
         has_copies = self._copied_before[end] > self._copied_before[first]
@@ -76,47 +91,38 @@ class PointInTimePrices:
             return None
         return slice(begin, stop)
 
-    def _row(self, day: date, side: str) -> np.intp:
-        moment = np.datetime64(day)
-        return np.searchsorted(self._days, moment, side=side)  # type: ignore[call-overload]
+    def _row(self, day: date, side: Literal["left", "right"]) -> int:
+        return int(np.searchsorted(self._days, np.datetime64(day), side=side))
 
     def _may_start_with_a_split(self, begin: int, stop: int) -> bool:
-        """Whether a step among the first bars would be judged otherwise with less before it."""
+        """True where a step among the first bars would be judged otherwise with fewer bars before it."""
         near = (self._steps > begin) & (self._steps < min(begin + LOOKED_BACK, stop))
         return bool(near.any()) and bool(find_faults(self.bars.iloc[begin : min(begin + LOOKED_BACK, stop)]))
 
 
 def _counted(mask: Mask) -> NDArray[np.int64]:
-    """How many of the rows before each, and before the end, shape (n_rows + 1,)."""
+    """The number of marked rows before each row and before the end; shape (n_rows + 1,)."""
     return np.concatenate([[0], np.cumsum(mask)])
 
 
 def _is_bad_alone(rows: pd.DataFrame) -> Mask:
-    """Bars that some check objects to whatever stands around them, or a second bar of a day, shape (n_rows,)."""
-    prices = rows[list(checks.PRICES)]
-    with np.errstate(invalid="ignore"):
-        bad = ~(prices > 0).all(axis=1) | rows["volume"].isna() | rows.index.duplicated(keep=False)
-        bad |= (rows["high"] < rows["low"]) | (rows["high"] > rows["low"] * checks.WILD_RANGE)
-        bad |= rows["high"] < rows[["low", "open", "close"]].max(axis=1) * (1 - checks.ROUNDING)
-        bad |= rows["low"] > rows[["high", "open", "close"]].min(axis=1) * (1 + checks.ROUNDING)
-    still = checks.is_still(rows)
-    return np.asarray(bad) | (still & ~_copies(rows))
+    """Bars that some check objects to whatever stands around them, or a second bar of a day; shape (n_rows,)."""
+    bad = is_wrong_alone(rows) | rows["volume"].isna().to_numpy() | rows.index.duplicated(keep=False)
+    return np.asarray(bad | (is_still(rows) & ~_copies(rows)))
 
 
 def _copies(rows: pd.DataFrame) -> Mask:
-    """Bars nobody traded that repeat the close before: dropped, whatever follows, where other bars have volume."""
-    same = np.isclose(rows["close"], rows["close"].shift(), rtol=1e-6)
-    return np.asarray(checks.is_still(rows) & same)
+    """Bars without trades that repeat the close before: dropped, whatever follows, where other bars have volume."""
+    return np.asarray(is_still(rows) & repeats_close(rows))
 
 
 def _is_odd_beside_others(bars: pd.DataFrame) -> Mask:
-    """Bars that some check might object to for what stands before or after them, shape (n_bars,)."""
+    """Bars that some check might object to for their neighbours; shape (n_bars,)."""
     if bars.empty:
         return np.zeros(0, dtype=bool)
-    close, adjusted = (checks.log_changes(bars[name].to_numpy()) for name in ("close", "adj_close"))
-    far = np.log(checks.LEVEL)
-    odd = (np.abs(close) > far) | (np.abs(adjusted) > far)
-    ratio = pd.Series((adjusted - close).cumsum()).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
+    far = np.log(LEVEL)
+    odd = (np.abs(log_changes(columns(bars).close)) > far) | (np.abs(log_changes(columns(bars).adj_close)) > far)
+    ratio = adjustment_ratio(bars).rolling(MISADJUSTED_ROWS, center=True, min_periods=1)
     odd |= (ratio.max() - ratio.min()).to_numpy() > far
     odd[[fault.row for fault in find_faults(bars)]] = True
     return np.asarray(odd)

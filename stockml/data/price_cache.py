@@ -1,6 +1,6 @@
-"""What was fetched is kept: a symbol's raw bars in a Parquet file, and the list of symbols that are dead.
+"""Price cache: a symbol's raw bars in a Parquet file, and the list of symbols that the source did not know.
 
-Bars lie here as the source gave them; they are checked each time they are used. A file that is lost is fetched anew.
+Bars are kept as the source gave them and checked each time they are used. A file that is lost is downloaded again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from stockml.storage.files import write_whole
 if TYPE_CHECKING:
     import pandas as pd
 
-OVERLAP_DAYS = 14  # about ten sessions are asked for again, to notice a split, a dividend, a bar filled in late
+OVERLAP_DAYS = 14  # about ten sessions are downloaded again, to notice a split, a dividend, a bar filled in late
 AGREE_WITHIN = 1e-4  # a source's own rounding is a thousandth of this, the smallest dividend worth noticing ten times
 ASK_AGAIN_AFTER = timedelta(days=7)  # a dead symbol may come back, but asking for one costs more than for a live one
 
@@ -28,10 +28,16 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stored:
-    """One symbol's bars as last fetched: every complete one from `asked_from` on that the source gave."""
+class CachedBars:
+    """One symbol's bars as last fetched: every complete one from `asked_from` on that the source gave.
 
-    frame: pd.DataFrame  # the source's own columns, days as a naive index
+    Attributes
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        The source's own columns; days as a naive index.
+    """
+
+    frame: pd.DataFrame
     currency: str | None
     asked_from: date
     fetched_at: datetime
@@ -48,8 +54,8 @@ def path_of(symbol: str, home: Home) -> Path:
     return home.prices / f"{symbol}.parquet"
 
 
-def read(symbol: str, home: Home) -> Stored | None:
-    """What is kept of a symbol; None where nothing is, or nothing that can be read."""
+def read(symbol: str, home: Home) -> CachedBars | None:
+    """The cached bars of a symbol; None where there are none, or none that can be read."""
     import pyarrow
     from pyarrow import parquet
 
@@ -59,62 +65,75 @@ def read(symbol: str, home: Home) -> Stored | None:
     try:
         table = parquet.read_table(path)
         notes = json.loads(table.schema.metadata[_KEY])
-        return Stored(
+        return CachedBars(
             frame=table.to_pandas(),
             currency=notes["currency"],
             asked_from=date.fromisoformat(notes["asked_from"]),
             fetched_at=datetime.fromisoformat(notes["fetched_at"]),
         )
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        _log.warning("%s: the stored prices in %s are damaged (%s) and not used", symbol, path, type(error).__name__)
+        _log.warning("%s: the cached prices in %s are damaged (%s) and not used", symbol, path, type(error).__name__)
         return None
 
 
-def write(symbol: str, stored: Stored, home: Home) -> None:
-    """Keep the bars; whole or not at all."""
+def write(symbol: str, cached: CachedBars, home: Home) -> None:
+    """Write a symbol's bars, whole or not at all."""
     import pyarrow
     from pyarrow import parquet
 
     notes = {
-        "currency": stored.currency,
-        "asked_from": stored.asked_from.isoformat(),
-        "fetched_at": stored.fetched_at.isoformat(),
+        "currency": cached.currency,
+        "asked_from": cached.asked_from.isoformat(),
+        "fetched_at": cached.fetched_at.isoformat(),
     }
-    table = pyarrow.Table.from_pandas(stored.frame)
+    table = pyarrow.Table.from_pandas(cached.frame)
     table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(notes).encode()})
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)
     write_whole(path_of(symbol, home), buffer.getvalue())
 
 
-def ask_from(stored: Stored | None, start: date, expected: date) -> date | None:
+def ask_from(cached: CachedBars | None, start: date, expected: date) -> date | None:
     """The first day to ask the source for; None where all up to the `expected` session is there already."""
-    if stored is None or stored.asked_from > start or stored.through is None:
+    if cached is None or cached.asked_from > start or cached.through is None:
         return start
-    return None if stored.through >= expected else max(start, stored.through - timedelta(days=OVERLAP_DAYS))
+    return None if cached.through >= expected else max(start, cached.through - timedelta(days=OVERLAP_DAYS))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:
-    """Old bars carried on by new ones, which win where both have a day; None where they are not one series.
+    """Old bars followed by new ones, which win where both have a day.
 
-    They are not if a close or an adjusted close of a shared day differs: all of them after a split or a dividend,
-    some after a correction. The newest shared day alone may differ, for a close may be settled late.
+    Parameters
+    ----------
+    old, new : DataFrame, shape (n_days, 6)
+        Raw bars as the source gave them, days as a naive ascending index.
+
+    Returns
+    -------
+    DataFrame or None
+        None where they are not one series.
+
+    Notes
+    -----
+    They are not one series if a close or an adjusted close of a shared day differs: all of them after a split or a
+    dividend, some after a correction. The newest shared day may differ, for a close may be settled late.
     """
     import pandas as pd
 
     new = new[~new.index.duplicated(keep="last")]
-    told = new[new["Close"].notna()]
-    shared = old.index[old["Close"].notna()].intersection(told.index)
+    known = new[new["Close"].notna()]
+    shared = old.index[old["Close"].notna()].intersection(known.index)
     compared = shared[:-1] if len(shared) > 1 else shared
     columns = ["Close", "Adj Close"]
-    apart = (told.loc[compared, columns] / old.loc[compared, columns] - 1).abs() > AGREE_WITHIN
+    apart = (known.loc[compared, columns] / old.loc[compared, columns] - 1).abs() > AGREE_WITHIN
     if shared.empty or apart.to_numpy().any():
         return None
-    kept = old[~old.index.isin(told.index)]
+    kept = old[~old.index.isin(known.index)]
     return pd.concat([kept, new[~new.index.isin(kept.index)]]).sort_index()
 
 
 def quarantine_path(home: Home) -> Path:
+    """The file that lists the symbols the source did not know."""
     return home.prices / "quarantine.json"
 
 
@@ -127,7 +146,7 @@ def read_quarantine(home: Home) -> dict[str, date]:
     try:
         return {symbol: date.fromisoformat(day) for symbol, day in json.loads(text).items()}
     except (ValueError, AttributeError, TypeError):
-        _log.warning("%s is damaged and not used: dead symbols are asked for again", quarantine_path(home))
+        _log.warning("%s is damaged and not used: unknown symbols are asked for again", quarantine_path(home))
         return {}
 
 

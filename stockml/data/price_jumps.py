@@ -1,17 +1,20 @@
 """Jumps in a table of daily bars that no dropped bar could mend: another unit, a split, a long gap, a demerger.
 
-What follows from one is decided in `prices`.
+`price_table` decides what follows from one.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
-from stockml.data.bar_checks import LEVEL, NOTED, WILD_RANGE, Finding, columns, days, log_changes, stands_clear
+from stockml.data.bar_checks import LEVEL, WILD_RANGE, Array, Columns, columns
+from stockml.data.findings import NOTED, Finding, Mask, days
+from stockml.data.neighbour_checks import log_changes, stands_clear
 
 UNIT_JUMP = 3.0  # a factor no company's day has: splits, pence for pounds, another company
 DEMERGER = 0.63  # the smallest demerger seen keeps 61 % of the price, the worst earnings day 65 %
@@ -20,6 +23,7 @@ SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_J
 SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
 # A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
 # 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
+LOOKED_BACK = 20  # sessions
 QUIET_RANGE, QUIET_TURNOVER = 1.10, 2.0
 HALVED_RANGE, HALVED_TURNOVER = 1.25, 5.0
 
@@ -34,36 +38,75 @@ class Fault:
     is_wrong: bool  # False for a long silence: the prices are right, but they are not neighbours
 
 
+def steps(close: Array) -> Mask:
+    """Bars whose close changed by enough to hold a split beside a move the other way.
+
+    Parameters
+    ----------
+    close : array, shape (n_days,)
+
+    Returns
+    -------
+    array of bool, shape (n_days,)
+    """
+    return np.asarray(np.abs(log_changes(close)) > np.log(SPLITS[0]) / 2)
+
+
 def find_faults(frame: pd.DataFrame) -> list[Fault]:
-    """Every jump of unit, unadjusted split, wrong adjustment and long gap, oldest first."""
-    *_, close, adj_close, _ = columns(frame)
-    change, adjusted = log_changes(close), log_changes(adj_close)
-    jumped = (np.abs(change) > np.log(UNIT_JUMP)) & stands_clear(frame)
-    silence = np.diff(frame.index.to_numpy(), prepend=frame.index.to_numpy()[:1]) / np.timedelta64(1, "D")
-    rows = np.flatnonzero(
-        (np.abs(change) > np.log(SPLITS[0]) / 2) | (np.abs(adjusted) > np.log(LEVEL)) | (silence > LONG_GAP_DAYS)
+    """Every jump of unit, unadjusted split, wrong adjustment and long gap.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars, checked one by one; the columns of bar_checks.COLUMNS.
+
+    Returns
+    -------
+    list of Fault
+        Oldest first; at most one a row.
+    """
+    bar, index = columns(frame), frame.index.to_numpy()
+    moves = _Moves(
+        close=log_changes(bar.close),
+        adjusted=log_changes(bar.adj_close),
+        is_clear=stands_clear(frame),
+        silence=np.diff(index, prepend=index[:1]) / np.timedelta64(1, "D"),
     )
-    faults = []
-    for row in (int(row) for row in rows if row):
-        step = f"from {close[row - 1]:g} to {close[row]:g}"
-        if jumped[row]:
-            faults.append(Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True))
-        elif silence[row] > LONG_GAP_DAYS:
-            faults.append(Fault(row, "gap", f"nothing was traded for {silence[row]:.0f} days", False))
-        elif ratio := _split_ratio(frame, row):
-            text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
-            faults.append(Fault(row, "unadjusted_split", text, True))
-        elif abs(adjusted[row]) > np.log(LEVEL) > abs(change[row]):
-            text = (
-                f"the adjusted close jumps by {np.expm1(adjusted[row]):+.0%}, the close by {np.expm1(change[row]):+.0%}"
-            )
-            faults.append(Fault(row, "adjustment_jump", text, True))
-    return faults
+    rows = np.flatnonzero(
+        steps(bar.close) | (np.abs(moves.adjusted) > np.log(LEVEL)) | (moves.silence > LONG_GAP_DAYS)
+    ).tolist()
+    faults = (_fault(frame, bar, moves, row) for row in rows if row)
+    return [fault for fault in faults if fault is not None]
+
+
+class _Moves(NamedTuple):
+    """Each bar against the one before, shape (n_days,): log changes, and the days between."""
+
+    close: Array
+    adjusted: Array
+    is_clear: Mask
+    silence: Array
+
+
+def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault | None:
+    change, adjusted, silence = moves.close[row], moves.adjusted[row], moves.silence[row]
+    step = f"from {bar.close[row - 1]:g} to {bar.close[row]:g}"
+    if abs(change) > np.log(UNIT_JUMP) and moves.is_clear[row]:
+        return Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True)
+    if silence > LONG_GAP_DAYS:
+        return Fault(row, "gap", f"nothing was traded for {silence:.0f} days", False)
+    if ratio := _split_ratio(frame, row):
+        text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
+        return Fault(row, "unadjusted_split", text, True)
+    if abs(adjusted) > np.log(LEVEL) > abs(change):
+        text = f"the adjusted close jumps by {np.expm1(adjusted):+.0%}, the close by {np.expm1(change):+.0%}"
+        return Fault(row, "adjustment_jump", text, True)
+    return None
 
 
 def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
     """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
-    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - 20) : row])
+    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - LOOKED_BACK) : row])
     factor = float(before.close[-1] / bar.open[0])
     size = max(factor, 1 / factor)
     range_limit, turnover_limit = (HALVED_RANGE, HALVED_TURNOVER) if size > 1.9 else (QUIET_RANGE, QUIET_TURNOVER)
@@ -79,7 +122,20 @@ def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
 
 
 def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]]:
-    """The real falls that a holder did not suffer: the company gave a part of itself away."""
+    """The real falls that a holder did not suffer: the company gave a part of itself away.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars without any fault.
+
+    Returns
+    -------
+    findings : list of Finding
+        One for each fall.
+    dates : tuple of date
+        The first day after each.
+    """
     _, high, low, close, *_ = columns(frame)
     change = log_changes(close)
     overnight = stands_clear(frame) | (high > WILD_RANGE * low)  # a wild bar tells nothing

@@ -1,30 +1,36 @@
-"""A raw price table -> a checked one, once, at the door; with what was dropped, noted or refused, and why.
+"""A raw price table -> a checked one, with all that was dropped, noted or refused, and why.
 
-Where the table comes from is the sources' business; everything behind this door trusts it.
+Tables are checked once, on input; all code behind that trusts them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-import numpy as np
 import pandas as pd
 
-from stockml.data import bar_checks as checks
-from stockml.data.bar_checks import COLUMNS, DROPPED, NOTED, Finding, PriceError, days
+from stockml.data import bar_checks, neighbour_checks, volume_checks
+from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults
+from stockml.data.raw_table import tidy
 
-__all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale", "tidy"]
+__all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
 
-NAMES = pd.Index(COLUMNS)
-ALSO_CALLED = {"adjusted_close": "adj_close", "adjclose": "adj_close"}
 MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
 # before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
 SOUND_SESSIONS = 250
-UNCONFIRMED = checks.PHANTOM_RUN  # a jump so near the end may be a phantom whose way back is still to come
+UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a phantom whose way back is still to come
+
+ALONE = (
+    bar_checks.drop_duplicates,
+    bar_checks.drop_not_positive,
+    bar_checks.drop_inverted,
+    volume_checks.drop_untraded,
+)
+BESIDE_OTHERS = (neighbour_checks.drop_phantoms, neighbour_checks.drop_misadjusted)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,10 +60,22 @@ class PriceTable:
     @property
     def data_through(self) -> date:
         """The day of the last bar."""
-        return self.frame.index[-1].date()
+        last: date = self.frame.index[-1].date()
+        return last
 
     def through(self, day: date) -> PriceTable:
-        """The same table as it was on the evening of that day; PriceError where it then had no bar."""
+        """The table without the bars after `day`.
+
+        Returns
+        -------
+        PriceTable
+            Of shape (n_kept, 6); checked with the later bars at hand, unlike `PointInTimePrices.table`.
+
+        Raises
+        ------
+        PriceError
+            too_short, where no bar is left.
+        """
         frame = self.frame.loc[: pd.Timestamp(day)]
         if frame.empty:
             raise PriceError(
@@ -66,7 +84,7 @@ class PriceTable:
         return replace(self, frame=frame, breaks=tuple(at for at in self.breaks if at <= day))
 
     def last(self, n_days: int) -> PriceTable:
-        """The table's newest bars."""
+        """The table's newest bars, at most `n_days`: shape (n_days, 6)."""
         return replace(self, frame=self.frame.iloc[-n_days:])
 
     def noting(self, finding: Finding) -> PriceTable:
@@ -83,28 +101,27 @@ class PriceTable:
         }
 
 
-def check_prices(  # noqa: PLR0913 - two of them bound the days
-    symbol: str,
-    raw: pd.DataFrame,
-    *,
-    source: str,
-    currency: str | None = None,
-    limit: date | None = None,
-    start: date | None = None,
+def check_prices(
+    symbol: str, raw: pd.DataFrame, *, source: str, limit: date | None = None, start: date | None = None
 ) -> PriceTable:
     """The table that may be used, with all that was found in it.
 
     Parameters
     ----------
     symbol : str
-    raw : DataFrame
+    raw : DataFrame, shape (n_rows, n_columns)
         Open, High, Low, Close, Volume and perhaps Adj Close, in any order and case; the day as index or as Date.
-    source, currency : str
-        Written into the table as they are.
+    source : str
+        Its kind, written into the table as it is.
     limit : date, optional
         The last day whose bar is complete; bars after it are dropped.
     start : date, optional
         Bars before it are left out before anything is checked.
+
+    Returns
+    -------
+    PriceTable
+        Of shape (n_days, 6), with at least MIN_SESSIONS days and no currency.
 
     Raises
     ------
@@ -118,128 +135,55 @@ def check_prices(  # noqa: PLR0913 - two of them bound the days
         findings += found
         frame, found, breaks = _settle_faults(frame)
         findings += found
-        frame, found = checks.drop_wild(frame)
+        frame, found = bar_checks.drop_wild(frame)
         findings += found
         _refuse_short(frame, findings)
     except PriceError as error:
         raise PriceError(error.kind, f"{symbol}: {error}") from None
-    return PriceTable(symbol, frame, currency, source, tuple(findings), breaks)
+    return PriceTable(symbol, frame, None, source, tuple(findings), breaks)
 
 
 def note_stale(table: PriceTable, expected: date) -> PriceTable:
-    """The table, with a finding where it ends before the last session that should be there."""
+    """The table, with a finding where it ends before the last session that should be there.
+
+    Parameters
+    ----------
+    table : PriceTable, shape (n_days, 6)
+    expected : date
+
+    Returns
+    -------
+    PriceTable
+        The same bars.
+    """
     if table.data_through >= expected:
         return table
     text = f"the last bar is of {table.data_through}, that of {expected} is missing"
     return table.noting(Finding("stale", NOTED, (expected,), text))
 
 
-def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, list[Finding]]:
-    """The six columns as numbers on naive days, and what could not be read; PriceError where too little can.
-
-    Of the days after `limit` nothing is judged: how they are written must not decide about the days before.
-    """
-    columns = _named_columns(raw)
-    index = _read_days(columns.pop("date"))
-    values, unread = _read_numbers(columns)
-    numbers = pd.DataFrame(values.T, index, NAMES)
-    undated = np.asarray(index.isna())
-    unread |= undated
-    judged = np.ones(len(raw), dtype=np.bool_) if limit is None else ~np.asarray(index > pd.Timestamp(limit))
-    unread &= judged
-    if unread.sum() > checks.UNREADABLE_SHARE * judged.sum():
-        raise PriceError(
-            "unreadable", f"{unread.sum()} of {judged.sum()} rows hold no ISO date or no number; write it anew"
-        )
-    text = "with a text for a number dropped"
-    if undated.any():
-        numbers, unread = numbers[~undated], unread[~undated]
-    numbers, findings = checks.drop(numbers, unread, "unreadable", text)
-    if numbers.empty:
-        raise PriceError("empty", "the table has no rows; get prices for it")
-    if undated.any():
-        text = f"{undated.sum()} rows without an ISO date dropped"
-        findings.append(Finding("undated", DROPPED, (), text, undated=int(undated.sum())))
-    return numbers, findings
-
-
-def _read_days(column: pd.Series) -> pd.DatetimeIndex:
-    """The days a column holds, in the exchange's own time; NaT for what is no ISO date, which could be misread."""
-    if isinstance(column.dtype, pd.StringDtype) and (plain := _plain_days(column)) is not None:
-        return plain
-    if not pd.api.types.is_datetime64_any_dtype(column):
-        column = pd.to_datetime(column.astype(str).str[:10], errors="coerce", format="%Y-%m-%d")
-    return pd.DatetimeIndex(column).tz_localize(None).normalize().as_unit("us").rename("Date")
-
-
-def _plain_days(column: pd.Series) -> pd.DatetimeIndex | None:
-    """The days of a column of YYYY-MM-DD, read at once; None where one is written otherwise."""
-    import pyarrow as pa
-
-    try:
-        read = pa.array(column, from_pandas=True).cast(pa.date32())
-    except pa.ArrowInvalid:
-        return None
-    return pd.DatetimeIndex(read.to_numpy(zero_copy_only=False).astype("datetime64[us]"), name="Date")
-
-
-def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[checks.Array, checks.Mask]:
-    """The columns as numbers, shape (6, n_rows), and the rows where something is given that is none."""
-    values = np.empty((len(COLUMNS), len(columns["close"])))
-    unread = np.zeros(values.shape[1], dtype=np.bool_)
-    for row, name in zip(values, COLUMNS, strict=True):
-        column = columns[name]
-        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "fiu":
-            row[:] = column.to_numpy()
-        else:
-            row[:] = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
-            unread |= np.isnan(row) & column.notna().to_numpy()
-        unread |= np.isinf(row)
-    return values, unread
-
-
-def _named_columns(raw: pd.DataFrame) -> dict[str, pd.Series]:
-    """The columns "date" and COLUMNS; PriceError for one that is missing or given twice."""
-    if raw.index.nlevels > 1:  # what pandas makes of rows that are longer than the line of names
-        raise PriceError(
-            "columns", "its first line does not name the columns; put Date,Open,High,Low,Close,Volume there"
-        )
-    frame = raw if "date" in {str(name).lower() for name in raw.columns} else raw.rename_axis("date").reset_index()
-    names = [str(name).strip().lower().replace(" ", "_") for name in frame.columns]
-    names = [ALSO_CALLED.get(name, name) for name in names]
-    base = [name.partition(".")[0] for name in names]  # pandas reads a second "Open" as "Open.1"
-    twice = sorted({name for name in COLUMNS if base.count(name) > 1})
-    if twice:
-        raise PriceError("mixed_tickers", f"the columns {', '.join(twice)} are given twice: it mixes two companies")
-    at = {name: number for number, name in enumerate(names)}
-    if "close" in at:
-        at.setdefault("adj_close", at["close"])
-    missing = [name for name in ("date", *COLUMNS) if name not in at]
-    if missing:
-        raise PriceError("columns", f"no column {', '.join(missing)}; needed are Date,Open,High,Low,Close,Volume")
-    return {name: frame.iloc[:, at[name]] for name in ("date", *COLUMNS)}
-
-
-def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) -> checks.Checked:
+def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) -> Checked:
     """All that is put right by leaving bars out, in an order in which no check trips over another's bars."""
-    frame, findings = checks.sort_dates(frame)
-    steps = [checks.drop_not_positive, checks.drop_inverted, checks.drop_untraded]
+    frame, findings = bar_checks.sort_dates(frame)
     if start is not None:
         frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :]
-        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # or the bars before were held with the others
+        frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # a view would hold the bars before in memory
     if limit is not None:
-        frame, found = checks.drop_later(frame, limit)
+        frame, found = bar_checks.drop_later(frame, limit)
         findings += found
-    frame, found = checks.drop_duplicates(frame)
+    frame, found = _in_turn(frame, ALONE)
     findings += found
-    for step in steps:
-        frame, found = step(frame)
+    neighbour_checks.refuse_mixed(frame)
+    frame, found = _in_turn(frame, BESIDE_OTHERS)
+    return frame, findings + found + volume_checks.note_no_volume(frame)
+
+
+def _in_turn(frame: pd.DataFrame, checks: Sequence[Callable[[pd.DataFrame], Checked]]) -> Checked:
+    findings: list[Finding] = []
+    for check in checks:
+        frame, found = check(frame)
         findings += found
-    checks.refuse_mixed(frame)
-    for step in (checks.drop_phantoms, checks.drop_misadjusted):
-        frame, found = step(frame)
-        findings += found
-    return frame, findings + checks.note_no_volume(frame)
+    return frame, findings
 
 
 def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tuple[date, ...]]:
@@ -250,15 +194,9 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
         faults = find_faults(frame)
     old = [fault for fault in faults if len(frame) - fault.row >= SOUND_SESSIONS]
     recent = [fault for fault in faults if len(frame) - fault.row < SOUND_SESSIONS]
-    for fault in recent:
-        if fault.is_wrong:
-            day = frame.index[fault.row].date()
-            raise PriceError(fault.kind, f"on {day} {fault.text}; get the whole series anew")
-    gaps = days(frame.index[[fault.row for fault in recent]])
-    findings += [
-        Finding(fault.kind, NOTED, (day,), f"before {day} {fault.text}")
-        for fault, day in zip(recent, gaps, strict=True)
-    ]
+    noted = _note_gaps(frame, recent)
+    gaps = [day for finding in noted for day in finding.dates]
+    findings += noted
     if old:
         frame, found = _cut_before(frame, old[-1])
         findings += found
@@ -266,18 +204,30 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
     return frame, findings + found, tuple(sorted({*gaps, *demergers}))
 
 
-def _drop_unconfirmed(frame: pd.DataFrame, faults: Sequence[Fault]) -> checks.Checked:
-    """Without the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
+def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:
+    """Findings on long gaps; PriceError where a fault is an error in the prices."""
+    dates = days(frame.index[[fault.row for fault in recent]])
+    for fault, day in zip(recent, dates, strict=True):
+        if fault.is_wrong:
+            raise PriceError(fault.kind, f"on {day} {fault.text}; download the full history again")
+    return [
+        Finding(fault.kind, NOTED, (day,), f"before {day} {fault.text}")
+        for fault, day in zip(recent, dates, strict=True)
+    ]
+
+
+def _drop_unconfirmed(frame: pd.DataFrame, faults: Sequence[Fault]) -> Checked:
+    """Drop the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
     rows = [fault.row for fault in faults if fault.is_wrong and len(frame) - fault.row <= UNCONFIRMED]
     if not rows:
         return frame, []
     bad = frame.index >= frame.index[rows[0]]
-    return checks.drop(frame, bad, "unconfirmed_jump", "after a jump that no later session confirms dropped")
+    return drop(frame, bad, "unconfirmed_jump", "after a jump that no later session confirms dropped")
 
 
-def _cut_before(frame: pd.DataFrame, fault: Fault) -> checks.Checked:
+def _cut_before(frame: pd.DataFrame, fault: Fault) -> Checked:
     dates = days(frame.index[: fault.row])
-    text = f"{checks.bars(dates)} dropped: on {frame.index[fault.row].date()} {fault.text}"
+    text = f"{bars(dates)} dropped: on {frame.index[fault.row].date()} {fault.text}"
     return frame.iloc[fault.row :], [Finding(fault.kind, DROPPED, dates, text)]
 
 
@@ -285,7 +235,7 @@ def _refuse_short(frame: pd.DataFrame, findings: Sequence[Finding]) -> None:
     if len(frame) >= MIN_SESSIONS:
         return
     dropped = [found for found in findings if found.action == DROPPED and found.kind != "open_session"]
-    told = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
+    reasons = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
     is_spoilt = len(frame) + sum(found.count for found in dropped) >= MIN_SESSIONS
-    remedy = "get its prices anew" if is_spoilt else "ask again when it has traded longer"
-    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{told}; {remedy}")
+    remedy = "download its prices again" if is_spoilt else "ask again when it has traded longer"
+    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{reasons}; {remedy}")

@@ -1,6 +1,6 @@
-"""What is asked of a source and what it answers: settings and date range in, raw bars or a failure per symbol out.
+"""Requests to a source and its answers: settings and date range in, raw bars or a failure per symbol out.
 
-Plain values without a library, so that every part of the data room can speak of them.
+Plain values without a library, so that every part of the data room can use them.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FetchSettings:
-    """How hard the source is asked, if at all, and who is told how far it is.
+    """Settings of a download: threads, time-outs, back-off, and the progress callback.
 
-    Waiting doubles from `first_wait_s` on, and some chance is added so that threads do not come back all at once.
+    Waits double from `first_wait_s` on; random jitter keeps the threads from retrying all at once.
     """
 
     threads: int = 4
     timeout_s: float = 15.0  # for each request; Yahoo answers within one second
     first_wait_s: float = 2.0
     longest_wait_s: float = 60.0
-    offline: bool = False  # the store alone serves, however old it is
+    offline: bool = False  # use the price cache alone, however old it is
     tell: Progress = no_progress
 
 
-PATIENT = FetchSettings()
+DEFAULT_SETTINGS = FetchSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +42,12 @@ class DateRange:
     start: date  # surely before the first session that is needed
     limit: date  # the last day whose bar is complete and may be seen
     expected: date  # the last session that should be there
-    is_past: bool  # acting as on a past day: what came later is as if not there, so nothing to speak of
+    is_past: bool  # acting as on a past day: bars after it are not worth a finding
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBars:
-    """A symbol's bars as the source gave them; `notes` are kinds and texts about how they came."""
+    """A symbol's bars as the source gave them, shape (n_rows, n_columns); `notes` are findings as (kind, text)."""
 
     frame: pd.DataFrame
     currency: str | None
@@ -56,7 +56,7 @@ class RawBars:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Bars or a failure for each symbol, and how many charts Yahoo was asked for."""
+    """Bars or a failure for each symbol, and the number of chart requests to Yahoo."""
 
     bars: Mapping[str, RawBars]
     failures: Mapping[str, Failure]

@@ -40,10 +40,10 @@ Floats = NDArray[np.floating]
 
 @dataclass(frozen=True, slots=True)
 class MarketSettings:
-    """What makes one simulated market, for who wants another than the sample.
+    """Settings of a simulated market; the defaults are those of the embedded sample.
 
     `drift` plants something to be found: it is given a company's closes so far, shape (n_past_days,), oldest
-    first, and answers with the expected return of the day to come, as a fraction. Without `has_regimes` the rest
+    first, and returns the expected return of the day to come, as a fraction. Without `has_regimes` the rest
     is a fair game: no drift, though volatility still clusters.
 
     Examples
@@ -111,7 +111,7 @@ def _weekdays(settings: MarketSettings, last_year: int) -> pd.DatetimeIndex:
 
 
 class _Chance:
-    """The dice of one name: a row a day, so that more days leave the earlier rows as they are.
+    """Random numbers of one name: a row a day, so that more days leave the earlier rows as they are.
 
     Raw Philox output is the same in every version of numpy, which its normal variates need not be.
     """
@@ -130,7 +130,7 @@ def _key(settings: MarketSettings, name: str) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Character:
-    """What tells one company from another."""
+    """Parameters that tell one company from another."""
 
     first_close: float
     beta: float  # how much of the market's move it makes
@@ -208,7 +208,7 @@ def _moves(character: _Character, chance: _Chance, market: tuple[Floats, Floats]
 def _closes(first_close: float, moves: Floats, drift: Callable[[Floats], float] | None) -> Floats:
     """Closes before rounding, beginning with the one before the first day: shape (n_days + 1,)."""
     if drift is None:
-        return first_close * np.exp(np.concatenate([[0.0], np.cumsum(moves)]))
+        return np.asarray(first_close * np.exp(np.concatenate([[0.0], np.cumsum(moves)])))
     closes = np.full(len(moves) + 1, first_close)
     for day, move in enumerate(moves.tolist(), start=1):
         closes[day] = closes[day - 1] * math.exp(move) * (1 + drift(closes[:day]))

@@ -1,6 +1,6 @@
-"""One symbol -> Yahoo's raw daily bars, through yfinance's own client; or a FetchError that tells what went wrong.
+"""One symbol -> Yahoo's raw daily bars, through yfinance's own client; or a FetchError that says what went wrong.
 
-What is kept, asked again or checked is decided elsewhere.
+Caching and retries are left to `yahoo_download`, checks to `price_table`.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
 CHART_PATH = "/v8/finance/chart/"
 REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
-DELISTED_EXCHANGE = "YHD"  # where Yahoo keeps what no exchange lists any more
+DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any more
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yahoo's bars of one symbol: the columns of RAW_COLUMNS, days as a naive index; and their currency."""
+    """Yahoo's bars of one symbol, shape (n_days, 6): RAW_COLUMNS, days as a naive index; and their currency."""
 
     frame: pd.DataFrame
     currency: str | None
@@ -45,7 +45,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came over the wire last: the HTTP status, and the chart's own description where it was one."""
+    """The last HTTP response: its status, and the chart's metadata where it was a chart."""
 
     status: int
     meta: dict[str, Any]
@@ -53,7 +53,7 @@ class Reply:
 
 
 class Client:
-    """yfinance, made to say what went wrong; use it inside `quiet()`. Threads may share it.
+    """A yfinance client that says what went wrong; use it inside `quiet()`. Threads may share it.
 
     Attributes
     ----------
@@ -67,8 +67,8 @@ class Client:
 
         client = self
 
-        class RecordingSession(Session):
-            """yfinance keeps neither an answer's status nor a bound on every request: this does."""
+        class RecordingSession(Session[Any]):
+            """A session that keeps each answer's status and bounds each request's time, which yfinance does not."""
 
             def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
                 options["timeout"] = timeout_s
@@ -99,7 +99,25 @@ class Client:
                 known.store(symbol.upper(), zone)
 
     def ask(self, symbol: str, start: date) -> Answer:
-        """Daily bars from `start` to this moment; FetchError says why there are none."""
+        """Daily bars of a symbol from `start` to this moment.
+
+        Parameters
+        ----------
+        symbol : str
+            In Yahoo's spelling.
+        start : date
+            The first day.
+
+        Returns
+        -------
+        Answer
+            Its frame has shape (n_days, 6), with NaN where Yahoo sent null.
+
+        Raises
+        ------
+        FetchError
+            Says why there are no bars.
+        """
         self._replies.last = None
         try:
             ticker = self._yfinance.Ticker(symbol, session=self._session)
@@ -123,7 +141,7 @@ class Client:
         return response
 
     def _once(self, method: str, url: str, send: Callable[[], Any]) -> Any:
-        """Cookies and what goes with them, which charts do without: asked for once a run, whatever comes of it."""
+        """Requests for cookies and their like, which charts do without: sent once a run, whatever the answer."""
         key = (method, url)
         if key not in self._answered:
             try:
@@ -136,7 +154,7 @@ class Client:
 
 
 def _drop_damaged(caches: Path) -> None:
-    """Delete what a power cut made unreadable of yfinance's memory: it would fail every request from then on."""
+    """Delete caches of yfinance that a power cut damaged: they would fail every request from then on."""
     for path in caches.glob("*.db"):
         try:
             with closing(sqlite3.connect(path)) as database:
@@ -150,7 +168,7 @@ def _drop_damaged(caches: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """No word of yfinance's own, whose warnings tell of its inside; enter it before any thread starts."""
+    """Silence yfinance, whose warnings are about its internals; enter it before any thread starts."""
     import yfinance  # noqa: F401 - its import asks for its own warnings again
 
     loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
@@ -184,8 +202,8 @@ def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     if isinstance(error, YFRateLimitError) or status in REFUSALS:
         return FetchError(failures.RATE_LIMITED, f"{symbol}: Yahoo refuses to answer so many requests; try later")
     if status >= 500 or isinstance(error, YFDataException):
-        told = f"HTTP {status}" if status >= 500 else reason
-        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({told}); try later")
+        cause = f"HTTP {status}" if status >= 500 else reason
+        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({cause}); try later")
     if isinstance(error, RequestException | OSError) and status < 400:
         return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
     if reply is None:
@@ -198,13 +216,13 @@ def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
 
 
 def _reason(error: Exception) -> str:
-    """What a library says, without its name and its advice."""
+    """A library's message, without its name and its advice."""
     text = " ".join(str(error).split()).partition(". See http")[0]
     return text.removeprefix("Failed to perform, ")[:200]
 
 
 def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
-    """The answer, if it is the one that was asked for."""
+    """The answer, if it is the one asked for; FetchError otherwise."""
     import pandas as pd
 
     if reply is None or frame.empty:

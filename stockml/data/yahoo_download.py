@@ -1,6 +1,6 @@
-"""The symbols' raw bars from the store and, for what is new, from Yahoo: once, patiently, and no longer than welcome.
+"""Load cached bars and download only what is missing, with retries, back-off and a circuit breaker.
 
-Each failure has its own treatment here; what the bars are worth is decided at the door, by `prices`.
+Each kind of failure has its own treatment here. Bars are checked later, by `price_table`.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
-from stockml.data import price_cache as store
-from stockml.data.price_cache import Stored
+from stockml.data import price_cache
+from stockml.data.price_cache import CachedBars
 from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
 
 if TYPE_CHECKING:
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from stockml.data.yahoo_client import Answer, Client
 
 
-# What may pass on its own is asked for again, so often at most; and so many failures of the kind in a row, whatever
-# the symbols, end the asking for all.
+# A failure that may pass on its own is retried, up to so many attempts. So many failures of a kind in a row,
+# whatever the symbols, end the requests for all.
 ATTEMPTS = {failures.RATE_LIMITED: 4, failures.SERVER: 3, failures.NETWORK: 2, failures.UNREADABLE: 2}
 GIVE_UP_AFTER = {failures.RATE_LIMITED: 5, failures.SERVER: 9, failures.NETWORK: 8}
 IN_A_ROW = {
@@ -39,33 +39,34 @@ IN_A_ROW = {
 }
 
 
-def from_store(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
-    """What the store holds, without asking anyone; each symbol's bars say how old they are."""
+def from_cache(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
+    """The cached bars alone, without any request; a note on each symbol's bars says how old they are."""
     bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for symbol in symbols:
-        stored = store.read(symbol, home)
-        if stored is None:
-            message = f"{symbol}: the price store holds nothing of it; run once with a connection"
+        cached = price_cache.read(symbol, home)
+        if cached is None:
+            message = f"{symbol}: the price cache holds nothing of it; run once with a connection"
             failed[symbol] = Failure(symbol, failures.NO_NEW_DATA, message)
             continue
-        age = max((clock.now - stored.fetched_at).days, 0)
-        text = f"taken from the store, where Yahoo was last asked {age} days ago; its prices end on {stored.through}"
-        bars[symbol] = RawBars(stored.frame, stored.currency, (("offline", text),))
+        age = max((clock.now - cached.fetched_at).days, 0)
+        text = f"from the price cache: Yahoo was last asked {age} days ago; its prices end on {cached.through}"
+        bars[symbol] = RawBars(cached.frame, cached.currency, (("offline", text),))
     return Feed(bars, failed)
 
 
 def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, settings: FetchSettings) -> Feed:
-    """What the store holds, carried on by what it lacks; where it lacks nothing Yahoo's library is not even loaded."""
-    dead = store.read_quarantine(home)
+    """Cached bars and the missing ones from Yahoo; where none is missing, Yahoo's library is not even loaded."""
+    dead = price_cache.read_quarantine(home)
     today = clock.now.date()
     failed = {symbol: _skip(symbol, dead[symbol]) for symbol in spans if symbol in dead and _rests(dead[symbol], today)}
-    stored = {symbol: store.read(symbol, home) for symbol in spans if symbol not in failed}
+    cached = {symbol: price_cache.read(symbol, home) for symbol in spans if symbol not in failed}
     starts = {
-        symbol: store.ask_from(kept, spans[symbol].start, spans[symbol].expected) for symbol, kept in stored.items()
+        symbol: price_cache.ask_from(kept, spans[symbol].start, spans[symbol].expected)
+        for symbol, kept in cached.items()
     }
-    bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in stored.items() if kept}
-    tasks = [DownloadTask(symbol, start, spans[symbol], stored[symbol]) for symbol, start in starts.items() if start]
+    bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in cached.items() if kept}
+    tasks = [DownloadTask(symbol, start, spans[symbol], cached[symbol]) for symbol, start in starts.items() if start]
     if not tasks:
         return Feed(bars, failed)
     found, requests = _serve(tasks, clock, home, settings)
@@ -80,17 +81,17 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
 
 
 def _rests(asked: date, today: date) -> bool:
-    return today - asked < store.ASK_AGAIN_AFTER
+    return today - asked < price_cache.ASK_AGAIN_AFTER
 
 
 def _skip(symbol: str, asked: date) -> Failure:
-    again = asked + store.ASK_AGAIN_AFTER
+    again = asked + price_cache.ASK_AGAIN_AFTER
     message = f"{symbol}: skipped, Yahoo did not know it on {asked}; it is asked for again from {again} on"
     return Failure(symbol, failures.UNKNOWN_SYMBOL, message, is_known=True)
 
 
 def _remember_dead(dead: dict[str, date], found: Mapping[str, RawBars | Failure], today: date, home: Home) -> None:
-    """Bring the quarantine up to date with what was answered now."""
+    """Update the list of unknown symbols with this run's answers."""
     after = dict(dead)
     for symbol, answer in found.items():
         if isinstance(answer, RawBars):
@@ -98,23 +99,23 @@ def _remember_dead(dead: dict[str, date], found: Mapping[str, RawBars | Failure]
         elif answer.kind == failures.UNKNOWN_SYMBOL:
             after[symbol] = today
     if after != dead:
-        store.write_quarantine(after, home)
+        price_cache.write_quarantine(after, home)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DownloadTask:
-    """One symbol to ask for, the first day to ask for, and what the store holds already."""
+    """One symbol to ask for, the first day to ask for, and its cached bars."""
 
     symbol: str
     start: date
     span: DateRange
-    stored: Stored | None
+    cached: CachedBars | None
 
 
 def _serve(
     tasks: list[DownloadTask], clock: Clock, home: Home, settings: FetchSettings
 ) -> tuple[dict[str, RawBars | Failure], dict[str, int]]:
-    """Every order's bars or failure, a few at a time, and the chart requests each took."""
+    """Every task's bars or failure, and the number of chart requests for each symbol."""
     from stockml.data.yahoo_client import Client, quiet
 
     with quiet():
@@ -125,104 +126,115 @@ def _serve(
         try:
             found = _all_served([pool.submit(downloader.serve, task) for task in tasks], settings.tell)
         finally:
-            downloader.closed.set()  # where it was interrupted: nobody goes on waiting to ask again
+            downloader.breaker.is_open.set()  # after an interruption no thread goes on waiting for its next attempt
             pool.shutdown(cancel_futures=True)
     symbols = [task.symbol for task in tasks]
     return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
 
 
 def _all_served(futures: list[Future[RawBars | Failure]], tell: Progress) -> list[RawBars | Failure]:
-    """What each order came to, in their order; told as they come."""
+    """The results in the order of the tasks; progress is reported as they come."""
     tell("fetch", 0, len(futures))
     for done, future in enumerate(as_completed(futures), start=1):
-        future.result()  # what broke stops all the others
+        future.result()  # a bug in one task stops all the others
         tell("fetch", done, len(futures))
     return [future.result() for future in futures]
 
 
-class _Downloader:
-    """Where all threads ask; it knows how welcome they are."""
+class _CircuitBreaker:
+    """Ends all requests after too many failures of a kind in a row; `is_open` is set then. Threads may share it."""
 
-    def __init__(self, client: Client, clock: Clock, home: Home, settings: FetchSettings) -> None:
-        self.closed = threading.Event()
-        self._client, self._clock, self._home, self._settings = client, clock, home, settings
-        self._why_closed: str | None = None
+    def __init__(self) -> None:
+        self.is_open = threading.Event()
+        self._reason: str | None = None
         self._in_a_row: Counter[str] = Counter()
         self._counting = threading.Lock()
 
-    def serve(self, task: DownloadTask) -> RawBars | Failure:
-        try:
-            return self._fetch(task)
-        except FetchError as error:
-            return Failure(task.symbol, error.kind, str(error))
-
-    def _fetch(self, task: DownloadTask) -> RawBars:
-        stored = task.stored
-        if stored is None or task.start <= stored.asked_from:
-            return self._keep(task, self._ask(task.symbol, task.start), task.start)
-        try:
-            answer = self._ask(task.symbol, task.start)
-        except FetchError as error:
-            if error.kind != failures.NO_NEW_DATA:
-                raise
-            return RawBars(
-                stored.frame, stored.currency, ((error.kind, "Yahoo has no price since the last that is stored"),)
-            )
-        merged = store.merge(stored.frame, answer.frame)
-        if merged is not None:
-            return self._keep(task, replace(answer, frame=merged), stored.asked_from)
-        text = "the stored prices disagree with Yahoo's by a split, a dividend or a correction: all fetched anew"
-        start = min(task.span.start, stored.asked_from)
-        return self._keep(task, self._ask(task.symbol, start), start, ("refetched", text))
-
-    def _keep(self, task: DownloadTask, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> RawBars:
-        """Put the complete bars into the store; the answer may hold one of a session still open."""
-        import pandas as pd
-
-        complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
-        kept = Stored(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
-        store.write(task.symbol, kept, self._home)
-        return RawBars(answer.frame, answer.currency, notes)
-
-    def _ask(self, symbol: str, start: date) -> Answer:
-        from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter
-
-        first, longest = self._settings.first_wait_s, self._settings.longest_wait_s
-        patiently = Retrying(
-            retry=retry_if_exception(lambda error: isinstance(error, FetchError) and not self.closed.is_set()),
-            stop=_is_last,
-            wait=wait_exponential_jitter(initial=first, max=longest, jitter=first),
-            sleep=sleep_using_event(self.closed),
-            reraise=True,
-        )
-        return patiently(self._ask_once, symbol, start)
-
-    def _ask_once(self, symbol: str, start: date) -> Answer:
-        if self._why_closed:
-            count, what = GIVE_UP_AFTER[self._why_closed], IN_A_ROW[self._why_closed]
+    def check(self, symbol: str) -> None:
+        """Raise a FetchError where requests have ended."""
+        if self._reason:
+            count, what = GIVE_UP_AFTER[self._reason], IN_A_ROW[self._reason]
             message = f"{symbol}: not asked for, since {count} requests in a row were {what}; run again later"
-            raise FetchError(self._why_closed, message)
-        try:
-            answer = self._client.ask(symbol, start)
-        except FetchError as error:
-            self._count(error.kind)
-            raise
-        self._count(None)
-        return answer
+            raise FetchError(self._reason, message)
 
-    def _count(self, failure: str | None) -> None:
-        """A failure more in a row, or the end of a row: what Yahoo says of one symbol is an answer as well."""
+    def count(self, failure: str | None) -> None:
+        """Count a failure, or end a row of them: what Yahoo says of one symbol alone is an answer as well."""
         with self._counting:
             if failure is None or failure not in GIVE_UP_AFTER:
                 self._in_a_row.clear()
                 return
             self._in_a_row[failure] += 1
             if self._in_a_row[failure] >= GIVE_UP_AFTER[failure]:
-                self._why_closed = failure
-                self.closed.set()
+                self._reason = failure
+                self.is_open.set()
+
+
+class _Downloader:
+    """Downloads of all threads, over one client and one circuit breaker."""
+
+    def __init__(self, client: Client, clock: Clock, home: Home, settings: FetchSettings) -> None:
+        self.breaker = _CircuitBreaker()
+        self._client, self._clock, self._home, self._settings = client, clock, home, settings
+
+    def serve(self, task: DownloadTask) -> RawBars | Failure:
+        """The task's bars, or its failure."""
+        try:
+            return self._fetch(task)
+        except FetchError as error:
+            return Failure(task.symbol, error.kind, str(error))
+
+    def _fetch(self, task: DownloadTask) -> RawBars:
+        cached = task.cached
+        if cached is None or task.start <= cached.asked_from:
+            return self._keep(task, self._ask(task.symbol, task.start), task.start)
+        try:
+            answer = self._ask(task.symbol, task.start)
+        except FetchError as error:
+            if error.kind != failures.NO_NEW_DATA:
+                raise
+            note = (error.kind, "Yahoo has no price after the last cached one")
+            return RawBars(cached.frame, cached.currency, (note,))
+        merged = price_cache.merge(cached.frame, answer.frame)
+        if merged is not None:
+            return self._keep(task, replace(answer, frame=merged), cached.asked_from)
+        text = "the cached prices disagree with Yahoo's by a split, a dividend or a correction: all downloaded again"
+        start = min(task.span.start, cached.asked_from)
+        return self._keep(task, self._ask(task.symbol, start), start, ("refetched", text))
+
+    def _keep(self, task: DownloadTask, answer: Answer, asked_from: date, *notes: tuple[str, str]) -> RawBars:
+        """Cache the complete bars; the answer may hold one of a session still open."""
+        import pandas as pd
+
+        complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
+        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
+        price_cache.write(task.symbol, kept, self._home)
+        return RawBars(answer.frame, answer.currency, notes)
+
+    def _ask(self, symbol: str, start: date) -> Answer:
+        from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter
+
+        first, longest = self._settings.first_wait_s, self._settings.longest_wait_s
+        retrying = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, FetchError) and not self.breaker.is_open.is_set()),
+            stop=_is_last,
+            wait=wait_exponential_jitter(initial=first, max=longest, jitter=first),
+            sleep=sleep_using_event(self.breaker.is_open),
+            reraise=True,
+        )
+        return retrying(self._ask_once, symbol, start)
+
+    def _ask_once(self, symbol: str, start: date) -> Answer:
+        self.breaker.check(symbol)
+        try:
+            answer = self._client.ask(symbol, start)
+        except FetchError as error:
+            self.breaker.count(error.kind)
+            raise
+        self.breaker.count(None)
+        return answer
 
 
 def _is_last(state: RetryCallState) -> bool:
-    """Whether a failure was the last one its kind is forgiven."""
+    """True where a failure has used up the attempts of its kind."""
     error = state.outcome.exception() if state.outcome else None
     return state.attempt_number >= ATTEMPTS.get(getattr(error, "kind", ""), 1)

@@ -31,7 +31,8 @@ from stockml.models import lstm
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network, Scaler
 from stockml.storage.file_lock import exclusive
-from stockml.storage.files import moved_folders, recover_folder, replace_folder, write_folder, write_whole
+from stockml.storage.files import write_whole
+from stockml.storage.folders import moved_folders, recover_folder, replace_folder, write_folder
 
 LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
 MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)

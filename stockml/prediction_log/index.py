@@ -1,7 +1,8 @@
-"""What need not be read again: a note of the log's size, time and inode as we left it, and of what was found in it.
+"""Index of the log: lets a run skip lines it has read before.
 
-Derived, never trusted further than that: it lies beside the log, is deleted before the log changes and written after
-everything else, so one that is there and agrees with the log is true. Any difference means one full reading.
+It lies beside the log with the log's size, time and inode as we left it. It is deleted before the log changes and
+written after everything else, so an index that is there and agrees with the log is true. Any difference means one
+full reading.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ VERSION = 1
 
 
 class Stamp(NamedTuple):
-    """How a file can be told to be unchanged."""
+    """A file's size, time of change and inode: equal stamps, unchanged file."""
 
     size: int
     mtime_ns: int
@@ -38,7 +39,7 @@ class Stamp(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """How far feedback got: the key of the last outcome it took in, and the digest of what it wrote."""
+    """The state of feedback: the key of the last outcome it took in, and the digest of the files it wrote."""
 
     last_key: int
     digest: str
@@ -46,7 +47,7 @@ class Folded(NamedTuple):
 
 @dataclass(slots=True)
 class Index:
-    """What is known of the log without reading it; `scan` only where it was read from end to end."""
+    """Facts about the log that need no reading; `scan` only where it was read from end to end."""
 
     stamp: Stamp
     pending: dict[str, Span] = field(default_factory=dict)
@@ -55,19 +56,20 @@ class Index:
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
     scan: Scan | None = None
-    is_racy: bool = False  # the log had changed so shortly before that a change since might bear the same time
+    is_racy: bool = False  # the log had changed so recently that a later change may have the same time
 
     @classmethod
     def of_scan(cls, stamp: Stamp, found: Scan, *, is_racy: bool) -> Index:
+        """The index of a log that was read from end to end."""
         settled = max((settled_day(keys[-1]) for keys in (found.verified, found.expired) if keys), default="")
         return cls(stamp, dict(found.pending), found.ids.latest(), set(found.kinds), settled, None, found, is_racy)
 
     def reaches_beyond(self, day: str) -> bool:
-        """Whether something in the log was not yet there, or not yet known, at the end of `day`."""
+        """True if something in the log was not yet there, or not yet known, at the end of `day`."""
         return max((self.last_settled, *self.latest.values())) > day
 
     def note_new(self, prediction: Prediction, span: Span) -> None:
-        """A pending line was written."""
+        """Take in a pending line that was written."""
         key = (prediction.symbol, prediction.prediction_horizon_days)
         self.pending[prediction.id] = span
         self.latest[key] = max(self.latest.get(key, ""), prediction.data_through)
@@ -76,13 +78,14 @@ class Index:
             self.scan.ids.add(prediction)
 
     def note_settled(self, prediction: Prediction, key: int) -> None:
-        """A pending line was completed; its key says when and where."""
+        """Take in the completion of a pending line; its key holds time and place."""
         del self.pending[prediction.id]
         self.last_settled = max(self.last_settled, settled_day(key))
         if self.scan is not None:
             insort(self.scan.verified if prediction.status == VERIFIED else self.scan.expired, key)
 
     def save(self, path: Path) -> None:
+        """Write the index behind a checksum."""
         write_whole(path, sealed(json.dumps(self._to_json(), separators=(",", ":")).encode()))
 
     def _to_json(self) -> dict[str, object]:

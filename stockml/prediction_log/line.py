@@ -11,7 +11,7 @@ from typing import Any, Never
 from stockml.core.paths import check_symbol
 from stockml.core.records import EXPIRED, VERIFIED, Outcome, Prediction, completed, record_line
 
-BLANKS = b" \t\r\n"  # what JSON takes for white space
+BLANKS = b" \t\r\n"  # white space in JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _NO_BLANK = re.compile(f"[^{BLANKS.decode()}]")
 REASON_BYTES = 200  # room for the reason of an expired line; a longer one is cut
@@ -61,7 +61,7 @@ def read_line(raw: bytes) -> Prediction:
 
 
 def joined_lines(raw: bytes) -> list[tuple[int, int]]:
-    """Where two or more objects stand in one line, with a blank between, from where to where each reaches; else []."""
+    """Start and end of each object in a line that holds two or more, with a blank between; else []."""
     text = raw.decode("latin-1")  # one character a byte; what separates objects is ASCII
     starts: list[int] = []
     at = 0
@@ -78,7 +78,7 @@ def joined_lines(raw: bytes) -> list[tuple[int, int]]:
 
 
 def new_line(prediction: Prediction) -> bytes:
-    """A prediction's line with room for the longest outcome, and its line feed; ValueError if it could not be read."""
+    """A prediction's line with room for the longest outcome, and its line feed; ValueError if it does not read back."""
     line = prediction.to_json().encode()
     if read_line(line).id != prediction.id:
         raise ValueError(f"{prediction.id}: the line would read as another prediction")
@@ -86,7 +86,7 @@ def new_line(prediction: Prediction) -> bytes:
 
 
 def padding_for(raw: bytes) -> bytes:
-    """The blanks that a pending line lacks to be completed in place."""
+    """The blanks to add to a pending line so that it can be completed in place."""
     return b" " * (_room(read_record(raw)) - len(raw))
 
 
@@ -96,11 +96,11 @@ def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
     Raises
     ------
     ValueError
-        Where the line is not this id's any more, or waits for nothing, or could not be written or read.
+        Where the line is no longer this id's, is not pending, or could not be written or read back.
     """
     line = read_line(raw)
     if line.id != id_ or line.outcome is not None:
-        raise ValueError(f"somebody has just put {line.id} in its place, which is {line.status}")
+        raise ValueError(f"its place now holds {line.id}, which is {line.status}")
     if outcome.reason is not None:
         outcome = replace(outcome, reason=_cut(outcome.reason))
     full = record_line(completed(read_record(raw), outcome)).encode()
@@ -109,6 +109,7 @@ def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
 
 
 def padded(line: bytes, width: int) -> bytes:
+    """The line filled up with blanks to `width` bytes."""
     return line + b" " * (width - len(line))
 
 

@@ -1,7 +1,7 @@
 """The log of predictions: one line each for its whole life, completed in place; owner of predictions.jsonl.
 
-What came true is found elsewhere; here it is written down so that nothing is lost, doubled or half written. Only this
-module changes the log; each change goes through the journal, which says why no crash can tear it.
+Outcomes are found elsewhere; here they are written so that nothing is lost, doubled or half written. Only this module
+changes the log; each change goes through the redo journal, which says why no crash can tear it.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change aga
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What settling did: predictions completed in the log, and those it keeps as they are, all with their outcomes."""
+    """The predictions completed in the log, and those left as they are, all with their outcomes."""
 
     done: tuple[Prediction, ...] = ()
-    left: tuple[Prediction, ...] = ()  # settled in the log after the day looked at; at that day they come true now
+    left: tuple[Prediction, ...] = ()  # already settled in the log, but only after the day that is replayed
 
 
 class PredictionLog:
-    """The log at a path; nothing is opened or created until asked for, nothing is written without the lock."""
+    """The log at a path; nothing is opened or created until needed, nothing is written without the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._journal = Journal(path.with_name(".predictions.journal"))
-        self._checkpoint = path.with_name(".predictions.checkpoint.json")
+        self._index_path = path.with_name(".predictions.checkpoint.json")
         self._index: Index | None = None
         self._later: dict[str, Prediction] = {}  # pending in the last view, but settled on a later day
         self._unfolded: list[int] = []  # keys of outcomes that feedback has not taken in yet
@@ -56,7 +56,7 @@ class PredictionLog:
     # Reading ----------------------------------------------------------------------------------------------------------
 
     def pending(self, as_of: date | None = None) -> list[Prediction]:
-        """What waits for its outcome, at a glance: for knowing what to fetch before the lock is taken."""
+        """The predictions without an outcome; needs no lock."""
         return list(self.read(as_of).pending)
 
     def kinds(self) -> set[str]:
@@ -64,7 +64,7 @@ class PredictionLog:
         return set(self._known().kinds)
 
     def read(self, as_of: date | None = None) -> View:
-        """The log, or what of it was there at the end of a day; under the lock it has been put right first."""
+        """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
         day = None if as_of is None else as_of.isoformat()
         lines = self._pending_lines()
         index = self._known()
@@ -98,9 +98,9 @@ class PredictionLog:
 
     @contextmanager
     def locked(self, timeout: float = LOCK_TIMEOUT_SECONDS) -> Iterator[PredictionLog]:
-        """Hold the log alone, from re-reading it to the last fsync; LockTimeout if another run holds it for too long.
+        """Hold the log's lock, from re-reading to the last fsync; LockTimeout if another run holds it for too long.
 
-        What an interrupted run began is finished first; damaged lines are repaired or set aside.
+        The changes of an interrupted run are finished first; damaged lines are repaired or set aside.
         """
         with exclusive(self.path.with_name(".predictions.lock"), timeout=timeout):
             self._is_locked, self._is_edited = True, False
@@ -113,7 +113,7 @@ class PredictionLog:
                 self._is_locked, self._index, self._unfolded, self._later = False, None, [], {}
 
     def settle(self, outcomes: Mapping[str, Outcome]) -> Settled:
-        """Complete pending lines in place; ids that wait for nothing in the log are left alone."""
+        """Complete pending lines in place; ids that are not pending in the log are left alone."""
         index = self._writable()
         due = sorted((id_ for id_ in outcomes if id_ in index.pending), key=index.pending.__getitem__)
         done: list[Prediction] = []
@@ -123,7 +123,7 @@ class PredictionLog:
         return Settled(tuple(done), tuple(left))
 
     def append(self, predictions: Iterable[Prediction]) -> list[Prediction]:
-        """Write down new predictions, all or none; what has its line already is left out. Returns those written."""
+        """Write new predictions, all or none, leaving out those already in the log; returns those written."""
         index = self._writable()
         taken = Ids(index, self.full_scan)
         new: dict[str, Prediction] = {}
@@ -145,12 +145,12 @@ class PredictionLog:
 
     @property
     def folded(self) -> Folded | None:
-        """How far feedback had got when the log was last left; None where that is not known."""
+        """The state of feedback when the log was last left; None where that is not known."""
         return self._writable().folded
 
     @property
     def unfolded(self) -> list[int]:
-        """Keys, ascending, of the outcomes that came in since."""
+        """Keys, ascending, of the outcomes since then."""
         return sorted(self._unfolded)
 
     def lines_at(self, keys: Sequence[int]) -> Iterator[Prediction]:
@@ -158,7 +158,7 @@ class PredictionLog:
         return lines_at(self.path, keys)
 
     def note_folded(self, folded: Folded) -> None:
-        """Feedback has taken in every outcome there is."""
+        """Record that feedback has taken in every outcome."""
         index = self._writable()
         self._is_unsaved |= index.folded != folded
         index.folded, self._unfolded = folded, []
@@ -168,7 +168,7 @@ class PredictionLog:
     def _known(self) -> Index:
         stamp = Stamp.of(self.path)
         if self._index is None or (self._index.stamp != stamp and not self._is_locked):
-            self._index = load(self._checkpoint, stamp) or self._scanned()
+            self._index = load(self._index_path, stamp) or self._scanned()
         return self._index
 
     def _writable(self) -> Index:
@@ -181,13 +181,13 @@ class PredictionLog:
             return Index.of_scan(stamp, scan(self.path), is_racy=now - stamp.mtime_ns < RACY_NS)
 
     def _reread(self) -> None:
-        """Under the lock: what is known is true, or read again; then the log is put right."""
+        """Make the index true under the lock, by a full reading if need be; then repair the log."""
         stamp, left = Stamp.of(self.path), self._journal.left()
         index = self._index
         if index is None or index.scan is None or index.is_racy or index.stamp != stamp:
-            index = None if left else load(self._checkpoint, stamp)
+            index = None if left else load(self._index_path, stamp)
         self._is_unsaved = index is None or index.scan is not None
-        self._index = None  # what was known of a large log takes room
+        self._index = None  # the index of a large log takes room
         self._index = index or self._scanned()
         self._put_right(self._index)
         if left:
@@ -200,7 +200,7 @@ class PredictionLog:
                 self._commit(changes)
 
     def _redo(self, left: list[Change]) -> None:
-        """What an interrupted run meant to write, where somebody edited the files before it could be finished."""
+        """Write again the changes of an interrupted run whose place somebody edited since."""
         rejected = rejected_path(self.path)
         entries = b"".join(change.new for change in left if change.file == rejected.name)
         self._commit([grown(rejected, entries)] if entries else [])
@@ -214,20 +214,20 @@ class PredictionLog:
         index = self._known()
         lines = self._read_pending(index)
         if self._is_locked and len(lines) < len(index.pending):
-            # the checkpoint is not true: somebody changed the log and kept its size, time and inode
+            # the index is not true: somebody changed the log and kept its size, time and inode
             self._index, self._is_unsaved = self._scanned(), True
             self._put_right(self._index)
             lines = self._read_pending(self._index)
         return lines
 
     def _read_pending(self, index: Index) -> list[Prediction]:
-        """The pending lines, those left out that are not where the index says."""
+        """The pending lines, without those that are not where the index says."""
         if not index.pending:
             return []
         lines = []
         with storage(self.path, "read the log"), self.path.open("rb") as file:
             for id_, span in index.pending.items():
-                with suppress(ValueError):  # without the lock it may just be being written
+                with suppress(ValueError):  # without the lock it may be half written
                     line = read_line(read_span(file, span))
                     if line.id == id_ and line.outcome is None:
                         lines.append(line)
@@ -241,7 +241,7 @@ class PredictionLog:
                 yield replace(line, outcome=None)
 
     def _complete(self, index: Index, due: Mapping[str, Outcome]) -> list[Prediction]:
-        """Settle some lines in one commit. A line that somebody left no room in moves to the end of the file."""
+        """Settle some lines in one commit; a line that somebody left without room moves to the end of the file."""
         changes, done, tail = [], [], grown(self.path, b"")
         with storage(self.path, "read the log"), self.path.open("rb") as file:
             for id_, outcome in due.items():
@@ -270,17 +270,17 @@ class PredictionLog:
             return
         index = self._writable()
         self._is_edited |= Stamp.of(self.path) != index.stamp
-        with storage(self._checkpoint, "delete the file"):  # before the log changes: it must never outlive its truth
-            self._checkpoint.unlink(missing_ok=True)
+        with storage(self._index_path, "delete the file"):  # before the log changes, or it could outlive its truth
+            self._index_path.unlink(missing_ok=True)
         self._is_unsaved = True
         self._journal.commit(changes)
         index.stamp = Stamp.of(self.path)
 
     def _save(self) -> None:
-        """Leave the checkpoint that spares the next run a full reading, unless somebody edited the log meanwhile."""
+        """Write the index that spares the next run a full reading, unless somebody edited the log meanwhile."""
         index = self._writable()
         if self._unfolded:
             index.folded = None
         is_as_we_left_it = not self._is_edited and Stamp.of(self.path) == index.stamp
         if self._is_unsaved and is_as_we_left_it and index.stamp.inode:
-            index.save(self._checkpoint)
+            index.save(self._index_path)

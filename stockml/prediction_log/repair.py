@@ -1,4 +1,4 @@
-"""What a full reading found wrong, as changes that put it right: damaged lines are set aside, cut ones repaired."""
+"""Repairs of a log that was read from end to end: damaged lines are set aside, cut ones completed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LINES_A_COMMIT = 1000  # keeps the journal in bounds where a log is damaged thro
 
 
 def repairs(path: Path, found: Scan) -> Iterator[list[Change]]:
-    """Changes to commit list by list; damaged lines come first, so that they are kept as they were found."""
+    """The changes to commit, list by list; damaged lines come first, so that they are kept as they were found."""
     rejected = rejected_path(path)
     for some in batches(found.set_aside):
         entries, blanks = [], []
@@ -32,7 +32,7 @@ def repairs(path: Path, found: Scan) -> Iterator[list[Change]]:
 
 
 def rejected_path(path: Path) -> Path:
-    """Where the lines that are set aside are kept byte for byte."""
+    """The file that keeps the lines set aside, byte for byte."""
     return path.with_name("predictions.rejected.jsonl")
 
 
@@ -45,8 +45,8 @@ def grown(path: Path, new: bytes) -> Change:
 def lost_lines(path: Path, left: Sequence[Change]) -> list[Prediction]:
     """The predictions in changes to the log that an interrupted run could not make.
 
-    A change that holds no whole line (blanks, or the end put back to one that was cut) lost nothing: what it was to
-    mend is in the log, and is looked at again there.
+    A change without a whole line (blanks, or the missing end of one) lost nothing: the line it was to repair is in the
+    log and is checked again there.
     """
     lines = []
     for change in left:
@@ -57,5 +57,6 @@ def lost_lines(path: Path, left: Sequence[Change]) -> list[Prediction]:
 
 
 def batches(items: Sequence[T]) -> Iterator[list[T]]:
+    """The items in lists of up to LINES_A_COMMIT."""
     for start in range(0, len(items), LINES_A_COMMIT):
         yield list(items[start : start + LINES_A_COMMIT])

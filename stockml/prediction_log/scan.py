@@ -1,4 +1,4 @@
-"""The whole log read once: where its lines are, which ids it holds, and what is wrong with it and how to put it right.
+"""A full reading of the log: the places of its lines, its ids, its damage and the repairs.
 
 Memory stays small for a log of any length: of a settled line only its time and its place are kept.
 """
@@ -23,7 +23,7 @@ PROBLEMS_NAMED = 100  # a file in a wrong encoding is wrong in every line; the r
 
 
 class Span(NamedTuple):
-    """Where a line is: its first byte, and its length without the line feed."""
+    """The place of a line: its first byte, and its length without the line feed."""
 
     at: int
     width: int
@@ -46,7 +46,7 @@ class Days:
         self._days: dict[tuple[str, int], array[int]] = {}
 
     def add(self, prediction: Prediction) -> bool:
-        """Take an id in; False where it was there already."""
+        """Add an id; False where it was there already."""
         key = (prediction.symbol, prediction.prediction_horizon_days)
         days, day = self._days.setdefault(key, array("i")), _day_number(prediction.data_through)
         if days and day <= days[-1]:
@@ -59,6 +59,7 @@ class Days:
         return True
 
     def has(self, symbol: str, horizon: int, day: str) -> bool:
+        """True if the log holds this id."""
         days, number = self._days.get((symbol, horizon), array("i")), _day_number(day)
         place = bisect_left(days, number)
         return place < len(days) and days[place] == number
@@ -79,7 +80,7 @@ def _day_text(number: int) -> str:
 
 @dataclass(slots=True)
 class Scan:
-    """What a full reading found."""
+    """The result of a full reading."""
 
     size: int = 0
     pending: dict[str, Span] = field(default_factory=dict)
@@ -93,7 +94,7 @@ class Scan:
     repairs: list[Change] = field(default_factory=list)
 
     def note(self, problem: Problem) -> None:
-        """Keep a problem to be told; beyond PROBLEMS_NAMED the last one stands for all that follow."""
+        """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""
         if len(self.problems) < PROBLEMS_NAMED:
             self.problems.append(problem)
         else:
@@ -109,6 +110,7 @@ def settled_key(settled_at: str, at: int) -> int:
 
 
 def place(key: int) -> int:
+    """The place part of a key: the line's first byte."""
     return key & ((1 << PLACE_BITS) - 1)
 
 
@@ -118,7 +120,7 @@ def settled_day(key: int) -> str:
 
 
 def scan(path: Path) -> Scan:
-    """Read the log from end to end; nothing is changed."""
+    """Read the log from end to end without changing it."""
     found = Scan()
     if not path.exists():
         return found
@@ -132,7 +134,7 @@ def scan(path: Path) -> Scan:
 
 
 def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
-    """One line of the file, as it stands."""
+    """Take in one line of the file."""
     body = raw.removesuffix(b"\n")
     if body.startswith(BYTE_ORDER_MARK):
         blanks = b" " * len(BYTE_ORDER_MARK)
@@ -192,7 +194,7 @@ def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
 
 
 def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
-    """Note where a good line is, once for each id."""
+    """Take in the place of a good line, once for each id."""
     if not found.ids.add(prediction):
         earlier = found.pending.get(prediction.id)
         if earlier is None or prediction.outcome is None:
@@ -226,16 +228,17 @@ def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
             try:
                 line = read_line(file.readline())
             except ValueError:
-                raise StorageError(f"{path}: somebody edited it while it was read; run again") from None
+                raise StorageError(f"{path}: the file was edited while it was read; run again") from None
             yield line
 
 
 def read_span(file: BinaryIO, span: Span) -> bytes:
+    """The bytes of a line."""
     file.seek(span.at)
     return file.read(span.width)
 
 
 def rejected_entry(problem: Problem, raw: bytes) -> bytes:
-    """What `predictions.rejected.jsonl` gains for a line: an object that says why, then the line byte for byte."""
+    """A line's entry in `predictions.rejected.jsonl`: an object with the reason, then the line byte for byte."""
     reason = {"set_aside": problem.text, "line": problem.line, "bytes": len(raw)}
     return json.dumps(reason).encode() + b"\n" + raw + b"\n"

@@ -1,4 +1,4 @@
-"""The log as its readers see it, now or at the end of a day: what is pending, what came true, which ids are taken."""
+"""Views of the log, now or at the end of a past day: pending lines, verified lines, taken ids."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ class View:
     """The log as it is, or as it was at the end of a day."""
 
     pending: tuple[Prediction, ...]
-    verified: Iterable[Prediction]  # by (verified_at, position); read again each time it is walked through
+    verified: Iterable[Prediction]  # by (verified_at, position); read again at each iteration
     ids: Container[str]
     problems: tuple[Problem, ...]  # lines that are not as we wrote them; only where the whole log was read
     is_partial: bool  # something in the log is later than the day looked at
-    folded: Folded | None  # how far feedback had got, where that says everything about the view
+    folded: Folded | None  # the state of feedback, where the view is of the whole log
 
 
 @dataclass(frozen=True, slots=True)
 class Ids(Container[str]):
-    """The ids in the log; asks for a full reading only where the newest line of a symbol does not answer."""
+    """The ids in the log; needs a full reading only for days before the newest line of a symbol."""
 
     index: Index
     full_scan: Callable[[], Scan]

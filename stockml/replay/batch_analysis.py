@@ -1,7 +1,7 @@
-"""Stocks' bars and models -> the analysis of each past evening, worked out for all evenings at once.
+"""Stocks' bars and models -> the analysis of each past session, computed for all sessions at once.
 
-Every figure of a day follows from the days before it alone, so that one pass over the whole table gives what a run of
-each day would have found. Where a table is too short or too odd for that, the day is analysed on its own.
+No value of a day depends on later days, so one pass over the whole table gives the values that a run of each day
+would have found. Where a table is too short or too odd for that, the day is analysed on its own.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stockml.core.failures import FetchError
 from stockml.data.point_in_time import PointInTimePrices
@@ -24,31 +25,34 @@ from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
 from stockml.signals import engine
 from stockml.signals.engine import Analysis, ModelView
 
-ROWS_NEEDED = HISTORY_SESSIONS + 1  # what an analysis of one day looks at
+Floats = NDArray[np.floating]
+
+ROWS_NEEDED = HISTORY_SESSIONS + 1  # rows that an analysis of one day uses
 
 
 @dataclass(frozen=True, slots=True)
 class Opinions:
-    """What one bundle says of a stock on each evening from the one it was made on; `views` by bar."""
+    """One bundle's forecasts of a stock for each session from its training on; `views` by row of the bars."""
 
     bundle: ModelBundle
     views: Mapping[int, ModelView | None]
 
     @classmethod
     def of(cls, bundle: ModelBundle, forecasts: Forecasts, rows: Sequence[int]) -> Opinions:
+        """The forecasts of `rows`, one after the other, by row."""
         return cls(bundle, {row: engine.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
 
 
 @dataclass(slots=True)
 class PastStock:
-    """One stock on every evening; `opinions` are those of the models in use, None where it has none."""
+    """One stock over all past sessions; `opinions` are those of the models in use, None where it has none."""
 
     history: PointInTimePrices
     currency: str | None
     kind: str
     opinions: Opinions | None = None
-    _indicators: np.ndarray = field(init=False)
-    _inputs: np.ndarray = field(init=False)
+    _indicators: Floats = field(init=False)  # (n_days, n_indicators)
+    _inputs: Floats = field(init=False)  # (n_days, n_inputs)
     _names: tuple[list[str], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -59,10 +63,23 @@ class PastStock:
 
     @property
     def symbol(self) -> str:
+        """The stock's symbol."""
         return self.history.symbol
 
     def analyze(self, span: DateRange) -> tuple[PriceTable, Analysis]:
-        """The table of the evening of `span.limit` and its analysis; FetchError where there was no table."""
+        """The table of the session `span.limit` and its analysis.
+
+        Returns
+        -------
+        table : PriceTable
+            Of shape (n_days, 6), ending on that session.
+        analysis : Analysis
+
+        Raises
+        ------
+        FetchError
+            Where there was no table on that day.
+        """
         rows = self.history.rows(span)
         table = self.history.table(span) if rows is None else self.history.cut(rows)
         if rows is None or rows.stop - rows.start < ROWS_NEEDED:
@@ -87,7 +104,7 @@ class PastStock:
         return engine.analysis_of(table, day, volatilities, model)
 
     def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
-        """A bundle's opinions on all evenings from `first` to `last` on which it may be asked."""
+        """A bundle's forecasts for all sessions from `first` to `last` that it may be used for."""
         days = self.history.bars.index
         since = max(first, bundle.data_through)
         rows = np.flatnonzero((days >= pd.Timestamp(since)) & (days <= pd.Timestamp(last)))
@@ -101,7 +118,7 @@ class PastStock:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """What a run of one evening finds: tables and analyses by symbol, and why others have none."""
+    """All stocks after one session: tables by symbol, analyses, and the failures of the others."""
 
     tables: Mapping[str, PriceTable]
     analyses: Sequence[Analysis]
@@ -109,7 +126,14 @@ class SessionView:
 
 
 def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) -> SessionView:
-    """All stocks as analysed on one evening, in their order, with their market's volatility."""
+    """Analyse all stocks after one session, in their order, with their market's volatility.
+
+    Parameters
+    ----------
+    stocks : iterable of PastStock
+    span_of : callable
+        The days a symbol's table may hold.
+    """
     tables: dict[str, PriceTable] = {}
     analyses: list[Analysis] = []
     failures: dict[str, FetchError] = {}

@@ -1,7 +1,7 @@
-"""Look-ahead bias check: past values are worked out again on tables that end there, and compared.
+"""Look-ahead bias check: past values are computed again on tables that end there, and compared.
 
-What is computed for a day must not change when the later days are cut off. The other sign, success too good to be
-true, is for feedback to notice.
+A day's value must not change when the later days are cut off. The other sign of look-ahead bias, an accuracy too good
+to be true, is left to the accuracy tracker.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stockml.core.records import Prediction
 from stockml.data.price_table import PriceTable
@@ -26,19 +27,29 @@ from stockml.signals import rules as signals
 DAYS_A_STOCK = 8
 SESSIONS_WANTED = SESSIONS_NEEDED + 252  # a year of days to draw from
 
-# Of a value's usual size: what two orders of the same sums may differ by, on any processor. A look-ahead is larger by
-# orders of magnitude: one later day of 700 moves even the mean of all by 1e-5 and more.
+# As a fraction of a value's usual size: two orders of the same sums differ by less on any processor. Look-ahead bias is
+# larger by orders of magnitude: one later day of 700 moves even the mean of all by 1e-5 and more.
 TOLERANCE = 1e-6
 
-Values = np.ndarray  # (n_days, ...) a row a day of the table
+Values = NDArray[Any]  # (n_days, ...) a row a day of the table
 Figures = Mapping[str, Callable[[PriceTable], Values]]
 
 
 def opinion_values(prices: PriceTable) -> Values:
-    """The rules' opinions of each day, in the order of SPEC's rules."""
+    """The rules' opinions of each day.
+
+    Parameters
+    ----------
+    prices : PriceTable, shape (n_days, 6)
+
+    Returns
+    -------
+    array, shape (n_days, n_rules)
+        In the order of SPEC's rules; 0 where a rule has no opinion.
+    """
     days = indicator_table(prices).to_dict("records")
-    heard = [signals.rule_opinions({str(name): value for name, value in day.items()}) for day in days]
-    return np.array([[opinions.get(name, 0.0) for name in signals.RULE_WEIGHTS] for opinions in heard])
+    found = [signals.rule_opinions({str(name): value for name, value in day.items()}) for day in days]
+    return np.array([[opinions.get(name, 0.0) for name in signals.RULE_WEIGHTS] for opinions in found])
 
 
 FIGURES: Figures = {
@@ -52,7 +63,7 @@ FIGURES: Figures = {
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """How often one kind of value was compared, how often it differed, and the first case of it."""
+    """Comparisons of one kind of value: their number, the number of differences, and the first difference."""
 
     name: str
     compared: int
@@ -61,9 +72,11 @@ class Check:
 
     @property
     def is_clean(self) -> bool:
+        """True if no value differed."""
         return self.differing == 0
 
     def to_record(self) -> dict[str, Any]:
+        """The check as a JSON object."""
         return asdict(self)
 
 
@@ -78,7 +91,22 @@ class _Recomputed:
 
 
 def check_figures(tables: Sequence[PriceTable], *, seed: int, figures: Figures = FIGURES) -> list[Check]:
-    """Each figure on random days of each table, against the same figure of the table that ends on that day."""
+    """Compare figures on random days with those of the tables that end on these days.
+
+    Parameters
+    ----------
+    tables : sequence of PriceTable
+        Each of shape (n_days, 6).
+    seed : int
+        Of the random days.
+    figures : mapping of str to callable
+        Functions of a table with a row a day, shape (n_days, ...).
+
+    Returns
+    -------
+    list of Check
+        One for each figure.
+    """
     checks = []
     for name, figure in figures.items():
         stocks = []
@@ -91,7 +119,19 @@ def check_figures(tables: Sequence[PriceTable], *, seed: int, figures: Figures =
 
 
 def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
-    """What a run of the day makes of a table that ends on it, against the values of the whole table."""
+    """Compare the analyses of tables that end on random days with the values of the whole tables.
+
+    Parameters
+    ----------
+    tables : sequence of PriceTable
+        Each of shape (n_days, 6).
+    seed : int
+        Of the random days.
+
+    Returns
+    -------
+    Check
+    """
     stocks = []
     for table in tables:
         rows, whole, cut = random_days(table, seed), [], []
@@ -106,7 +146,21 @@ def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
 
 
 def check_models(tables: Sequence[PriceTable], bundles: Mapping[str, ModelBundle], *, seed: int) -> Check:
-    """The models' forecasts of random days, all at once on the whole table and alone on the table that ends there."""
+    """Compare forecasts of random days, all at once on the whole table, with those on the tables that end there.
+
+    Parameters
+    ----------
+    tables : sequence of PriceTable
+        Each of shape (n_days, 6).
+    bundles : mapping of str to ModelBundle
+        By symbol; tables without one are left out.
+    seed : int
+        Of the random days.
+
+    Returns
+    -------
+    Check
+    """
     stocks = []
     for table in (table for table in tables if table.symbol in bundles):
         bundle, rows = bundles[table.symbol], random_days(table, seed)
@@ -117,7 +171,7 @@ def check_models(tables: Sequence[PriceTable], bundles: Mapping[str, ModelBundle
 
 
 def check_log(lines: Iterable[Prediction]) -> Check:
-    """That no line was made by a model of a later day, and none was settled before its target."""
+    """Check that no line was made by a model of a later day, and none was settled before its target."""
     compared, examples = 0, []
     for line in lines:
         compared += 1
@@ -129,7 +183,7 @@ def check_log(lines: Iterable[Prediction]) -> Check:
 
 
 def random_days(table: PriceTable, seed: int) -> list[int]:
-    """Row numbers of a table, the same for the same seed and symbol: where a window fits, and a future is left."""
+    """Random rows with a whole window before them and a day after; the same for the same seed and symbol."""
     rows = range(min(SESSIONS_NEEDED, max(len(table.frame) - 2, 0)), len(table.frame) - 1)
     return sorted(random.Random(f"{seed}/{table.symbol}").sample(rows, min(DAYS_A_STOCK, len(rows))))
 
@@ -150,7 +204,7 @@ def _recomputed(table: PriceTable, rows: Sequence[int], whole: Sequence[Values],
 
 
 def _check(name: str, stocks: Sequence[_Recomputed]) -> Check:
-    """Compares each day's values with and without the days after it; NaN equals NaN."""
+    """Compare each day's values with and without the days after it; NaN equals NaN."""
     differing, example = 0, None
     for stock in (stock for stock in stocks if stock.rows):
         tolerance = TOLERANCE * _usual_size(stock.whole)

@@ -1,7 +1,7 @@
-"""The models a replay asks: those it found, and those it trains as of a day and keeps; what they say, in advance.
+"""Model schedule of a replay: which model version applies on which date, and their forecasts in advance.
 
-A day is asked only of models made on it or before. What is trained for a day is put in place whole, and found again by
-a replay that goes on after an interruption.
+A day's forecasts come only from models made on it or before. Models trained as of a day are put in place whole, and
+are found again by a replay that goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
@@ -23,17 +23,17 @@ from stockml.data.price_table import PriceTable
 from stockml.models import bundle as models
 from stockml.models.bundle import ModelBundle, ModelError
 from stockml.replay.batch_analysis import Opinions, PastStock
-from stockml.storage.files import replace_folder
+from stockml.storage.folders import replace_folder
 from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner
 
-WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as making so many
+WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as computing so many
 
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """Why a stock's models cannot be asked; `kind` is a ModelError's."""
+    """The reason why a stock's models cannot be used; `kind` is a ModelError's."""
 
     kind: str
     message: str
@@ -41,7 +41,7 @@ class Unusable:
 
 @dataclass(frozen=True, slots=True)
 class Period:
-    """Days on which the same models are asked; with a `folder`, those trained into it as of `since`."""
+    """Days on which the same models apply; with a `folder`, those trained into it as of `since`."""
 
     days: tuple[date, ...]
     since: date
@@ -50,7 +50,7 @@ class Period:
 
 @dataclass(slots=True)
 class ModelSchedule:
-    """Which models are asked from when on: the newest first; and what could not be used."""
+    """The model version that applies on each date: homes of models, the newest first; and what could not be used."""
 
     homes: list[Home]
     jobs: int
@@ -60,17 +60,17 @@ class ModelSchedule:
     def train(
         self, folder: Path, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
     ) -> None:
-        """From now on ask models trained as of the clock's day first; what the folder holds already serves again."""
+        """Put models trained as of the clock's day first; a folder that is there already is not trained again."""
         if not folder.exists():
             new = folder.with_name(f".{folder.name}.new")
-            shutil.rmtree(new, ignore_errors=True)  # what an interrupted run left
+            shutil.rmtree(new, ignore_errors=True)  # left by an interrupted run
             new.mkdir(parents=True)
             self.failures += train_into(Home(new), stocks, clock, settings, tell)
             replace_folder(new, folder)
         self.homes.insert(0, Home(folder))
 
     def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> None:
-        """Let each stock know what its models say on all of these days."""
+        """Set each stock's forecasts for all of these days."""
         asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
         results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
         if self.jobs > 1 and len(stocks) * len(days) >= WORTH_PROCESSES:
@@ -89,13 +89,13 @@ class ModelSchedule:
             stock.opinions = found if isinstance(found, Opinions) else None
             if isinstance(found, Unusable):
                 self.unusable[stock.symbol] = found
-            tell("ask the models", done, len(stocks))
+            tell("forecast", done, len(stocks))
 
 
 def train_into(
     home: Home, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
 ) -> list[TrainingFailure]:
-    """Train all stocks as train_models.py does as of the clock's day; returns what failed."""
+    """Train all stocks as train_models.py does as of the clock's day; returns the failures."""
     tables: dict[str, PriceTable] = {}
     failures: list[TrainingFailure] = []
     for stock in stocks:
@@ -113,7 +113,7 @@ def train_into(
 
 
 def periods(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Period]:
-    """The days in runs, a new one from each of `starts` on; its models belong into a folder named by that day."""
+    """The days in periods, a new one from each of `starts` on; its models belong in a folder named by that day."""
     bounds = [date.min, *starts, date.max]
     return [
         Period(
@@ -141,7 +141,7 @@ def _opinions(stock: PastStock, homes: tuple[Home, ...], first: date, last: date
 
 
 def _bundle(symbol: str, homes: Sequence[Home]) -> ModelBundle:
-    """The newest bundle there is; where a later training had nothing for a stock, the last models stay."""
+    """The newest bundle; where a later training had none for a stock, the earlier models stay."""
     for home in homes[:-1]:
         try:
             return models.load_bundle(home, symbol)

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Any
 
 from stockml.accuracy.scores import Score
-from stockml.core.calendars import Clock
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog

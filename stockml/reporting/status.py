@@ -13,7 +13,8 @@ from typing import Any
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog

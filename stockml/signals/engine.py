@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from stockml.core.calendars import Clock, calendar_for
+from stockml.core.calendars import calendar_for
+from stockml.core.clock import Clock
 from stockml.core.records import Evidence, Prediction, Signal, round_price
 from stockml.signals import rules as signals
 from stockml.signals.learner import Learner, Priors, Weighing

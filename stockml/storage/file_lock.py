@@ -18,8 +18,8 @@ LOG = logging.getLogger(__name__)
 POLL_SECONDS = 0.02
 
 
-class LockTimeout(StorageError):  # noqa: N818 - it is no error of anybody's
-    """Another run held the lock for longer than this one was told to wait; nothing was changed."""
+class LockTimeout(StorageError):  # noqa: N818
+    """Another run held the lock for longer than this one was to wait; nothing was changed."""
 
 
 @contextmanager
@@ -29,15 +29,15 @@ def exclusive(path: Path, *, timeout: float = math.inf) -> Iterator[None]:
     Without a timeout it waits in silence, for locks that are held for a moment only.
 
     The lock is the kernel's (flock) and ends with the process that holds it, however that ends; its files are never
-    deleted, or two runs could hold two files of one name. Who waits is alone at the head of a queue, a second lock: the
-    run that has just ended cannot take its place, and a crowd of runs that begin again and again starves nobody.
+    deleted, or two runs could hold two files of one name. A second lock is the head of a queue: only its holder waits
+    for the first, so a run that has just ended cannot overtake it, and no run starves.
     """
     make_folder(path.parent)
-    patience = Patience(path, timeout)
+    deadline = _Deadline(path, timeout)
     with _opened(path) as lock:
         with _opened(path.with_name(f"{path.name}.queue")) as queue:
-            patience.take(queue)
-            patience.take(lock)
+            deadline.take(queue)
+            deadline.take(lock)
         yield
 
 
@@ -51,7 +51,7 @@ def _opened(path: Path) -> Iterator[int]:
         os.close(descriptor)
 
 
-class Patience:
+class _Deadline:
     """Waits for one lock after another, in all no longer than `timeout` seconds, and says so once."""
 
     def __init__(self, path: Path, timeout: float) -> None:
@@ -61,7 +61,7 @@ class Patience:
         self.said = False
 
     def take(self, descriptor: int) -> None:
-        """Lock the open file, as soon as nobody else does."""
+        """Lock the open file as soon as it is free; LockTimeout after the deadline."""
         while not self._taken(descriptor):
             if time.monotonic() >= self.gives_up_at:
                 raise LockTimeout(

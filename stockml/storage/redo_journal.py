@@ -1,6 +1,6 @@
-"""Changes to the files of one folder that happen wholly or not at all, whatever is killed, full or switched off.
+"""A redo journal: changes to the files of one folder that happen wholly or not at all, through kills and power cuts.
 
-A change says which bytes stand where before and after. What the bytes mean is the business of the log.
+A change says which bytes stand at a place before and after. Their meaning is left to the log.
 
 Why this order of writes survives a power cut at any point (a disk may keep any subset of what was not yet fsynced, and
 part of a single write):
@@ -13,8 +13,8 @@ part of a single write):
 3. The journal is deleted. That need not be fsynced: the next change begins with a folder fsync, which takes the
    deletion along before it touches anything; a journal that reappears before then finds its new bytes in place.
 
-A file that somebody edited between the crash and the next start may no longer hold what a change expects. Such changes
-are put by for the owner of the meaning to redo; nothing is written over bytes that we did not leave.
+A file that somebody edited between the crash and the next start may no longer hold the bytes that a change expects.
+Such changes are set aside for the log to redo; nothing is written over bytes that we did not leave.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Change:
     new: bytes
 
     def fits(self, found: bytes | None) -> bool:
-        """Whether `found`, read where `new` belongs, is a state that this change can have left behind."""
+        """True if `found`, read where `new` belongs, is a state that this change can have left behind."""
         if found is None or len(found) < len(self.old):
             return False
         if found in (self.old, self.new):
@@ -52,14 +52,14 @@ class Change:
 
 
 class Journal:
-    """Carries changes out; the journal file lies beside the files it protects. The caller holds the lock."""
+    """The journal and the files beside it that it protects; the caller holds the lock."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._left_path = path.with_name(f"{path.name}.left")
 
     def commit(self, changes: Sequence[Change]) -> None:
-        """Make the changes last, all of them; StorageError says whether none happened or the next start finishes."""
+        """Make all changes durable; the StorageError says whether none happened or the next start finishes them."""
         if not changes:
             return
         with storage(self.path, "prepare a change, so nothing was changed"):
@@ -71,7 +71,7 @@ class Journal:
             self.path.unlink()
 
     def replay(self) -> None:
-        """Finish what an interrupted run began; changes whose place was edited since are put by, see `left`."""
+        """Finish the changes of an interrupted run; those whose place was edited since are set aside, see `left`."""
         with storage(self.path, "finish what an interrupted run began"):
             if not self.path.exists():
                 return
@@ -84,16 +84,17 @@ class Journal:
             self.path.unlink()
 
     def left(self) -> list[Change]:
-        """What could not be finished, until `forget_left`."""
+        """The changes that could not be finished, until `forget_left`."""
         with storage(self._left_path, "read the file"):
             return _from_bytes(self._left_path.read_bytes()) if self._left_path.exists() else []
 
     def forget_left(self) -> None:
+        """Delete the changes that could not be finished."""
         with storage(self._left_path, "delete the file"):
             self._left_path.unlink(missing_ok=True)
 
     def _found(self, change: Change) -> bytes | None:
-        """What stands where a change belongs; None where the file ends before."""
+        """The bytes at a change's place; None where the file ends before it."""
         path = self.path.with_name(change.file)
         if not path.exists():
             return b"" if change.at == 0 else None
@@ -127,5 +128,5 @@ def _to_bytes(changes: Sequence[Change]) -> bytes:
 def _from_bytes(data: bytes) -> list[Change]:
     body = unsealed(data)
     if body is None:
-        return []  # a disk without working fsync, or somebody's hand: what it says must not be carried out
+        return []  # a disk without working fsync, or an edit by hand: not to be carried out
     return [Change(file, at, old.encode("latin-1"), new.encode("latin-1")) for file, at, old, new in json.loads(body)]

@@ -1,0 +1,62 @@
+"""The moment a run acts at: the present, or a past day after its close; and the newest bar it may use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from stockml.core.calendars import SETTLING, calendar_for, in_utc, surely_not_complete
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The present, or a past day: with `as_of` a run acts as on that day after its close.
+
+    Parameters
+    ----------
+    now : datetime
+        The present moment, with its time zone; ValueError without one.
+    as_of : date or None
+        The day to act on; None for the present. A day to come, or one not closed yet, acts as the present does.
+    """
+
+    now: datetime
+    as_of: date | None = None
+
+    def __post_init__(self) -> None:
+        in_utc(self.now)
+
+    def limit(self, symbol: str) -> date:
+        """The last session of the calendar whose bar should exist and may be used."""
+        calendar = calendar_for(symbol)
+        completed = calendar.last_completed(self.now)
+        return completed if self.as_of is None else min(completed, calendar.session_on_or_before(self.as_of))
+
+    def cutoff(self, symbol: str) -> date:
+        """The last day whose bar may be used if there is one: never before `limit`.
+
+        It lies after `limit` where the exchange rests, so that the bar of a special session, which no calendar
+        knows, serves once its day is over (live) or on the day itself (`as_of`).
+        """
+        calendar = calendar_for(symbol)
+        yesterday = (in_utc(self.now) - SETTLING).astimezone(calendar.timezone).date() - timedelta(days=1)
+        finished = max(yesterday, calendar.last_completed(self.now))
+        return finished if self.as_of is None else min(finished, self.as_of)
+
+    def written_time(self, symbol: str, data_through: date | None = None) -> str:
+        """The time to write, YYYY-MM-DDTHH:MM:SS in exchange time: now, or with `as_of` the close of its session.
+
+        `data_through` is the last bar used; where it is later than the calendar's session (a special session),
+        its regular close is written.
+        """
+        calendar = calendar_for(symbol)
+        if self.as_of is None:
+            moment = self.now.astimezone(calendar.timezone)
+        else:
+            session = self.limit(symbol)
+            moment = calendar.closes_at(session if data_through is None else max(session, data_through))
+        return moment.strftime("%Y-%m-%dT%H:%M:%S")
+
+    def is_surely_ahead(self, symbol: str, day: date) -> bool:
+        """True if the session of that day certainly cannot be used yet; imports nothing heavy."""
+        return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)

@@ -1,0 +1,83 @@
+"""Checks of single fields of a JSON record: the value itself, or a ValueError that names the key and the value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+GREATEST = 1e15  # far beyond any price; below it no sum and no square of ours overflows
+SMALLEST_PRICE = 1e-15
+EARLIEST_DATE = "1900-01-01"  # no price is older; days and sessions counted from here on stay within a calendar
+FARTHEST_SESSIONS = 1_000_000  # far beyond any horizon that may be asked for
+
+
+def text(key: str, value: Any) -> str:
+    """A text that is not empty."""
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{key} is {value!r}, not a text")
+    return value
+
+
+def optional_text(key: str, value: Any) -> str | None:
+    """A text that is not empty, or null."""
+    return None if value is None else text(key, value)
+
+
+def time_text(key: str, value: Any) -> str:
+    """A time as YYYY-MM-DDTHH:MM:SS."""
+    written = text(key, value)
+    if len(written) != 19 or written[10] != "T" or written[16] != ":" or not _is_iso(written):
+        raise ValueError(f"{key} is {value!r}, not a time like 2026-02-01T12:30:00")
+    return written
+
+
+def day_text(key: str, value: Any) -> str:
+    """A day as YYYY-MM-DD, from EARLIEST_DATE on."""
+    written = text(key, value)
+    if len(written) != 10 or not _is_iso(written):
+        raise ValueError(f"{key} is {value!r}, not a date like 2026-02-01")
+    if written < EARLIEST_DATE:
+        raise ValueError(f"{key} is {value!r}, which is before {EARLIEST_DATE}")
+    return written
+
+
+def _is_iso(written: str) -> bool:
+    try:
+        datetime.fromisoformat(written)
+    except ValueError:
+        return False
+    return written[4] == written[7] == "-"
+
+
+def number(key: str, value: Any) -> float:
+    """A number within GREATEST; no NaN, and no bool."""
+    if type(value) is float and -GREATEST <= value <= GREATEST:  # nearly all of them, and there are many
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError(f"{key} is {value!r}, not a number")
+    if not -GREATEST <= value <= GREATEST:
+        raise ValueError(f"{key} is {value!r}, not a number within {GREATEST:g}")
+    return float(value)
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """An object that holds numbers only."""
+    return {name: number(name, value) for name, value in values.items()}
+
+
+def price(key: str, value: Any) -> float:
+    """A number above 0."""
+    found = number(key, value)
+    if found < SMALLEST_PRICE:
+        raise ValueError(f"{key} is {found!r}, a price is above 0")
+    return found
+
+
+def positive_int(key: str, value: Any) -> int:
+    """A whole number above 0, up to FARTHEST_SESSIONS."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{key} is {value!r}, not a whole number above 0")
+    if value > FARTHEST_SESSIONS:
+        raise ValueError(f"{key} is {value!r}, which is above {FARTHEST_SESSIONS:,}")
+    return value

@@ -1,0 +1,89 @@
+"""The home of a replay: its settings, kept as a mark, so that it holds one replay and no live predictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from stockml.core.calendars import calendar_for
+from stockml.core.paths import Home
+from stockml.storage.files import storage, write_whole
+
+
+class ReplayError(ValueError):
+    """A replay that cannot be begun, or not carried on, in one plain sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaySettings:
+    """All that a replay's log depends on, besides prices and models; `end` may grow from run to run."""
+
+    start: date
+    end: date
+    symbols: tuple[str, ...]
+    source: str
+    horizon: int = 5
+    retrain: str | None = None
+
+    def sessions(self) -> list[date]:
+        """Every day from start to end on which one of the stocks' exchanges trades."""
+        calendars = {calendar_for(symbol).name: calendar_for(symbol) for symbol in self.symbols}
+        days = (calendar.sessions_between(self.start, self.end) for calendar in calendars.values())
+        return sorted(set().union(*days))
+
+
+def folder(home: Home) -> Path:
+    """The folder of a replay's mark and of each month's models."""
+    return home.root / "replay"
+
+
+def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> None:
+    """Mark a home as this replay's.
+
+    Raises
+    ------
+    ReplayError
+        Where the home holds predictions of live runs, or a replay with other settings.
+    """
+    mark = folder(home) / "replay.json"
+    wanted = {**asdict(settings), "start": str(settings.start), "end": str(settings.end)}
+    wanted["symbols"] = list(settings.symbols)
+    kept = _read_mark(mark)
+    if kept is None and has_predictions:
+        raise ReplayError(f"{home.root}: holds predictions that no replay made; give the replay another --home")
+    if kept is not None:
+        _refuse_other(home, kept, wanted)
+        wanted["end"] = max(str(kept["end"]), wanted["end"])
+    if kept != wanted:
+        write_whole(mark, json.dumps(wanted, indent=2, allow_nan=False) + "\n")
+
+
+def _refuse_other(home: Home, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    for name in wanted:
+        if name != "end" and kept.get(name) != wanted[name]:
+            raise ReplayError(
+                f"{home.root}: holds a replay whose {name} is {_short(kept.get(name))}, not {_short(wanted[name])}; "
+                "repeat its options to carry it on, or give another --home"
+            )
+
+
+def _read_mark(mark: Path) -> dict[str, Any] | None:
+    with storage(mark, "read the replay's mark"):
+        if not mark.exists():
+            return None
+        try:
+            kept = json.loads(mark.read_bytes())
+        except ValueError:
+            kept = None
+    if not isinstance(kept, dict) or "end" not in kept:
+        raise ReplayError(f"{mark}: is damaged; give the replay another --home")
+    return kept
+
+
+def _short(value: object) -> str:
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
