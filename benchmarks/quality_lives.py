@@ -234,10 +234,10 @@ _TRAINS = ("indicators", "models", "trainers")
 
 
 def _validation(home: Home) -> Iterable[dict[str, float]]:
-    from stockml.models import bundle as models
+    from stockml.models.bundle_store import read_metrics, trained_symbols
 
-    for symbol in models.trained_symbols(home):
-        metrics = models.read_metrics(home, symbol)
+    for symbol in trained_symbols(home):
+        metrics = read_metrics(home, symbol)
         yield {name: metrics[name] / metrics["naive_mae"] for name in ("lstm_mae", "xgb_mae", "ensemble_mae")}
 
 

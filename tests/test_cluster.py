@@ -25,7 +25,7 @@ from waiting import wait_until
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
-from stockml.models.bundle import load_bundle, trained_symbols
+from stockml.models.bundle_store import load_bundle, trained_symbols
 from stockml.trainers import dask_cluster as cluster
 from stockml.trainers import pipeline as training
 from stockml.trainers.dask_cluster import IN_FLIGHT_A_WORKER, ClusterError, DaskRunner, tasks_ahead

@@ -22,7 +22,6 @@ from stockml.core.records import Outcome
 from stockml.data.price_table import PriceTable
 from stockml.indicators import features
 from stockml.indicators import technical as indicators
-from stockml.models import bundle as models
 from stockml.models import lstm
 from stockml.models.bundle import Forecasts, ModelBundle
 from stockml.models.lstm import Scaler
@@ -141,7 +140,7 @@ PLANTED = {
         "features",
     ),
     "in a scaler": (Scaler, "apply", scaled_by_all_days, "model forecasts"),
-    "in a model's windows": (models.lstm, "windows", windows_a_day_late, "model forecasts"),
+    "in a model's windows": (lstm, "windows", windows_a_day_late, "model forecasts"),
     "in a model": (ModelBundle, "_forecast_rows", with_a_grain_of_tomorrow, "model forecasts"),
 }
 

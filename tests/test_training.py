@@ -16,14 +16,20 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_up_prices
+from h5_reader import read_h5
 
 from stockml.core.calendars import calendar_for
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.indicators.volatility import market_inputs
-from stockml.models import bundle as models
-from stockml.models import lstm
-from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
+from stockml.models.bundle_store import (
+    FAST_FILE,
+    LSTM_FILE,
+    METRICS_FILE,
+    XGB_FILE,
+    load_bundle,
+    trained_symbols,
+)
 from stockml.signals.learner import Priors
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TooShortError, prepare, with_market
@@ -63,7 +69,7 @@ def test_every_stock_is_trained_and_saved(
     home = Home(tmp_path)
     for result in trained.values():
         save(home, result, trained_at="2026-07-01T16:00:00")
-    assert models.trained_symbols(home) == sorted(stocks)
+    assert trained_symbols(home) == sorted(stocks)
     folder = home.models / "AAA_NS"
     assert sorted(path.name for path in folder.iterdir()) == sorted([LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE])
     metrics = json.loads((folder / METRICS_FILE).read_text(), parse_constant=pytest.fail)
@@ -89,7 +95,7 @@ def test_all_three_forms_of_the_models_forecast_the_validation_days_that_were_sc
 ) -> None:
     result, table = trained["BBB.NS"], stocks["BBB.NS"]
     save(Home(tmp_path), result, trained_at="2026-07-01T16:00:00")
-    bundle = models.load_bundle(Home(tmp_path), "BBB.NS")
+    bundle = load_bundle(Home(tmp_path), "BBB.NS")
     rows = list(csv.DictReader(io.StringIO(result.validation)))
     forecast = bundle.forecast(table, [date.fromisoformat(row["date"]) for row in rows])
     lstm_pct = np.array([float(row["lstm_5_pct"]) for row in rows])
@@ -97,7 +103,7 @@ def test_all_three_forms_of_the_models_forecast_the_validation_days_that_were_sc
     np.testing.assert_allclose(forecast.lstm_path_pct[:, -1], lstm_pct, atol=1e-6)
     np.testing.assert_allclose(forecast.xgb_pct, xgb_pct, atol=1e-6)
     assert joblib.load(io.BytesIO(result.files[XGB_FILE])).n_estimators == 100
-    slow = lstm.from_h5(result.files[LSTM_FILE])
+    slow = read_h5(result.files[LSTM_FILE])
     assert all(np.array_equal(a, b) for a, b in zip(slow.weights, bundle.network.weights, strict=True))
     actual = np.array([float(row["actual_pct"]) for row in rows])
     assert result.metrics["val_samples"] == len(rows)

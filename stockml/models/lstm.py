@@ -6,11 +6,8 @@ saved as a Keras file and needs no Keras to predict. How it learns is left to `l
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -173,81 +170,8 @@ def weight_shapes(inputs: int, horizon: int) -> list[tuple[int, ...]]:
     return [*shapes, (UNITS, horizon), (horizon,)]
 
 
-def to_h5(network: Network) -> bytes:
-    """The network as the bytes of an uncompiled Keras Sequential `.h5` file, the same bytes each time."""
-    import h5py
-
-    layers = _keras_layers(network)
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["keras_version"] = "3.15.0"  # whose format this is
-        config = {"name": "sequential", "layers": layers}
-        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
-        group = file.create_group("model_weights")
-        names = [layer["config"]["name"] for layer in layers[1:]]
-        group.attrs["layer_names"] = names
-        group.create_group("top_level_model_weights").attrs["weight_names"] = []
-        for name in names:
-            group.create_group(name).attrs["weight_names"] = []
-        for name, arrays in _by_layer(network).items():
-            group[name].attrs["weight_names"] = list(arrays)
-            for path, array in arrays.items():
-                group[name].create_dataset(path, data=array)
-    return buffer.getvalue()
-
-
-def from_h5(content: bytes) -> Network:
-    """The network in a Keras `.h5` file; ValueError where it is not one of this shape."""
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            group = file["model_weights"]
-            paths = [f"{name}/{path}" for name in group.attrs["layer_names"] for path in _weight_names(group[name])]
-            weights = tuple(np.asarray(group[path], dtype=np.float32) for path in paths)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"not a Keras .h5 file ({error}); train the stock again") from None
-    check_shapes(weights)
-    return Network(weights)
-
-
 def check_shapes(weights: Sequence[Float32]) -> None:
     """ValueError unless these are the weights of such a network."""
     got = [array.shape for array in weights]
     if not got or len(got[-1]) != 1 or not got[0] or got != weight_shapes(got[0][0], got[-1][0]):
         raise ValueError(f"weights of shapes {got} are not {LAYERS} LSTM layers of {UNITS}; train the stock again")
-
-
-def _weight_names(group: Any) -> list[str]:
-    names = group.attrs["weight_names"]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
-
-
-def _by_layer(network: Network) -> dict[str, dict[str, Float32]]:
-    """Keras's name of each layer with weights -> path -> array."""
-    by_layer = {}
-    for layer in range(LAYERS):
-        name = _lstm_name(layer)
-        parts = zip(("kernel", "recurrent_kernel", "bias"), network.weights[3 * layer :], strict=False)
-        by_layer[name] = {f"sequential/{name}/lstm_cell/{part}": array for part, array in parts}
-    kernel, bias = network.weights[-2:]
-    by_layer["dense"] = {"sequential/dense/kernel": kernel, "sequential/dense/bias": bias}
-    return by_layer
-
-
-def _lstm_name(layer: int) -> str:
-    return f"lstm_{layer}" if layer else "lstm"
-
-
-def _keras_layers(network: Network) -> list[dict[str, Any]]:
-    shape = [None, WINDOW_SESSIONS, network.inputs]
-    layers: list[dict[str, Any]] = [
-        {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32", "name": "input_layer"}}
-    ]
-    for layer in range(LAYERS):
-        sequences = layer < LAYERS - 1
-        lstm = {"name": _lstm_name(layer), "units": UNITS, "return_sequences": sequences}
-        dropout = {"name": f"dropout_{layer}" if layer else "dropout", "rate": DROPOUT}
-        layers += [{"class_name": "LSTM", "config": lstm}, {"class_name": "Dropout", "config": dropout}]
-    return [*layers, {"class_name": "Dense", "config": {"name": "dense", "units": network.horizon}}]

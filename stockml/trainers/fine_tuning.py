@@ -14,17 +14,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from stockml.models import bundle as models
-from stockml.models import forest as xgb
 from stockml.models import lstm
+from stockml.models.bundle_file import to_fast
+from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network
 from stockml.signals.calibration import StockPrior, habit_of
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.global_model import GlobalModel, stock_seed, trainer_for
+from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.shrinkage import Array, Posterior
+from stockml.trainers.xgboost_trainer import scaled, to_pkl
 
 FORECASTERS = ("lstm", "xgb")
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
@@ -47,7 +49,7 @@ class TrainedStock:
     metrics : dict
         For metrics.json, but for trained_at and the files' checksums.
     files : dict
-        The content of each of `models.MODEL_FILES`.
+        The content of each of `bundle_store.MODEL_FILES`.
     validation : str
         Validation forecasts beside what happened, as CSV.
     seconds : dict
@@ -69,9 +71,9 @@ def fine_tune(pool: GlobalModel, settings: FineTuningSettings, seed: int, traini
     model = _own_forest(pool, training_set)
     forest = Forest.of(model)
     files = {
-        models.LSTM_FILE: lstm.to_h5(network),
-        models.XGB_FILE: xgb.to_pkl(model),
-        models.FAST_FILE: models.to_fast(network, training_set.scaler, forest, training_set.patterns),
+        LSTM_FILE: to_h5(network),
+        XGB_FILE: to_pkl(model),
+        FAST_FILE: to_fast(network, training_set.scaler, forest, training_set.patterns),
     }
     forecasts = _validate(training_set, network, forest)
     metrics = _scores(training_set, forecasts) | _origins(pool, training_set)
@@ -93,7 +95,7 @@ def _own_network(pool: GlobalModel, settings: FineTuningSettings, seed: int, tra
 def _own_forest(pool: GlobalModel, training_set: TrainingSet) -> Any:
     """The common forest as forecasts in %."""
     model = pickle.loads(pool.forest)  # this run's own
-    return xgb.scaled(model, training_set.spreads_pct[-1] * pool.xgb_slope.value, _drift_pct(pool, training_set)[-1])
+    return scaled(model, training_set.spreads_pct[-1] * pool.xgb_slope.value, _drift_pct(pool, training_set)[-1])
 
 
 def _drift_pct(pool: GlobalModel, training_set: TrainingSet) -> Array:

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stockml.models import forest as xgb
-from stockml.models.forest import Forest, XGBSettings
+from stockml.models.forest import Forest
 from stockml.models.lstm import Float32, Network, windows
 from stockml.trainers import shrinkage
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 from stockml.trainers.shrinkage import Array, Posterior
+from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
 HOLD_OUT_TASKS = (
     16  # tasks, whatever the number of stocks and processes: small ones, that fill up what the forest leaves idle
@@ -272,11 +272,11 @@ def _forest_tasks(rows: _TrainingRows, settings: XGBSettings, seed: int) -> list
 def _fit_forest(parts: Sequence[TreeRows], settings: XGBSettings, seed: int) -> bytes:
     """The pickled model."""
     features, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "targets"))
-    return pickle.dumps(xgb.fit_trees(features, targets, settings, seed))
+    return pickle.dumps(fit_trees(features, targets, settings, seed))
 
 
 def _forest_says(fit: TreeRows, features: Float32, settings: XGBSettings, seed: int) -> Array:
-    return Forest.of(xgb.fit_trees(fit.features, fit.targets, settings, seed)).predict(features)
+    return Forest.of(fit_trees(fit.features, fit.targets, settings, seed)).predict(features)
 
 
 def _hold_out_tasks(network: Network, hold_out: Sequence[tuple[Float32, NDArray[np.int64]]]) -> list[Task]:

@@ -18,7 +18,7 @@ from typing import Any
 from stockml.core.paths import Home
 from stockml.core.progress import Progress, no_progress
 from stockml.data.price_table import PriceTable
-from stockml.models.bundle import save_bundle
+from stockml.models.bundle_store import save_bundle
 from stockml.trainers.dataset import TooShortError, TrainingSet, prepare, with_market
 from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock, fine_tune, summary
 from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
