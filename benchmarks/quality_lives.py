@@ -27,7 +27,8 @@ from stockml.replay.batch_analysis import PastStock, SessionView
 from stockml.replay.model_schedule import ModelSchedule, periods
 from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, live_through, look
 from stockml.signals.calibration import Confidence
-from stockml.signals.learner import Learner, Priors, Weighing
+from stockml.signals.learner import Learner, Weighing
+from stockml.signals.priors import Priors
 from stockml.trainers.pipeline import TrainingSettings
 
 PROJECT = Path(__file__).resolve().parents[1]

@@ -12,7 +12,8 @@ from scipy import stats
 
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.signals.calibration import StockPrior
-from stockml.signals.learner import BELOW_MEDIAN, Learner, Priors
+from stockml.signals.learner import BELOW_MEDIAN, Learner
+from stockml.signals.priors import Priors
 
 RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
 SYMBOLS = ("AAA", "BBB", "CCC")

@@ -30,7 +30,7 @@ from stockml.models.bundle_store import (
     load_bundle,
     trained_symbols,
 )
-from stockml.signals.learner import Priors
+from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TooShortError, prepare, with_market
 from stockml.trainers.fine_tuning import FineTuningSettings
@@ -158,9 +158,9 @@ def test_no_stock_learns_from_days_another_is_validated_on(stocks: dict[str, Pri
 def test_what_priors_say_is_known_before_validation(trained: dict[str, TrainedStock]) -> None:
     for stock in trained.values():
         priors, days = Priors.from_dict(stock.metrics["priors"]), stock.metrics["days"]
-        assert {priors.trusts[name] for name in RULE_WEIGHTS} == {0.0}
-        assert priors.habit.outcomes == days["fit"]["samples"] + days["select"]["samples"]
-        assert abs(priors.habit.shift) < 2
+        assert {priors.weights[name] for name in RULE_WEIGHTS} == {0.0}
+        assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]
+        assert abs(priors.stock_prior.shift) < 2
 
 
 def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, PriceTable]) -> None:

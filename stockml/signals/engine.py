@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.records import Evidence, Prediction, Signal, round_price
 from stockml.signals import rules as signals
-from stockml.signals.learner import Learner, Priors, Weighing
+from stockml.signals.learner import Learner, Weighing
+from stockml.signals.priors import Priors
 from stockml.signals.rules import ModelForecast
 
 if TYPE_CHECKING:

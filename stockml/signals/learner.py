@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, Confidence, StockPrior, scale_pct
+from stockml.signals.calibration import Calibration, Confidence, scale_pct
 from stockml.signals.expert_weights import (
     CURVATURE,
     DRIFT,
@@ -26,8 +26,9 @@ from stockml.signals.expert_weights import (
     EnsembleWeights,
     ExpertEnsemble,
 )
+from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
-from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
+from stockml.signals.rules import SESSIONS_OF_RULES
 
 STATE_VERSION = 3
 FARTHEST_OPINION_PCT = 10.0  # a forecaster that sees more than two strong signals is not taken at its word
@@ -41,42 +42,6 @@ HALF = 0.5  # below this accuracy predictions are made smaller
 BENEFIT_OF_DOUBT = 2.0  # accurate outcomes that each accuracy begins with
 POOLED_OUTCOMES = 5.0  # outcomes of a stock after which its own accuracy counts half, all stocks' half
 SMALLEST_MAGNITUDE = 0.01  # below this a prior magnitude would leave nothing to learn with
-
-
-@dataclass(frozen=True, slots=True)
-class Priors:
-    """What training found before any outcome: trusts by signal, the magnitude (None: SPEC's start), the habit."""
-
-    trusts: Mapping[str, float] = field(default_factory=dict)
-    magnitude: float | None = None
-    habit: StockPrior = NO_STOCK_PRIOR
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"trusts": dict(self.trusts), "magnitude": self.magnitude, "habit": asdict(self.habit)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Priors:
-        """The priors a JSON object stands for; ValueError where it stands for none."""
-        try:
-            trusts, magnitude, habit = (values[name] for name in ("trusts", "magnitude", "habit"))
-            return cls(
-                {str(name): _finite(name, value) for name, value in trusts.items()},
-                None if magnitude is None else _finite("magnitude", magnitude),
-                StockPrior(**{name: _finite(name, value) for name, value in habit.items()}),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
-
-    def trust(self, name: str) -> float:
-        """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""
-        return self.trusts.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
-
-    def magnitude_at(self, horizon: int) -> float:
-        """The magnitude before any outcome: training's, else 1, and sqrt(N / 5) for a horizon of N sessions."""
-        return math.sqrt(horizon / SESSIONS_OF_RULES) if self.magnitude is None else self.magnitude
-
-
-NO_PRIORS = Priors()
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,12 +159,12 @@ class _Horizon:
         """All stocks' trust in each opinion heard: the experts', each as far as the evidence speaks for it."""
 
         def begins(name: str) -> list[float]:
-            of = {START: priors.trust(name) * size, SCEPTIC: priors.trusts.get(name, 0.0) * size}
+            of = {START: priors.weight(name) * size, SCEPTIC: priors.weights.get(name, 0.0) * size}
             return [of.get(expert, 0.0) for expert in range(len(EXPERTS))]
 
         heard = {_family(name): name for name in opinions}
         met = np.array([begins(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
-        shares = weights_now.shares(is_trained=bool(priors.trusts))
+        shares = weights_now.shares(is_trained=bool(priors.weights))
         learned = shares @ weights_now.trusts(met)
         unmet = {family: float(shares @ begins(name)) for family, name in heard.items()}
         known = {family: float(learned[number]) for family, number in self.families.items()}
@@ -216,7 +181,7 @@ class _Horizon:
         new = {_family(name) for name in heard} - set(self.families)
         if new:
             self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
-            starts = np.array([NO_PRIORS.trust(name) * _stretch(self.ensemble.horizon) for name in self.families])
+            starts = np.array([NO_PRIORS.weight(name) * _stretch(self.ensemble.horizon) for name in self.families])
             self.ensemble.widen(starts)
             self.session.widen(starts)
         return self.session
@@ -292,7 +257,7 @@ class Learner:
         priors: Priors = NO_PRIORS,
     ) -> Confidence:
         """How likely a predicted change is to be accurate, and its 80 % interval."""
-        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.habit)
+        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.stock_prior)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
@@ -331,9 +296,3 @@ def _stretch(horizon: int) -> float:
 def _believable(opinion: float, horizon: int) -> float:
     farthest = FARTHEST_OPINION_PCT * _stretch(horizon)
     return min(max(opinion, -farthest), farthest)
-
-
-def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"priors: {name} is {value!r}, not a finite number; train again")
-    return float(value)
