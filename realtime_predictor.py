@@ -175,7 +175,7 @@ def analyze(run: Run) -> Market:
     tables = run.fetch(symbols, engine.sessions_back(today, due))
     with cli.timed(run, "analyze"):
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
-        analyses = engine.with_market(engine.analyze(prices, model_view(run, prices)) for prices in to_analyze)
+        analyses = engine.add_market(engine.analyze(prices, model_view(run, prices)) for prices in to_analyze)
     return Market(tables, analyses)
 
 
@@ -292,7 +292,7 @@ def ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
     if run.args.horizon > bundle.horizon:
         run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
-    return engine.model_view(bundle, bundle.forecast(prices))
+    return engine.view_of(bundle, bundle.forecast(prices))
 
 
 def look_back(args: argparse.Namespace) -> int:

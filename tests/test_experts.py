@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stockml.signals import expert_weights as experts
-from stockml.signals.expert_weights import EXPERTS, SCEPTIC, SHORT, START, ExpertEnsemble
+from stockml.signals.expert_weights import ANCHORED, EXPERTS, SHORT, START, ExpertEnsemble
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])
@@ -45,12 +45,12 @@ def blank():
 
 def covariance_of(stocks):
     """Outcomes of one session: equal variances, one correlation."""
-    matrix = np.full((stocks, stocks), experts.TOGETHER)
+    matrix = np.full((stocks, stocks), experts.CORRELATION)
     np.fill_diagonal(matrix, 1.0)
     return matrix * experts.VARIANCE * 5
 
 
-@pytest.mark.parametrize("number", [START, SCEPTIC, SHORT])
+@pytest.mark.parametrize("number", [START, ANCHORED, SHORT])
 def test_trusts_are_those_of_generalised_least_squares_with_a_prior(number):
     ensemble = fresh()
     kept = taught(ensemble, 12)
@@ -65,10 +65,10 @@ def test_trusts_are_those_of_generalised_least_squares_with_a_prior(number):
         system = fade * system + experts.CURVATURE**2 * inputs.T @ inverse @ inputs
         right = fade * right + experts.CURVATURE * inputs.T @ inverse @ (experts.CURVATURE * forecasts + errors)
     usual = np.mean([np.mean([opinions for opinions, _ in rows], axis=0) for _, rows in kept], axis=0)
-    prior = np.diag([expert.drift_spread**-2, expert.trust_spread**-2, expert.trust_spread**-2])
+    prior = np.diag([expert.drift_spread**-2, expert.weight_spread**-2, expert.weight_spread**-2])
     prior += np.outer(usual, usual) / expert.mean_spread**2
     expected = np.linalg.solve(system + prior, right + prior @ blank()[number])
-    np.testing.assert_allclose(ensemble.weights_now().trusts(blank())[number], expected, rtol=1e-9)
+    np.testing.assert_allclose(ensemble.weights_now().learned_weights(blank())[number], expected, rtol=1e-9)
 
 
 def test_experts_are_judged_by_what_they_believed_before_any_of_it_was_known():
@@ -77,7 +77,7 @@ def test_experts_are_judged_by_what_they_believed_before_any_of_it_was_known():
     for number, (trusts, _) in enumerate(kept):
         again = fresh()
         taught(again, max(0, number - 4))  # sessions whose outcomes were known on that evening
-        np.testing.assert_allclose(trusts, again.weights_now().trusts(blank()), rtol=1e-12)
+        np.testing.assert_allclose(trusts, again.weights_now().learned_weights(blank()), rtol=1e-12)
 
 
 def test_what_experts_believed_long_ago_is_not_evidence():
@@ -107,7 +107,9 @@ def test_what_was_learned_after_a_late_outcome_is_not_taken_for_an_old_belief():
     ensemble.close(session)
     again = fresh()
     taught(again, 3)  # sessions whose outcomes were known on the evening below
-    np.testing.assert_allclose(ensemble.open(day(7), day(12)).trusts, again.weights_now().trusts(blank()), rtol=1e-12)
+    np.testing.assert_allclose(
+        ensemble.open(day(7), day(12)).trusts, again.weights_now().learned_weights(blank()), rtol=1e-12
+    )
 
 
 def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
@@ -116,24 +118,24 @@ def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
     taught(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
     weights_now = ensemble.weights_now()
     assert weights_now.beliefs.sum() == pytest.approx(1.0)
-    assert (weights_now.shares() @ weights_now.trusts(blank()))[1] < 0.2
+    assert (weights_now.shares() @ weights_now.learned_weights(blank()))[1] < 0.2
 
 
 def test_a_true_signal_is_found_and_found_again_when_it_turns():
     ensemble = fresh()
     taught(ensemble, 150, truth=(0.0, 0.0, 2.0), stocks=20)
     weights_now = ensemble.weights_now()
-    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] > 1.0
+    assert weights_now.shares() @ weights_now.learned_weights(blank())[:, 2] > 1.0
     taught(ensemble, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
     weights_now = ensemble.weights_now()
-    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] < -0.3
+    assert weights_now.shares() @ weights_now.learned_weights(blank())[:, 2] < -0.3
 
 
 def test_no_change_wins_where_nothing_can_be_known():
     ensemble = fresh()
     taught(ensemble, 250, stocks=48)
     weights_now = ensemble.weights_now()
-    together = weights_now.shares() @ weights_now.trusts(blank())
+    together = weights_now.shares() @ weights_now.learned_weights(blank())
     assert np.abs(together).max() * (1 - weights_now.naive_weight) < 0.2
 
 

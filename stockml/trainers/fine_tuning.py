@@ -19,7 +19,7 @@ from stockml.models.bundle_file import to_fast
 from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network
-from stockml.signals.calibration import StockPrior, habit_of
+from stockml.signals.calibration import StockPrior, stock_prior_of
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.global_model import GlobalModel, stock_seed, trainer_for
@@ -193,8 +193,8 @@ def _stock_prior(training_set: TrainingSet) -> StockPrior:
     rows = np.concatenate([training_set.split.fit, training_set.split.select])
     days = training_set.volatilities.iloc[rows].to_dict("records")
     inputs = [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
-    habit = habit_of(inputs, training_set.paths_pct[rows, -1].tolist(), training_set.horizon)
-    return replace(habit, shift=round(habit.shift, 6))
+    prior = stock_prior_of(inputs, training_set.paths_pct[rows, -1].tolist(), training_set.horizon)
+    return replace(prior, shift=round(prior.shift, 6))
 
 
 def _posterior_record(belief: Posterior) -> dict[str, float | None]:
