@@ -104,7 +104,7 @@ class Cost:
 
 def cost_of_training(tables: Mapping[str, PriceTable], runner: DaskRunner, workers: list[int]) -> dict[str, Cost]:
     """What the whole and each stage took, first task to last, with the workers warm."""
-    list(training.train(dict(list(tables.items())[:4]), SETTINGS, hands=runner))
+    list(training.train(dict(list(tables.items())[:4]), SETTINGS, runner=runner))
     marks = {"prepare": Cost.so_far(workers)}
 
     def on_progress(stage: str, done: int, total: int) -> None:

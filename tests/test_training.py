@@ -32,7 +32,7 @@ from stockml.models.bundle_store import (
 )
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
-from stockml.trainers.dataset import TooShortError, prepare, with_market
+from stockml.trainers.dataset import TooShortError, join_market, prepare
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
 from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
@@ -173,7 +173,7 @@ def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, Pri
         if training_sets[symbol].dates[-1] == day
     ]
     assert len(there) > 1
-    for training_set in with_market(training_sets).values():
+    for training_set in join_market(training_sets).values():
         if training_set.dates[-1] == day:
             found = training_set.volatilities.loc[day]
             assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)

@@ -1,8 +1,7 @@
-"""How the LSTM learns: batches of windows and targets -> gradients, step by step through time -> Adam.
+"""LSTM trainer: batches of windows and targets in, gradients by backpropagation through time, one step of Adam each.
 
-Plain NumPy on one thread, with buffers that serve every stock of a process: nothing is compiled or traced, memory stays
-flat, the same seed gives the same bits. Large matrix products take most of the time, as they should. What is learned
-from which days is left to `pool` and `finishing`.
+Plain NumPy on one thread, with buffers reused for every stock of a process: nothing is compiled or traced, memory stays
+flat, and the same seed gives the same bits. The choice of training days is left to `global_model` and `fine_tuning`.
 """
 
 from __future__ import annotations
@@ -16,32 +15,32 @@ from numpy.typing import NDArray
 
 from stockml.models.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
 
-_PART = 2**15  # weights updated at a time: what Adam holds of them then stays in the processor's cache
-_IFO = 3 * UNITS  # inside, the sigmoid gates stand together: input, forget, output, then the candidate
+_PART = 2**15  # weights updated at a time, so that Adam's moments stay in the processor's cache
+_IFO = 3 * UNITS  # in the trainer the sigmoid gates come first: input, forget, output, candidate
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSettings:
-    """One way of learning: Adam on Huber's loss."""
+    """Settings of Adam on Huber's loss."""
 
     batch: int = 64
     huber: float = 1.0  # in the targets' units; beyond it an error counts linearly
-    clip: float = 1.0  # the gradient's greatest length
+    clip: float = 1.0  # the gradient's greatest norm
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Learned from: the windows of `inputs` (n_days, n_inputs) that end on `rows` (n,), and `targets` (n, horizon)."""
+    """Training windows of the LSTM with their targets."""
 
-    inputs: Float32
-    rows: NDArray[np.int64]
-    targets: Float32
+    inputs: Float32  # (n_days, n_inputs)
+    rows: NDArray[np.int64]  # (n,) the last row of each window
+    targets: Float32  # (n, horizon)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def part(self, chosen: NDArray[np.int64]) -> Samples:
-        """Some of the samples, in that order; the inputs are shared, not copied."""
+        """The samples with these numbers, shape (n_chosen,), in that order; the inputs are shared, not copied."""
         return Samples(self.inputs, self.rows[chosen], self.targets[chosen])
 
     @classmethod
@@ -56,13 +55,19 @@ class Samples:
 
 
 def fresh_network(inputs: int, horizon: int, seed: int) -> Network:
-    """A network as Keras starts one, but for its last layer, which starts by forecasting no change."""
+    """Initialise a network like Keras, but with a last layer that makes naive forecasts.
+
+    Notes
+    -----
+    Glorot and Bengio (2010) for kernels, Saxe et al. (2014) for recurrent kernels, Jozefowicz et al. (2015) for the
+    forget gate's bias.
+    """
     rng = np.random.default_rng(seed)
     weights: list[Float32] = []
     for kernel, recurrent, bias in _in_threes(weight_shapes(inputs, horizon)[:-2]):
-        limit = math.sqrt(6 / sum(kernel))  # Glorot and Bengio (2010)
+        limit = math.sqrt(6 / sum(kernel))
         forget = np.zeros(bias, dtype=np.float32)
-        forget[UNITS : 2 * UNITS] = 1.0  # Jozefowicz et al. (2015)
+        forget[UNITS : 2 * UNITS] = 1.0
         weights += [rng.uniform(-limit, limit, kernel).astype(np.float32), _orthogonal(rng, recurrent), forget]
     return Network((*weights, np.zeros((UNITS, horizon), np.float32), np.zeros(horizon, np.float32)))
 
@@ -72,14 +77,14 @@ def _in_threes(shapes: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...],
 
 
 def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
-    """A random matrix with orthonormal rows; Saxe et al. (2014)."""
+    """A random matrix with orthonormal rows."""
     rows, columns = shape
     q, r = np.linalg.qr(rng.standard_normal((columns, rows)))
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
 
 class LSTMTrainer:
-    """A network that is learning, with Adam's memory and all buffers; `start` begins anew with another network."""
+    """A network in training, with Adam's moments and all buffers; `start` resets it to another network."""
 
     def __init__(self, inputs: int, horizon: int, settings: OptimizerSettings) -> None:
         self.settings = settings
@@ -92,18 +97,26 @@ class LSTMTrainer:
         self._steps = 0
 
     def start(self, network: Network) -> None:
-        """Go on from this network, remembering nothing of what came before."""
+        """Reset to this network, with Adam's moments at 0."""
         for mine, theirs in zip(self._weights, _swapped(network.weights), strict=True):
             mine[...] = theirs
         self._first[...] = self._second[...] = 0.0
         self._steps = 0
 
     def network(self) -> Network:
-        """A copy of the network as it stands."""
+        """A copy of the current network."""
         return Network(_swapped(self._weights))
 
     def epoch(self, samples: Samples, rng: np.random.Generator, learning_rate: float) -> None:
-        """Learn from every sample once, in random order; the last batch is filled up with the first ones drawn."""
+        """Train on every sample once, in random order; the last batch is filled up with the first samples drawn.
+
+        Parameters
+        ----------
+        samples : Samples
+        rng : numpy.random.Generator
+            Of the order and of dropout.
+        learning_rate : float
+        """
         batch = self.settings.batch
         order = rng.permutation(len(samples))
         for chosen in np.resize(order, (-(-len(order) // batch), batch)):
@@ -111,12 +124,26 @@ class LSTMTrainer:
             self.update(learning_rate)
 
     def gradients(self, batch: Samples, rng: np.random.Generator | None = None) -> tuple[float, tuple[Float32, ...]]:
-        """The mean loss of a batch and its gradient by each of `Network.weights`; only `rng` drops units out."""
+        """The loss of a batch and its gradient.
+
+        Parameters
+        ----------
+        batch : Samples
+        rng : numpy.random.Generator, optional
+            Of dropout; None: no dropout.
+
+        Returns
+        -------
+        loss : float
+            Mean Huber loss.
+        gradients : tuple of arrays
+            By each of `Network.weights`.
+        """
         loss = self._pass(batch, rng)
         return loss, _swapped(self._gradients)
 
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
-        """Forward and back: the mean loss of a batch, its gradients left in place."""
+        """Forward and backward pass: returns the mean loss of a batch and leaves its gradients in place."""
         sequence = np.ascontiguousarray(windows(batch.inputs, batch.rows).transpose(1, 0, 2))  # (days, batch, inputs)
         for number, layer in enumerate(self._layers):
             layer.forward(sequence, *self._weights[3 * number : 3 * number + 3])
@@ -139,7 +166,7 @@ class LSTMTrainer:
                 self._layers[number].behind(self._weights[3 * number], out=self._slope)
 
     def update(self, learning_rate: float) -> None:
-        """One step of Adam (Kingma and Ba, 2015) along the last gradients, their length held."""
+        """Take one step of Adam (Kingma and Ba 2015) along the last gradients, clipped by their norm."""
         length = math.sqrt(float(self._gradient @ self._gradient))
         held = min(1.0, self.settings.clip / max(length, 1e-12))
         self._steps += 1
@@ -159,18 +186,18 @@ class LSTMTrainer:
             self._flat[part] -= np.multiply(spare, rate, out=spare)
 
     def _views(self, flat: Float32) -> list[Float32]:
-        """The weights' own places in one flat array."""
+        """Views of one flat array in the shapes of the weights."""
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self._shapes, strict=True)]
 
 
 def _swapped(weights: Sequence[Float32]) -> tuple[Float32, ...]:
-    """Copies with Keras's gate order i, f, c, o turned into ours, i, f, o, c, or back."""
+    """Copies with Keras's gate order (i, f, c, o) turned into the trainer's (i, f, o, c), or back."""
     return tuple(_swap_gates(w) if w.shape[-1] == 4 * UNITS else w.copy() for w in weights)
 
 
 def _swap_gates(columns: Float32) -> Float32:
-    """Keras's gate order i, f, c, o as i, f, o, c, and back."""
+    """Swap the last two gates."""
     enter, forget, third, fourth = np.split(columns, 4, axis=-1)
     return np.concatenate([enter, forget, fourth, third], axis=-1)
 
@@ -180,10 +207,13 @@ def _by_gate(sigmoids: float, candidate: float) -> Float32:
 
 
 class LayerPass:
-    """One LSTM layer's pass over a batch, forward and back; every array is (days, batch, features) or a day of it.
+    """Forward and backward pass of one LSTM layer; every array is (days, batch, features) or one day of it.
 
-    All four gates are worked on at once, as one contiguous block: tanh serves the sigmoids too, by
-    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, and the slope of either by its value a is a * (tilt - a) + base.
+    Notes
+    -----
+    Hochreiter and Schmidhuber (1997), with the forget gate of Gers et al. (2000). All four gates are computed as one
+    contiguous block: tanh serves the sigmoids too, by sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, and the derivative of
+    either by its value a is a * (tilt - a) + base.
     """
 
     _half = _by_gate(0.5, 1.0)
@@ -201,13 +231,20 @@ class LayerPass:
         self._cells = buffer(UNITS, WINDOW_SESSIONS + 1)  # 0 before the first day
         self._squashed = buffer(UNITS)  # tanh of the cells
         self._outputs = buffer(UNITS, WINDOW_SESSIONS + 1)
-        self._mask = buffer(UNITS, 1 if is_last else WINDOW_SESSIONS)  # of the last layer, only the last day counts
-        self.dropped = np.zeros_like(self._mask)  # what the next layer sees
+        self._mask = buffer(UNITS, 1 if is_last else WINDOW_SESSIONS)  # only the last day of the last layer is used
+        self.dropped = np.zeros_like(self._mask)  # the next layer's input
         self._wide = np.zeros((batch, 4 * UNITS), dtype=np.float32)
         self._one, self._other, self._cell_slope = np.zeros((3, batch, UNITS), dtype=np.float32)
 
     def forward(self, sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32) -> None:
-        """The layer's outputs, kept for `drop_out`, and all that the way back will need."""
+        """Compute and keep the layer's outputs, and all that the backward pass needs.
+
+        Parameters
+        ----------
+        sequence : array, shape (days, batch, features)
+        kernel, recurrent, bias : arrays
+            In the trainer's gate order.
+        """
         self._inputs, cells, outputs, wide = sequence, self._cells, self._outputs, self._wide
         np.matmul(_rows(sequence), kernel, out=_rows(self._gates))
         for day, now in enumerate(self._gates):
@@ -225,7 +262,7 @@ class LayerPass:
             np.multiply(leave, self._squashed[day], out=outputs[day + 1])
 
     def drop_out(self, rng: np.random.Generator | None) -> None:
-        """Silence a share of the outputs and raise the others to make up for it; without `rng` all stay."""
+        """Set a share of the outputs to 0 and scale the others up; without `rng` keep all (Srivastava et al. 2014)."""
         if rng is None:
             self._mask[...] = 1.0
         else:
@@ -234,7 +271,15 @@ class LayerPass:
         np.multiply(self._outputs[-len(self._mask) :], self._mask, out=self.dropped)
 
     def backward(self, slope: Float32, weights: list[Float32], gradients: list[Float32]) -> None:
-        """From the loss's slope by `dropped`, which is overwritten, to its gradients by the weights."""
+        """Backpropagate through time.
+
+        Parameters
+        ----------
+        slope : array, shape (days, batch, units)
+            The loss's derivative by `dropped`; overwritten.
+        weights, gradients : lists of arrays
+            Kernel, recurrent kernel and bias; the gradients are written.
+        """
         slope[-len(self._mask) :] *= self._mask
         self._cell_slope[...] = 0.0
         back = np.ascontiguousarray(weights[1].T)
@@ -248,7 +293,7 @@ class LayerPass:
         slopes.sum(axis=0, out=gradients[2])
 
     def behind(self, kernel: Float32, out: Float32) -> Float32:
-        """After `backward`: the loss's slope by the layer's inputs."""
+        """After `backward`: the loss's derivative by the layer's inputs, shape (days, batch, features)."""
         np.matmul(_rows(self._slopes), kernel.T, out=_rows(out))
         return out
 
