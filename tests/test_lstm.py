@@ -12,7 +12,8 @@ from h5_reader import read_h5
 from stockml.models import lstm
 from stockml.models.lstm import Network, Scaler
 from stockml.trainers.h5_file import to_h5
-from stockml.trainers.lstm_trainer import LayerPass, LSTMTrainer, OptimizerSettings, Samples, fresh_network
+from stockml.trainers.lstm_layer import LayerPass
+from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 
 INPUTS, HORIZON = 8, 5
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import made_up_prices
+from moving_average import ema
 from numpy.testing import assert_array_equal
 
 from stockml.data.price_table import PriceTable
@@ -33,7 +34,7 @@ PATTERNS = fitted_patterns()
 
 ALL: dict[str, Callable[[PriceTable], np.ndarray]] = {
     "sma": lambda p: indicators.sma(closes(p), 20),
-    "ema": lambda p: indicators.ema(closes(p), 20),
+    "ema": lambda p: ema(closes(p), 20),
     "rsi": lambda p: indicators.rsi(closes(p)),
     "macd": lambda p: np.stack(indicators.macd(closes(p)), axis=1),
     "rolling_std": lambda p: indicators.rolling_std(closes(p), 20),

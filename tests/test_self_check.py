@@ -16,6 +16,7 @@ from commands import PROJECT, predict
 from conftest import made_up_prices
 from log_helpers import outcome, prediction
 from made_up_models import made_up_bundle
+from moving_average import ema
 
 from stockml.accuracy.tracker import Accuracy, leakage_warning
 from stockml.core.records import Outcome
@@ -41,7 +42,7 @@ LEAKS = {
     "filled from behind": lambda prices: (
         prices.frame["close"].where(prices.frame["close"].diff() > 0).bfill().to_numpy()
     ),
-    "smoothed both ways": lambda prices: indicators.ema(indicators.ema(closes(prices), 9)[::-1], 9)[::-1],
+    "smoothed both ways": lambda prices: ema(ema(closes(prices), 9)[::-1], 9)[::-1],
 }
 
 
@@ -136,7 +137,7 @@ PLANTED = {
     "in a feature": (
         features,
         "relative_volume",
-        lambda p: tomorrow(features.indicators.sma(closes(p), 2)),
+        lambda p: tomorrow(features.technical.sma(closes(p), 2)),
         "features",
     ),
     "in a scaler": (Scaler, "apply", scaled_by_all_days, "model forecasts"),

@@ -17,11 +17,9 @@ from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.signals.calibration import Calibration, Confidence, scale_pct
 from stockml.signals.expert_weights import (
     ANCHORED,
-    CURVATURE,
     DRIFT,
     EXPERTS,
     START,
-    VARIANCE,
     DayOutcomes,
     EnsembleWeights,
     ExpertEnsemble,
@@ -29,6 +27,7 @@ from stockml.signals.expert_weights import (
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES
+from stockml.signals.stock_state import HitRate, StockState
 
 STATE_VERSION = 3
 FARTHEST_OPINION_PCT = 10.0  # at five sessions, two strong signals; an opinion beyond is clipped
@@ -37,10 +36,7 @@ FARTHEST = 1000.0  # scales
 # An error is a share of the actual price, so the best forecast is not the median m of the change but its (-1)-median
 # (Gneiting 2011): m - E|y| / (2 f(m)) to first order, for Student's t with 5 degrees of freedom m - 1.25 scale^2.
 BELOW_MEDIAN = 1.25
-OWN_SPREAD = 0.02  # standard deviation of one stock's learned weight about all stocks'
 HALF = 0.5  # accuracy below which predictions are shrunk
-PRIOR_HITS = 2.0  # accurate outcomes that each accuracy begins with
-POOLED_OUTCOMES = 5.0  # a stock's outcomes after which its own accuracy counts as much as all stocks'
 SMALLEST_MAGNITUDE = 0.01  # a smaller prior magnitude would leave no room to learn
 
 
@@ -58,45 +54,6 @@ class Weighing:
 
 
 @dataclass(slots=True)
-class _Accuracy:
-    """The share of accurate outcomes, begun with PRIOR_HITS."""
-
-    count: int = 0
-    accurate: int = 0
-
-    def add(self, accurate: bool) -> None:
-        self.count += 1
-        self.accurate += accurate
-
-    def pooled(self, all_stocks: float) -> float:
-        hits = self.accurate + PRIOR_HITS + POOLED_OUTCOMES * all_stocks
-        return hits / (self.count + PRIOR_HITS + POOLED_OUTCOMES)
-
-    @property
-    def share(self) -> float:
-        return (self.accurate + PRIOR_HITS) / (self.count + PRIOR_HITS)
-
-
-@dataclass(slots=True)
-class _Stock:
-    """One stock's accuracy, and by signal the information and pull of its deviation from all stocks."""
-
-    accuracy: _Accuracy = field(default_factory=_Accuracy)
-    own: dict[str, list[float]] = field(default_factory=dict)
-
-    def learn(self, inputs: Mapping[str, float], error: float, horizon: int) -> None:
-        for name, value in inputs.items():
-            sums = self.own.setdefault(name, [0.0, 0.0])
-            sums[0] += CURVATURE**2 / (VARIANCE * horizon) * value * value
-            sums[1] += CURVATURE / (VARIANCE * horizon) * value * error
-
-    def deviation(self, name: str) -> float:
-        """The difference of this stock's learned weight from all stocks'."""
-        information, pull = self.own.get(name, (0.0, 0.0))
-        return pull / (information + OWN_SPREAD**-2)
-
-
-@dataclass(slots=True)
 class _Horizon:
     """The state at one horizon; families of signals are numbered in order of appearance."""
 
@@ -104,8 +61,8 @@ class _Horizon:
     calibration: Calibration
     families: dict[str, int] = field(default_factory=lambda: {DRIFT_SIGNAL: DRIFT})
     session: DayOutcomes | None = None
-    accuracy: _Accuracy = field(default_factory=_Accuracy)
-    stocks: dict[str, _Stock] = field(default_factory=dict)
+    accuracy: HitRate = field(default_factory=HitRate)
+    stocks: dict[str, StockState] = field(default_factory=dict)
     weights_now: EnsembleWeights | None = None  # as if the open session were over; derived, never stored
 
     @classmethod
@@ -123,12 +80,12 @@ class _Horizon:
             prediction.actual_change_pct,
             outcome.was_accurate,
         )
-        stock = self.stocks.setdefault(prediction.symbol, _Stock())
+        stock = self.stocks.setdefault(prediction.symbol, StockState())
         for accuracy in (self.accuracy, stock.accuracy):
             accuracy.add(outcome.was_accurate)
         self._learn_weights(prediction, stock)
 
-    def _learn_weights(self, prediction: Prediction, stock: _Stock) -> None:
+    def _learn_weights(self, prediction: Prediction, stock: StockState) -> None:
         """Add the line to its session, then learn the stock's deviation from the ensemble's error."""
         evidence, horizon = prediction.evidence, self.ensemble.horizon
         scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
@@ -143,7 +100,7 @@ class _Horizon:
     def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
         horizon = self.ensemble.horizon
         weights_now = self._weights_now()
-        stock = self.stocks.get(symbol, _Stock())
+        stock = self.stocks.get(symbol, StockState())
         size = max(priors.magnitude_at(horizon), SMALLEST_MAGNITUDE)
         weights = {}
         for name, learned in self._learned_weights(weights_now, opinions, priors, size).items():
@@ -218,9 +175,9 @@ class _Horizon:
             calibration=Calibration.from_state(horizon, state["calibration"]),
             families={name: number for number, name in enumerate(state["families"])},
             session=None if state["session"] is None else DayOutcomes.from_state(state["session"]),
-            accuracy=_Accuracy(**state["accuracy"]),
+            accuracy=HitRate(**state["accuracy"]),
             stocks={
-                symbol: _Stock(_Accuracy(**stock["accuracy"]), stock["own"])
+                symbol: StockState(HitRate(**stock["accuracy"]), stock["own"])
                 for symbol, stock in state["stocks"].items()
             },
         )
