@@ -117,7 +117,7 @@ def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
     assert ensemble.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
     taught(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
     weights_now = ensemble.weights_now()
-    assert weights_now.beliefs.sum() == pytest.approx(1.0)
+    assert weights_now.probabilities.sum() == pytest.approx(1.0)
     assert (weights_now.shares() @ weights_now.learned_weights(blank()))[1] < 0.2
 
 

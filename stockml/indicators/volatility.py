@@ -110,8 +110,8 @@ def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
         In % per session, over 5 and 20 sessions.
     """
     names = {stock_input(window): market_input(window) for window in MARKET_WINDOWS}
-    together = pd.concat([table[list(names)] for table in tables])
-    return together.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
+    all_days = pd.concat([table[list(names)] for table in tables])
+    return all_days.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
 
 
 def _mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:

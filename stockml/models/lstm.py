@@ -235,7 +235,18 @@ def weight_shapes(inputs: int, horizon: int) -> list[tuple[int, ...]]:
 
 
 def check_shapes(weights: Sequence[Float32]) -> None:
-    """Raise ValueError unless the weights have the shapes of such a network."""
+    """Check weights against the network's architecture.
+
+    Parameters
+    ----------
+    weights : sequence of arrays
+        As in `Network.weights`.
+
+    Raises
+    ------
+    ValueError
+        For other shapes.
+    """
     got = [array.shape for array in weights]
     if not got or len(got[-1]) != 1 or not got[0] or got != weight_shapes(got[0][0], got[-1][0]):
         raise ValueError(f"weights of shapes {got} are not {LAYERS} LSTM layers of {UNITS}; train the stock again")

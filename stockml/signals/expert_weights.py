@@ -111,7 +111,7 @@ class DayOutcomes:
         return cls(**_arrays(state))
 
     def widen(self, starts: Array) -> None:
-        """Make room for new signals; see `ExpertEnsemble.widen`."""
+        """Make room for new signals, whose prior weights are `starts`, shape (signals,); see `ExpertEnsemble.widen`."""
         size = len(starts)
         self.trusts = _begun(self.trusts, starts)
         self.opinions = _padded(self.opinions, size)
@@ -223,7 +223,7 @@ class ExpertEnsemble:
 class EnsembleWeights:
     """The ensemble's weights; an expert's learned weights are `learned` plus `kept` times its priors."""
 
-    beliefs: Array  # (experts + 1,) posterior probabilities, the naive forecast first
+    probabilities: Array  # (experts + 1,) of the naive forecast and of each expert, given the outcomes
     learned: Array  # (experts, signals)
     kept: Array  # (experts, signals, signals)
 
@@ -244,7 +244,7 @@ class EnsembleWeights:
     @property
     def naive_weight(self) -> float:
         """The ensemble weight of the naive forecast."""
-        return float(self.beliefs[0])
+        return float(self.probabilities[0])
 
     def shares(self, *, is_trained: bool = False) -> Array:
         """Each expert's share of a prediction, the naive forecast left out.
@@ -261,7 +261,7 @@ class EnsembleWeights:
         """
         odds = np.ones(len(EXPERTS))
         odds[ANCHORED] = TRAINED_ODDS if is_trained else 1.0
-        sharpened = (odds * np.maximum(self.beliefs[1:], LEAST_WEIGHT)) ** SHARPNESS
+        sharpened = (odds * np.maximum(self.probabilities[1:], LEAST_WEIGHT)) ** SHARPNESS
         return np.asarray(sharpened / sharpened.sum())
 
 

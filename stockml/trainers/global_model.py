@@ -264,8 +264,8 @@ def trainer_for(network: Network, settings: OptimizerSettings) -> LSTMTrainer:
 
 def _mean(networks: Sequence[Network]) -> Network:
     """Average the weights of networks; McMahan et al. (2017)."""
-    together = zip(*(network.weights for network in networks), strict=True)
-    return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
+    by_layer = zip(*(network.weights for network in networks), strict=True)
+    return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in by_layer))
 
 
 def _forest_tasks(rows: _TrainingRows, settings: XGBSettings, seed: int) -> list[Task]:

@@ -100,7 +100,19 @@ class LayerPass:
         slopes.sum(axis=0, out=gradients[2])
 
     def behind(self, kernel: Float32, out: Float32) -> Float32:
-        """After `backward`: the loss's derivative by the layer's inputs, shape (days, batch, features)."""
+        """Compute the loss's derivative by the layer's inputs, after `backward`.
+
+        Parameters
+        ----------
+        kernel : array, shape (features, 4 * UNITS)
+        out : array, shape (days, batch, features)
+            Overwritten.
+
+        Returns
+        -------
+        array
+            `out`.
+        """
         np.matmul(_rows(self._slopes), kernel.T, out=_rows(out))
         return out
 

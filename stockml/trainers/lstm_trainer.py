@@ -40,12 +40,22 @@ class Samples:
         return len(self.rows)
 
     def part(self, chosen: NDArray[np.int64]) -> Samples:
-        """The samples with these numbers, shape (n_chosen,), in that order; the inputs are shared, not copied."""
+        """Select samples; the inputs are shared, not copied.
+
+        Parameters
+        ----------
+        chosen : int array, shape (n_chosen,)
+            Numbers of samples, in the order wanted.
+
+        Returns
+        -------
+        Samples
+        """
         return Samples(self.inputs, self.rows[chosen], self.targets[chosen])
 
     @classmethod
     def joined(cls, parts: Sequence[Samples]) -> Samples:
-        """The samples of several stocks as one."""
+        """Concatenate the samples of several stocks, in their order."""
         starts = np.cumsum([0, *(len(part.inputs) for part in parts)])
         return cls(
             inputs=np.concatenate([part.inputs for part in parts]),
