@@ -60,7 +60,7 @@ def test_learned_weights_are_those_of_generalised_least_squares_with_a_prior(num
         fade = 0.5 ** (1 / expert.half_life)
         inputs = np.array([opinions / 4.0 for opinions, _ in rows])
         forecasts = inputs @ weights[number]
-        errors = np.clip([actual for _, actual in rows] - forecasts, -experts.HELD_BACK, experts.HELD_BACK)
+        errors = np.clip([actual for _, actual in rows] - forecasts, -experts.HUBER, experts.HUBER)
         inverse = np.linalg.inv(covariance_of(len(rows)))
         system = fade * system + experts.CURVATURE**2 * inputs.T @ inverse @ inputs
         right = fade * right + experts.CURVATURE * inputs.T @ inverse @ (experts.CURVATURE * forecasts + errors)

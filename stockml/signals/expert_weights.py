@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Facts of five-session changes in their scale (Student's t, 5 degrees of freedom), and of stocks in one session.
-HELD_BACK = 1.2  # scales; errors beyond pull no harder (Huber 1964)
-CURVATURE = 0.716  # the share of outcomes within that
-VARIANCE = 0.687  # of the outcomes held back so
+# Properties of five-session changes in their scale (Student's t, 5 degrees of freedom), and of stocks in one session.
+HUBER = 1.2  # scales; the threshold beyond which an error pulls no harder (Huber 1964)
+CURVATURE = 0.716  # the share of outcomes within the threshold
+VARIANCE = 0.687  # of outcomes clipped to the threshold
 CORRELATION = 0.3  # of two stocks' outcomes in a session; 0.25 to 0.32 on NSE and US stocks
 
 
@@ -62,12 +62,12 @@ class DayOutcomes:
     trusts: Array  # (experts, signals) learned weights as of that session
     count: int = 0
     opinions: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums in %
-    once: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums in scales
-    products: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (signals, signals)
-    pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 0)))  # (experts, signals)
-    pull_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS)))
-    losses: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # the naive forecast first
-    held_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))
+    once: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums of opinions in scales
+    products: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (signals, signals) of opinions
+    pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 0)))  # (experts, signals) of pull and opinions
+    pull_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS)))  # sums of pulls
+    losses: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # Huber losses, naive first
+    held_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # sums of clipped errors
 
     def add(self, opinions: Array, scale: float, actual: float) -> Array:
         """Add one outcome.
@@ -84,12 +84,12 @@ class DayOutcomes:
         Returns
         -------
         array, shape (experts + 1,)
-            The error of the naive forecast, then of each expert, in scales, clipped to HELD_BACK.
+            The error of the naive forecast, then of each expert, in scales, clipped to HUBER.
         """
         inputs = opinions / scale
         forecasts = self.trusts @ inputs  # (experts,)
         errors = actual - np.concatenate([[0.0], forecasts])
-        held = np.clip(errors, -HELD_BACK, HELD_BACK)
+        held = np.clip(errors, -HUBER, HUBER)
         pull = CURVATURE * forecasts + held[1:]
         self.count += 1
         self.opinions += opinions
