@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test check lint bench quality lock readme clean
+.PHONY: install install-dev demo test check lint bench quality lock docs clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -45,18 +45,19 @@ lock: install-dev
 
 # the whole system over real and simulated markets, beside baselines; a quarter of an hour on two cores, QUALITY=--quick half a minute
 quality: install-dev
-	$(RUN) benchmarks/quality.py $(QUALITY)
+	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
 # speed, each target printed as met or missed; about twenty minutes on two idle cores
 bench: install-dev
-	$(RUN) benchmarks/predict_speed.py
-	$(RUN) benchmarks/log_scale.py
-	$(RUN) benchmarks/train_speed.py
-	$(RUN) benchmarks/cluster_speed.py
+	$(RUN) benchmarks/machine.py
+	$(RUN) benchmarks/speed/predict_speed.py
+	$(RUN) benchmarks/speed/log_scale.py
+	$(RUN) benchmarks/speed/train_speed.py
+	$(RUN) benchmarks/speed/cluster_speed.py
 
-# renews the output shown in README.md: make readme PRICES=DIR
-readme: install
-	$(RUN) examples/refresh_readme.py $(PRICES)
+# renews the output shown in README.md and docs/: make docs PRICES=DIR
+docs: install
+	$(RUN) examples/refresh_docs.py $(PRICES)
 
 clean:
 	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis

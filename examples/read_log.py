@@ -1,4 +1,4 @@
-"""Read the prediction log with pandas, and draw how good the predictions have been beside "no change".
+"""Read the prediction log with pandas, and draw how good the predictions have been beside naive.
 
     .venv/bin/python examples/read_log.py                        the log of this project, drawn to log.png
     .venv/bin/python examples/read_log.py LOG.jsonl PICTURE.png  another log, another picture
@@ -28,7 +28,7 @@ def read_log(path: Path) -> pd.DataFrame:
 
 
 def by_week(verified: pd.DataFrame) -> pd.DataFrame:
-    """Mean error in % and share accurate by week of the target, each beside no change's."""
+    """Mean error in % and share accurate by week of the target, each beside naive's."""
     frame = verified.assign(naive_accurate=verified["naive_error_pct"] < 5)
     columns = ["error_pct", "naive_error_pct", "was_accurate", "naive_accurate"]
     weeks = frame.set_index("target_date")[columns].astype(float).resample("W-SUN")
@@ -43,7 +43,7 @@ def reliability(verified: pd.DataFrame) -> pd.DataFrame:
 
 
 def draw(verified: pd.DataFrame, picture: Path) -> None:
-    """Three panels: the error by week, the confidence held to its word, and each stock against no change."""
+    """Three panels: the error by week, whether the confidence holds, and each stock against naive."""
     import matplotlib
 
     matplotlib.use("Agg")  # into a file; no window is opened
@@ -52,7 +52,7 @@ def draw(verified: pd.DataFrame, picture: Path) -> None:
     figure, (left, middle, right) = pyplot.subplots(1, 3, figsize=(15, 4.5), layout="constrained")
     weeks = by_week(verified)
     left.plot(weeks.index, weeks["error_pct"], marker="o", label="predictions")
-    left.plot(weeks.index, weeks["naive_error_pct"], marker="s", linestyle="--", color="grey", label="no change")
+    left.plot(weeks.index, weeks["naive_error_pct"], marker="s", linestyle="--", color="grey", label="naive")
     left.set(title="Mean error by week, %", ylim=(0, None))
     left.tick_params(axis="x", rotation=30)
     left.legend()
@@ -63,7 +63,7 @@ def draw(verified: pd.DataFrame, picture: Path) -> None:
     apart = (verified["error_pct"] - verified["naive_error_pct"]).groupby(verified["symbol"]).mean().sort_values()
     right.barh(apart.index, apart)
     right.axvline(0, color="black", linewidth=0.8)
-    right.set(title="Mean error less no change's, % (left is better)")
+    right.set(title="Mean error less naive's, % (left is better)")
     figure.savefig(picture)
     pyplot.close(figure)
 

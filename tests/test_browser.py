@@ -103,7 +103,7 @@ def test_the_story_tells_the_prediction_and_the_record(made_page: Made, visit: C
         f"between {price(last['low'])} and {price(last['high'])}",
         f"Confidence {last['confidence'] * 100:.1f} %",
         f"Of {len(verified)} verified predictions of this stock {verified['was_accurate'].sum()} were accurate",
-        f"mean error of {verified['error_pct'].mean():.2f} % (no change: {verified['naive_error_pct'].mean():.2f} %)",
+        f"mean error of {verified['error_pct'].mean():.2f} % (naive: {verified['naive_error_pct'].mean():.2f} %)",
     ):
         assert words in story
 
@@ -184,8 +184,8 @@ def test_each_signal_has_its_weights_over_time(made_page: Made, visit: Callable[
     for head in heads:
         name, told = head.replace("\u2212", "-").split("\n")
         assert told == (f"{weights[name]:.4f}" if name in weights else "silent today")
-    opened.page.check("#measure input[value='trust']", force=True)
-    assert "believed" in opened.text("#measure-note")
+    opened.page.check("#measure input[value='learned']", force=True)
+    assert "learned weight" in opened.text("#measure-note")
 
 
 def test_the_history_is_there_as_a_table(made_page: Made, visit: Callable[..., Opened]) -> None:
@@ -210,7 +210,7 @@ def test_the_record_agrees_with_the_log(made_page: Made, visit: Callable[..., Op
         f"Of {len(verified):,} verified predictions, {verified['was_accurate'].mean() * 100:.1f} % were accurate"
         in story
     )
-    assert f"no change: {(verified['naive_error_pct'] < 5).mean() * 100:.1f} %" in story
+    assert f"naive: {(verified['naive_error_pct'] < 5).mean() * 100:.1f} %" in story
     assert f"{verified['error_pct'].mean():.2f} % against {verified['naive_error_pct'].mean():.2f} %" in story
     opened.page.locator("#record details summary").click()
     counts = [int(text) for text in opened.page.locator("#weeks tbody td:nth-child(2)").all_inner_texts()]
@@ -221,7 +221,7 @@ def test_the_record_agrees_with_the_log(made_page: Made, visit: Callable[..., Op
     last_week = verified[target >= target.max() - pd.to_timedelta(target.max().day_of_week, unit="D")]
     gain = (last_week["naive_error_pct"] - last_week["error_pct"]).mean()
     word = "closer" if gain >= 0 else "farther off"
-    assert f"{abs(gain):.3f} % {word} than no change, {len(last_week)} predictions" in opened.text("#gain-readout")
+    assert f"{abs(gain):.3f} % {word} than naive, {len(last_week)} predictions" in opened.text("#gain-readout")
     assert opened.page.locator("#stocks tbody tr").count() == STOCKS
     opened.page.locator("#stocks thead button").nth(2).click()
     by_accuracy = verified.groupby("symbol")["was_accurate"].mean()

@@ -18,8 +18,9 @@ from test_feed import AT_ONCE, HANGING, listing
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import realtime_predictor
+from stockml.commands import run
 from stockml.core.calendars import calendar_for
-from stockml.data import fetch as sources
+from stockml.data.request import FetchSettings
 
 SYMBOLS = ("TCS.NS", "INFY.NS", "WIPRO.NS")
 MADE_ON = date(2026, 6, 23)
@@ -33,7 +34,11 @@ class Evening:
     def __init__(self, yahoo: FakeYahoo, home: Path, monkeypatch: Any, capsys: Any) -> None:
         self.yahoo, self.home = yahoo, home
         self._monkeypatch, self._capsys = monkeypatch, capsys
-        monkeypatch.setitem(sources.fetch_prices.__kwdefaults__, "settings", AT_ONCE)
+        self.ask(AT_ONCE)
+
+    def ask(self, settings: FetchSettings) -> None:
+        """Let later runs ask the server so, whatever the predictor's own patience is."""
+        self._monkeypatch.setattr(run, "FetchSettings", lambda **options: replace(settings, **options))
 
     def run(self, day: date, *options: str, at: str = "17:00") -> tuple[int, dict[str, Any], list[str]]:
         """Exit code, the JSON object, and the lines on stderr of a run on that day."""
@@ -81,10 +86,10 @@ def evening(tmp_path, monkeypatch, capsys):
         (fake.hang, 99, "network"),
     ],
 )
-def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, times, kind, monkeypatch):
+def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(evening, fault, times, kind):
     evening.yahoo.fail(VICTIM, fault, times)
     if fault is fake.hang:
-        monkeypatch.setitem(sources.fetch_prices.__kwdefaults__, "settings", HANGING)
+        evening.ask(HANGING)
     code, told, errors = evening.run(TARGET)
     for symbol in set(SYMBOLS) - {VICTIM}:
         assert [line["status"] for line in evening.lines(symbol)] == ["verified", "pending"]

@@ -126,7 +126,7 @@ def test_what_is_settled_again_as_of_a_past_day_counts_for_that_day_only(home: H
         assert late.id in {line.id for line in view.pending}
         settled = log.settle({late.id: outcome(late)})
         then = Feedback(home.feedback, Tally).update(log, view, settled)
-    assert then.learner.seen[-1] == late.id and then.accuracy["TCS.NS"].total == 6
+    assert then.learner.seen[-1] == late.id and then.scores["TCS.NS"].total == 6
     assert feedback_bytes(home) == before
 
 
@@ -172,8 +172,8 @@ def test_a_line_that_nothing_can_be_learned_from_is_named_and_still_counted(
     log = PredictionLog(home.log)
     with log.locked():
         learned = Feedback(home.feedback, Picky).update(log)
-    assert learned.accuracy["TCS.NS"].total == 5 and "nothing can be learned from its line" in caplog.text
+    assert learned.scores["TCS.NS"].total == 5 and "nothing can be learned from its line" in caplog.text
     log.path.unlink()
     with log.locked():
-        assert Feedback(home.feedback, Picky).update(log).accuracy == {}
+        assert Feedback(home.feedback, Picky).update(log).scores == {}
     assert json.loads((home.feedback / "accuracy_scores.json").read_text()) == {}

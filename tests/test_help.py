@@ -14,7 +14,7 @@ from commands import BARE, PROJECT, run
 from fake_yahoo import FakeYahoo, Listing, site_folder
 from test_prices import market
 
-from stockml.commands.run import WATCHLIST
+from stockml.commands.symbols import WATCHLIST
 from stockml.core.calendars import calendar_for
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")

@@ -34,6 +34,7 @@ KERNELS: dict[str, tuple[str, int, set[str]]] = {
 }
 NUMERIC = ("indicators", "no_future", "features", "patterns", "xgb", "lstm", "models", "self_check", "confidence")
 LEARNED = ("experts", "learning")
+THREADED = ("lstm", "models", "self_check")  # those with products large enough to be shared
 SLOW = "not memorised and not command"  # a hundred epochs; commands, which are run below
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
@@ -68,7 +69,8 @@ def probed(home: Path, environment: Mapping[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_numeric_tests_pass(kernel: str, threads: int) -> None:
-    files = [f"tests/test_{name}.py" for name in NUMERIC + LEARNED]
+    names = NUMERIC + LEARNED if threads == 1 else THREADED
+    files = [f"tests/test_{name}.py" for name in names]
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     left_out = SLOW if threads == 1 else f"{SLOW} and not keras"  # once is enough for what loads TensorFlow
     done = subprocess.run(

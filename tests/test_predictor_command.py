@@ -278,7 +278,7 @@ def test_a_folder_whose_name_is_no_text_is_refused(tmp_path: Path, option: str) 
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     Path(folder).mkdir()
     ran = predict(*SIM, "--home", tmp_path, option, f"csv:{folder}" if option == "--source" else folder)
-    assert ran.code == 2 and "is no text in UTF-8" in ran.err and "Traceback" not in ran.err
+    assert ran.code == 2 and "is not valid UTF-8" in ran.err and "Traceback" not in ran.err
     assert [path.name for path in tmp_path.rglob("*")] == [Path(folder).name]
 
 

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 from commands import BARE, PROJECT, log_of
 
-sys.path.insert(0, str(PROJECT / "benchmarks"))
+sys.path.insert(0, str(PROJECT / "benchmarks/quality"))
 
 import quality_figures as figures
-import quality_lives as lives
 import quality_report
+import walk_forward as lives
 
 from realtime_predictor import main
 from stockml.data.point_in_time import PointInTimePrices
@@ -110,12 +110,18 @@ def test_a_target_that_is_missed_is_printed_as_missed() -> None:
 
 
 def test_a_quick_run_prints_all_tables(nse_folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, PROJECT / "benchmarks/quality.py", "--quick", "--output", tmp_path / "quality.json"]
+    command = [
+        sys.executable,
+        PROJECT / "benchmarks/quality/quality.py",
+        "--quick",
+        "--output",
+        tmp_path / "quality.json",
+    ]
     env = BARE | {"STOCKML_SHARED": str(nse_folder.parents[1])}
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=env, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "quality.json").read_text())
-    assert set(found["real"]["NSE"]["rows"]) >= {"no change", "SPEC's fixed rule", lives.COLD, lives.FULL}
+    assert set(found["real"]["NSE"]["rows"]) >= {"naive", "SPEC's fixed rule", lives.COLD, lives.FULL}
     assert {target["met"] for target in found["targets"]} <= {True, False} and len(found["targets"]) > 15
     for title in ("## NSE, 2 stocks", "with parts left out", "cold start", "Where the truth is known", "## Targets"):
         assert title in done.stdout

@@ -1,4 +1,4 @@
-"""The README against the program: options, the JSON schema, the picture of the package, cron lines, commands."""
+"""README.md and docs/ against the program: options, the JSON schema, cron lines, commands; and their size and links."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from tools import need
 from trained import TRAINED
 
 README = (PROJECT / "README.md").read_text()
+OPTIONS, FILES, SCHEDULE, JSON_PAGE = (
+    (PROJECT / "docs" / name).read_text() for name in ("options.md", "files-and-log.md", "cron-systemd.md", "json.md")
+)
+PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", *(f"docs/{page.name}" for page in PROJECT.glob("docs/*.md")))
+LARGEST_README = 9_000  # bytes
 SIM = ("--source", "sample")
 DAY, TARGET = "2026-03-02", "2026-03-09"
 
 
 def schema() -> dict:
-    (text,) = re.findall(r"```json\n(\{\n  \"type\".*?)```", README, flags=re.S)
-    return json.loads(text)
+    return json.loads((PROJECT / "docs/json-schema.json").read_text())
 
 
 def options_of(script: str) -> set[str]:
@@ -31,13 +35,13 @@ def options_of(script: str) -> set[str]:
 
 
 @pytest.mark.parametrize("script", ["train_models.py", "realtime_predictor.py"])
-def test_every_option_is_in_the_readme(script: str) -> None:
-    missing = {option for option in options_of(script) if f"`{option}" not in README and f"{option}`" not in README}
+def test_every_option_is_documented(script: str) -> None:
+    missing = {option for option in options_of(script) if f"`{option}" not in OPTIONS and f"{option}`" not in OPTIONS}
     assert not missing
 
 
-def test_every_option_in_the_readme_exists() -> None:
-    rows = re.findall(r"^\| (`-.*?) \|", README, flags=re.M)
+def test_every_documented_option_exists() -> None:
+    rows = re.findall(r"^\| (`-.*?) \|", OPTIONS, flags=re.M)
     named = {option for row in rows for option in re.findall(r"--?[a-z][a-z-]*", row)}
     assert named and named <= options_of("train_models.py") | options_of("realtime_predictor.py")
 
@@ -77,6 +81,20 @@ def test_what_a_status_prints_follows_the_schema(tmp_path: Path) -> None:
     assert told["record"]["total_predictions"] == 1 and Path(told["report"]).is_file()
 
 
+def test_the_json_page_names_the_properties_that_the_schema_requires() -> None:
+    rows = {row[0]: row[1:] for row in re.findall(r"^\| `(\w+)` \| (.*) \| (.*) \|$", JSON_PAGE, flags=re.M)}
+    assert set(rows) == set(schema()["properties"]["command"]["enum"])
+    (common,) = re.findall(r"^The common properties are (.*?)\.", JSON_PAGE, flags=re.M | re.S)
+    assert re.findall(r"`(\w+)`", common) == schema()["required"]
+    branch, left = schema(), set(rows)
+    while "if" in branch:
+        command = branch["if"]["properties"]["command"]["const"]
+        left.remove(command)
+        assert set(re.findall(r"`(\w+)`", rows[command][1])) == set(branch["then"]["required"]), command
+        branch = branch["else"]
+    assert set(re.findall(r"`(\w+)`", rows[left.pop()][1])) == set(branch["required"]) and not left
+
+
 def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
     told = predict(*SIM, "--symbols", "SIM-ALPHA", "--as-of", DAY, "--home", tmp_path, "--json").json
     told["predictions"][0]["surprise"] = 1
@@ -84,11 +102,72 @@ def test_the_schema_refuses_what_is_not_documented(tmp_path: Path) -> None:
         jsonschema.validate(told, schema(), cls=jsonschema.Draft202012Validator)
 
 
-def test_the_verified_line_in_the_readme_is_a_line() -> None:
+def test_the_verified_line_that_is_shown_is_a_line() -> None:
     from stockml.core.records import Prediction
 
-    (line,) = re.findall(r"^(\{\"symbol\".*\})$", README, flags=re.M)
+    (line,) = re.findall(r"^(\{\"symbol\".*\})$", FILES, flags=re.M)
     assert Prediction.from_record(json.loads(line)).status == "verified"
+
+
+# ---- size, links and names ----
+
+
+def test_the_readme_stays_short() -> None:
+    assert len((PROJECT / "README.md").read_bytes()) <= LARGEST_README
+
+
+def prose(page: str) -> str:
+    """A page without its code blocks."""
+    return re.sub(r"^```.*?^```$", "", (PROJECT / page).read_text(), flags=re.M | re.S)
+
+
+def anchors(page: str) -> set[str]:
+    """What links can end in: the headings in lower case, without punctuation, with hyphens for spaces."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", prose(page)):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        path = (PROJECT / page).parent / name if name else PROJECT / page
+        assert path.is_file(), target
+        assert not anchor or anchor in anchors(str(path.resolve().relative_to(PROJECT))), target
+
+
+def test_the_readme_leads_to_every_page() -> None:
+    linked = set(re.findall(r"\]\(([^)#\s]+)", README))
+    assert set(PAGES) - {"README.md"} <= linked
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_path_of_the_project_that_is_named_exists(page: str) -> None:
+    for name in re.findall(r"`((?:stockml|tests|examples|benchmarks|docs|completions)/[\w./-]*)`", prose(page)):
+        assert (PROJECT / name).exists(), name
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_that_is_named_exists(page: str) -> None:
+    tests = "".join(path.read_text() for path in (PROJECT / "tests").glob("test_*.py"))
+    for name in re.findall(r"`(test_\w+)`", prose(page)):
+        assert f"def {name}(" in tests, name
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_each_page_opens_with_one_sentence_on_what_it_is_for(page: str) -> None:
+    opening = (PROJECT / page).read_text().split("\n\n")[1]
+    assert re.fullmatch(r"This page [^.]*\.", opening), opening
+
+
+def test_the_commit_hooks_run_what_make_lint_runs() -> None:
+    recipe = re.search(r"^lint:.*\n((?:\t.*\n)+)", (PROJECT / "Makefile").read_text(), flags=re.M)
+    assert recipe
+    linted = re.findall(r"^\t\$\(VENV\)/(.*)$", recipe[1], flags=re.M)
+    hooks = (PROJECT / ".pre-commit-config.yaml").read_text()
+    assert re.findall(r"^ +entry: \.venv/(.*)$", hooks, flags=re.M) == linted != []
 
 
 # ---- cron and friends ----
@@ -96,9 +175,14 @@ def test_the_verified_line_in_the_readme_is_a_line() -> None:
 
 def cron_lines() -> list[str]:
     """The commands of both crontabs, in the order in which they stand there."""
-    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/.*)$", README, flags=re.M)
+    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/.*)$", SCHEDULE, flags=re.M)
     assert len(lines) == 3 + 4
     return lines
+
+
+def test_the_readme_s_cron_lines_are_among_those() -> None:
+    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ /path/to/.*$", README, flags=re.M)
+    assert len(lines) == 3 and set(lines) < set(SCHEDULE.splitlines())
 
 
 def as_cron_runs(command: str, home: Path, *, day: str = DAY, symbols: str = "") -> tuple[int, str, str]:
@@ -147,7 +231,7 @@ def test_quiet_cron_lines_mail_what_wants_somebody(tmp_path: Path) -> None:
 
 
 def test_the_systemd_units_are_units_and_their_command_runs(tmp_path: Path) -> None:
-    service, timer = re.findall(r"```ini\n(.*?)```", README, flags=re.S)
+    service, timer = re.findall(r"```ini\n(.*?)```", SCHEDULE, flags=re.S)
     told = ConfigParser(interpolation=None)
     told.optionxform = str  # type: ignore[assignment, method-assign]
     told.read_string(service)

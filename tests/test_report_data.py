@@ -119,16 +119,16 @@ def test_a_past_day_shows_what_was_known_then(home: Home) -> None:
     assert {stock["made"][-1] for stock in data["stocks"].values()} == {day_number(day)}
 
 
-def test_signals_keep_their_weight_and_the_trust_behind_it() -> None:
+def test_signals_keep_their_weight_and_the_learned_weight_behind_it() -> None:
     lines = lines_of(stock_lines("A.XY", 12, seed=4))
     columns = signal_columns(lines)
     for at, line in enumerate(lines):
         weights = {signal.name: signal.weight for signal in line.signals}
         assert {name: column["weight"][at] for name, column in columns.items() if column["weight"][at]} == weights
         for name, column in columns.items():
-            if column["trust"][at]:
+            if column["learned"][at]:
                 opinion = line.evidence.opinions[name]
-                assert column["trust"][at] * opinion / 5 == pytest.approx(
+                assert column["learned"][at] * opinion / 5 == pytest.approx(
                     weights[name], rel=6e-3
                 )  # three digits are kept
 

@@ -18,7 +18,7 @@ from log_helpers import outcome, prediction
 from made_up_models import made_up_bundle
 from moving_average import ema
 
-from stockml.accuracy.tracker import Accuracy, leakage_warning
+from stockml.accuracy.scores import Score, leakage_warning
 from stockml.core.records import Outcome
 from stockml.data.price_table import PriceTable
 from stockml.indicators import features
@@ -85,8 +85,8 @@ def test_the_command_says_that_nothing_sees_the_future(trained_home: Path) -> No
     ran = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02")
     assert (ran.code, ran.err) == (0, "") and "No look-ahead bias found." in ran.out
     told = predict("--self-check", *SIM, "--home", trained_home, "--as-of", "2026-03-02", "--json").json
-    (text,) = re.findall(r"```json\n(\{\n  \"type\".*?)```", (PROJECT / "README.md").read_text(), flags=re.S)
-    jsonschema.validate(told, json.loads(text), cls=jsonschema.Draft202012Validator)
+    schema = json.loads((PROJECT / "docs/json-schema.json").read_text())
+    jsonschema.validate(told, schema, cls=jsonschema.Draft202012Validator)
     compared = {check["name"]: check["compared"] for check in told["checks"]}
     assert compared["model forecasts"] == compared["features"] == 3 * self_check.DAYS_A_STOCK
     assert (told["sees_the_future"], told["warning"]) == ([], None)
@@ -173,8 +173,8 @@ def test_rounding_is_no_look_ahead_and_numbers_are_told_as_numbers() -> None:
     assert re.fullmatch(r"MADE.NS on \S+: [\d.]+ with later days, [\d.]+ without", str(check.example))
 
 
-def record(total: int, hits: int, error: float, naive: float) -> Accuracy:
-    return Accuracy(total, 0, hits, 0.0, 0.0, error, naive)
+def record(total: int, hits: int, error: float, naive: float) -> Score:
+    return Score(total, 0, hits, 0.0, 0.0, error, naive)
 
 
 @pytest.mark.parametrize(
@@ -188,15 +188,14 @@ def record(total: int, hits: int, error: float, naive: float) -> Accuracy:
         ([], None),
     ],
 )
-def test_success_too_good_to_be_true_is_told(scores: list[Accuracy], told: str | None) -> None:
+def test_success_too_good_to_be_true_is_told(scores: list[Score], told: str | None) -> None:
     warning = leakage_warning(scores)
     assert warning is None if told is None else told in str(warning)
 
 
 def test_the_record_holds_what_the_warning_needs() -> None:
     line = replace(prediction(), outcome=outcome(prediction()))
-    score = Accuracy()
-    score.add(line)
+    score = Score.of([line])
     assert line.outcome
     assert score.error_squares == pytest.approx(line.outcome.error_pct**2)
     assert score.naive_error_squares == pytest.approx(line.outcome.naive_error_pct**2)

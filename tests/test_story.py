@@ -66,8 +66,8 @@ def test_what_each_signal_counts_adds_up_to_the_change(told: tuple[str, Predicti
     says, counts, _ = rows[strongest]
     other_way = ", read the other way round" if says * counts < 0 else ""
     assert f"above all for {strongest}{other_way}." in in_one_line(text)
-    (together,) = re.findall(r"^   together +([+-][\d.]+) %$", text, flags=re.M)
-    assert float(together) == pytest.approx(line.predicted_change_pct / line.magnitude, abs=2e-3)
+    (total,) = re.findall(r"^   sum +([+-][\d.]+) %$", text, flags=re.M)
+    assert float(total) == pytest.approx(line.predicted_change_pct / line.magnitude, abs=2e-3)
     assert f"makes {line.predicted_change_pct:+.4f} %" in in_one_line(text)
 
 

@@ -1,4 +1,4 @@
-"""The README's tour, its files and its symptoms are those of this program; the daily commands work as written."""
+"""The documented output, files and messages are those of this program; the daily commands work as written."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -16,9 +17,9 @@ from test_help import yahoo  # noqa: F401 - a fixture
 from tools import needs
 from waiting import wait_until
 
-from stockml.commands.run import WATCHLIST
+from stockml.commands.symbols import WATCHLIST
 
-README = (PROJECT / "README.md").read_text()
+PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in PROJECT.glob("docs/*.md")))
 
 
 def shape(text: str) -> list[str]:
@@ -28,36 +29,72 @@ def shape(text: str) -> list[str]:
     return sorted(re.sub(r"above all for \w+(, read the other way round)?", "", plain).split())
 
 
-def test_the_tour_shows_what_is_printed(nse_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every console block of the README is run again, in its order, in one home."""
-    monkeypatch.syspath_prepend(PROJECT / "examples")
-    import refresh_readme
+def assert_the_blocks_show_what_is_printed(pages: Sequence[str], prices: str, home: Path) -> None:
+    """Every console block of the pages is run again, in its order, in one home."""
+    import refresh_docs
 
-    blocks = refresh_readme.BLOCK.findall(README)
-    assert len(blocks) == 7
-    for block in blocks:
-        again = refresh_readme.refreshed(block, prices=str(nse_folder), home=str(tmp_path))
-        assert shape(again) == shape(block)
+    for page in pages:
+        blocks = refresh_docs.BLOCK.findall((PROJECT / page).read_text())
+        assert blocks, page
+        for block in blocks:
+            again = refresh_docs.refreshed(block, prices=prices, home=str(home))
+            assert shape(again) == shape(block), page
+
+
+@pytest.fixture
+def refreshed_pages(monkeypatch: pytest.MonkeyPatch) -> Sequence[str]:
+    """The pages whose output `make docs` renews."""
+    monkeypatch.syspath_prepend(PROJECT / "examples")
+    import refresh_docs
+
+    return refresh_docs.PAGES
+
+
+def test_every_page_with_output_is_renewed_and_run_again(refreshed_pages: Sequence[str]) -> None:
+    counts = {page: (PROJECT / page).read_text().count("```console\n") for page in (*PAGES, "CONTRIBUTING.md")}
+    assert {page for page, count in counts.items() if count} == set(refreshed_pages)
+    assert sum(counts.values()) == 3 + 7
+
+
+def test_the_readme_shows_what_is_printed_on_the_simulated_market(
+    refreshed_pages: Sequence[str], tmp_path: Path
+) -> None:
+    assert_the_blocks_show_what_is_printed(["README.md"], "PRICES", tmp_path)
+
+
+def test_the_tour_shows_what_is_printed(refreshed_pages: Sequence[str], nse_folder: Path, tmp_path: Path) -> None:
+    real = [page for page in refreshed_pages if page != "README.md"]
+    assert_the_blocks_show_what_is_printed(real, str(nse_folder), tmp_path)
 
 
 def test_every_file_of_the_tree_has_a_true_line_or_a_word_on_how_to_open_it() -> None:
-    (tree,) = re.findall(r"```\n(ml_training_data/\n.*?)```", README, flags=re.S)
-    shown = README[README.index("## The files") + len(tree) : README.index("## Options")]
+    page = (PROJECT / "docs/files-and-log.md").read_text()
+    (tree,) = re.findall(r"```\n(ml_training_data/\n.*?)```", page, flags=re.S)
+    shown = page.replace(tree, "")
     for name in re.findall(r"([\w.]+\.(?:json|jsonl|csv))\b", tree):
         stem = name.replace("YYYYMMDD_HHMMSS", "*")
         assert stem in shown, name
     for name in ("lstm_model.h5", "xgb_model.pkl", "report.html"):
         (line,) = [line for line in tree.splitlines() if name in line]
-        assert re.search(r"opens with|page", line)
+        assert re.search(r"opens with|HTML report", line)
 
 
-def test_every_quoted_symptom_is_a_message_of_the_program() -> None:
+@pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/troubleshooting.md", 8)])
+def test_every_quoted_message_is_a_message_of_the_program(page: str, fewest: int) -> None:
     sources = [*(PROJECT / "stockml").rglob("*.py"), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
     program = " ".join("".join(re.sub(r'"\s+f?"', "", path.read_text()) for path in sources).split())
-    symptoms = re.findall(r'^\| "([^|]*)" \|', README, flags=re.M)
-    assert len(symptoms) >= 6
-    for symptom in symptoms:
-        assert all(part.strip(" ,") in program for part in symptom.split("...")), symptom
+    messages = re.findall(r'^\| "([^|]*)" \|', (PROJECT / page).read_text(), flags=re.M)
+    assert len(messages) >= fewest
+    for message in messages:
+        assert all(part.strip(" ,") in program for part in message.split("...")), message
+
+
+def test_the_messages_of_the_readme_are_explained_in_full() -> None:
+    short, full = (
+        set(re.findall(r'^\| "([^|]*)" \|', (PROJECT / page).read_text(), flags=re.M))
+        for page in ("README.md", "docs/troubleshooting.md")
+    )
+    assert short <= full
 
 
 def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) -> None:  # noqa: F811 - the fixture

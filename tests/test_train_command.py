@@ -15,7 +15,7 @@ from commands import files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 
 import train_models
-from stockml.commands import run as cli
+from stockml.commands.run import open_run
 
 SIM = ("--source", "sample")
 SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
@@ -174,7 +174,7 @@ def test_a_model_is_as_old_as_its_exchange_s_days_tell(
     (folder / "metrics.json").write_text(json.dumps(metrics))
     options = ["--only-stale", "1", *SIM, "--symbols", "AAPL", "--home", str(trained_home)]
     args = train_models.parse_args([*options, *(["--as-of", as_of] if as_of else [])])
-    run = cli.open_run(args, datetime.fromisoformat(now).replace(tzinfo=UTC))
+    run = open_run(args, datetime.fromisoformat(now).replace(tzinfo=UTC))
     assert train_models.to_train(run) == (["AAPL"] if stale else [])
 
 

@@ -27,7 +27,7 @@ class Waiting:
 
 
 def is_due(prediction: Prediction, clock: Clock) -> bool:
-    """Whether the target session is complete; the exchange's calendar is asked only where the date leaves it open."""
+    """True once the target session is complete; the exchange's calendar is asked only where the date leaves it open."""
     target = date.fromisoformat(prediction.target_date)
     return not clock.is_surely_ahead(prediction.symbol, target) and target <= clock.limit(prediction.symbol)
 
@@ -103,7 +103,7 @@ def _settle_one(
 
 
 def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], clock: Clock) -> bool:
-    """Whether the session after a missing target may stand in: nobody traded that day, or it was waited for."""
+    """True where the session after a missing target may stand in: nobody traded that day, or it was waited for."""
     import pandas as pd
 
     target = date.fromisoformat(prediction.target_date)

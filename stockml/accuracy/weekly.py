@@ -1,18 +1,19 @@
-"""Verified predictions -> how accuracy, error and confidence went, week by week.
+"""Verified predictions -> accuracy, error and confidence week by week.
 
-Each week stands beside "no change", since a calm week flatters every forecast.
+Each week stands beside naive, since a calm week flatters every forecast.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stockml.accuracy.scores import Score
 from stockml.core.records import VERIFIED, Prediction
 
 BINS = 10  # of equal count
@@ -20,7 +21,7 @@ BINS = 10  # of equal count
 
 @dataclass(frozen=True, slots=True)
 class Week:
-    """What came of the predictions made in one week; `calibration_error` is of all predictions up to its end."""
+    """Predictions made in one week and verified since; `calibration_error` is of all predictions up to its end."""
 
     monday: str
     predictions: int
@@ -30,17 +31,35 @@ class Week:
     mean_confidence: float
     calibration_error: float
 
+    @classmethod
+    def of(cls, monday: str, score: Score, calibration: float) -> Week:
+        ratio = score.ratio_to_naive
+        return cls(
+            monday=monday,
+            predictions=score.total,
+            accuracy=round(score.accuracy, 4),
+            mean_error_pct=round(score.mean_error_pct, 4),
+            error_over_no_change=None if ratio is None else round(ratio, 4),
+            mean_confidence=round(score.mean_confidence, 4),
+            calibration_error=round(calibration, 4),
+        )
+
     def to_record(self) -> dict[str, Any]:
         return asdict(self)
 
 
 def calibration_error(confidences: ArrayLike, hits: ArrayLike) -> float:
-    """How far confidence and share of hits lie apart, averaged over ten bins of equal count; 0 for nothing.
+    """Mean distance between confidence and share of hits over ten bins of equal count; 0 without predictions.
 
     Parameters
     ----------
     confidences, hits : array_like, shape (n_predictions,)
         Probabilities, and whether each came true.
+
+    Returns
+    -------
+    float
+        A difference of probabilities, 0..1.
     """
     stated, came_true = np.asarray(confidences, dtype=float), np.asarray(hits, dtype=float)
     if not len(stated):
@@ -54,59 +73,30 @@ def calibration_error(confidences: ArrayLike, hits: ArrayLike) -> float:
     return float(sum(count * gap for count, gap in gaps) / len(stated))
 
 
-@dataclass(slots=True)
-class _Sums:
-    confidences: list[float] = field(default_factory=list)
-    hits: list[bool] = field(default_factory=list)
-    errors: list[float] = field(default_factory=list)
-    naive_errors: list[float] = field(default_factory=list)
-
-    def add(self, line: Prediction) -> None:
-        outcome = line.outcome
-        assert outcome is not None and outcome.was_accurate is not None
-        assert outcome.error_pct is not None and outcome.naive_error_pct is not None
-        self.confidences.append(line.confidence)
-        self.hits.append(outcome.was_accurate)
-        self.errors.append(outcome.error_pct)
-        self.naive_errors.append(outcome.naive_error_pct)
-
-    def week(self, monday: str, calibration: float) -> Week:
-        naive = float(np.sum(self.naive_errors))
-        return Week(
-            monday=monday,
-            predictions=len(self.hits),
-            accuracy=round(float(np.mean(self.hits)), 4),
-            mean_error_pct=round(float(np.mean(self.errors)), 4),
-            error_over_no_change=round(float(np.sum(self.errors)) / naive, 4) if naive else None,
-            mean_confidence=round(float(np.mean(self.confidences)), 4),
-            calibration_error=round(calibration, 4),
-        )
-
-
 def learning_curve(lines: Iterable[Prediction]) -> list[Week]:
-    """One entry a week in which predictions were made that have been verified since, oldest first."""
-    weeks: dict[str, _Sums] = {}
+    """One entry for each week in which predictions were made that have been verified since, oldest first."""
+    weeks: dict[str, list[Prediction]] = {}
     for line in lines:
         if line.status == VERIFIED:
-            weeks.setdefault(_monday(line.data_through), _Sums()).add(line)
-    curve, confidences, hits = [], list[float](), list[bool]()
-    for monday, sums in sorted(weeks.items()):
-        confidences += sums.confidences
-        hits += sums.hits
-        curve.append(sums.week(monday, calibration_error(confidences, hits)))
+            weeks.setdefault(_monday(line.data_through), []).append(line)
+    curve, so_far = [], list[Prediction]()
+    for monday, made in sorted(weeks.items()):
+        so_far += made
+        curve.append(Week.of(monday, Score.of(made), _calibration(so_far)))
     return curve
 
 
 def overall(lines: Sequence[Prediction]) -> Week | None:
     """All verified predictions as if they were of one week, the first; None without any."""
-    sums = _Sums()
-    for line in lines:
-        if line.status == VERIFIED:
-            sums.add(line)
-    if not sums.hits:
+    verified = [line for line in lines if line.status == VERIFIED]
+    if not verified:
         return None
-    first = min(line.data_through for line in lines)
-    return sums.week(_monday(first), calibration_error(sums.confidences, sums.hits))
+    return Week.of(_monday(min(line.data_through for line in lines)), Score.of(verified), _calibration(verified))
+
+
+def _calibration(verified: Sequence[Prediction]) -> float:
+    hits = [line.outcome is not None and bool(line.outcome.was_accurate) for line in verified]
+    return calibration_error([line.confidence for line in verified], hits)
 
 
 def _monday(day: str) -> str:

@@ -1,1 +1,1 @@
-"""What each command asks for, prints and exits with."""
+"""Commands: each one's options, output and exit codes."""

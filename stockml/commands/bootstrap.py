@@ -30,7 +30,7 @@ def use_project_environment(script):  # type: ignore[no-untyped-def]
 
 
 def _tell_plainly(kind, error, trace):  # type: ignore[no-untyped-def]
-    """Who interrupts a run that still loads its libraries is told no more than that."""
+    """Say no more than "Interrupted." to somebody who interrupts a run that still loads its libraries."""
     if issubclass(kind, KeyboardInterrupt):
         sys.stderr.write("Interrupted.\n")
     else:

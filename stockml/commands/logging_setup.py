@@ -1,4 +1,4 @@
-"""Where a run's words go: stderr, the log file, stdout; and what is done where one of them cannot take them."""
+"""Logging setup: messages to stderr and to the log file, and streams that are closed or broken."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def _add(handler: logging.Handler, form: str, level: int) -> None:
     log.addHandler(handler)
 
 
-class _Terminal(logging.StreamHandler):
+class _Terminal(logging.StreamHandler[TextIO]):
     """To stderr as it is at each message: while a bar is drawn there, above it."""
 
     def __init__(self) -> None:

@@ -85,13 +85,35 @@ def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None
 
 
 def add_horizon(group: argparse._ArgumentGroup) -> None:
-    """How far ahead both look."""
+    """The horizon, which both commands know."""
     group.add_argument(
         "--horizon",
         type=up_to(FARTHEST_HORIZON),
         default=5,
         metavar="N",
         help="exchange sessions to forecast ahead (default: %(default)s)",
+    )
+
+
+def add_past(group: argparse._ArgumentGroup) -> None:
+    """The walk-forward backtest and the look-ahead bias check."""
+    group.add_argument(
+        "--replay",
+        nargs=2,
+        type=day,
+        metavar=("START", "END"),
+        help="walk forward through the sessions from START to END (days as YYYY-MM-DD), each as on that day, in a "
+        "--home of their own",
+    )
+    group.add_argument(
+        "--retrain",
+        choices=["monthly"],
+        help="with --replay: train as of each month's first session too (default: ask the models there are)",
+    )
+    group.add_argument(
+        "--self-check",
+        action="store_true",
+        help="look-ahead bias check: recompute past values without later days",
     )
 
 

@@ -1,4 +1,4 @@
-"""What both commands share: what a run knows, its exit codes, and how it ends.
+"""One run of a command: its options, its home and log, and the notices and failures to tell at its end.
 
 Standard library only: `--help` and a run with nothing to do must not wait for anything heavier.
 """
@@ -8,40 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import logging
-import sys
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
-from stockml.commands import logging_setup as messages
+from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
+from stockml.commands.symbols import WATCHLIST, named_symbols
 from stockml.core.calendars import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
-from stockml.core.paths import Home, check_symbol, folder_name
+from stockml.core.paths import Home
 from stockml.core.progress import progress
 from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
-from stockml.storage.files import StorageError
 
-DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
-
-WATCHLIST = (
-    "TCS.NS",
-    "RELIANCE.NS",
-    "INFY.NS",
-    "HDFCBANK.NS",
-    "ICICIBANK.NS",
-    "HINDUNILVR.NS",
-    "ITC.NS",
-    "SBIN.NS",
-    "BHARTIARTL.NS",
-    "LT.NS",
-)
 NO_ADVICE = "Forecasts are no financial advice."
 
 log = logging.getLogger("stockml")
@@ -50,17 +34,9 @@ if TYPE_CHECKING:
     from stockml.data.price_table import Finding, PriceTable
 
 
-class UsageError(Exception):
-    """A wrong option or input, in one plain sentence; the run ends with exit code 2."""
-
-
-class NotDoneError(Exception):
-    """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
-
-
 @dataclass(slots=True)
 class Run:
-    """What the options ask for, and what there is to tell at the end beside the results."""
+    """Options as values, and everything to tell at the end beside the results."""
 
     args: argparse.Namespace
     home: Home
@@ -77,7 +53,7 @@ class Run:
 
     @property
     def is_simulated(self) -> bool:
-        """Whether the prices are those of the simulated market, by the source or by what the home holds."""
+        """True for the simulated market, by the source or by the home's log."""
         return self.source.is_simulated or "sample" in self.log.kinds()
 
     def notice(self, text: str) -> None:
@@ -168,14 +144,14 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     """The run that the options ask for; UsageError where they cannot be followed."""
     for name in (args.source, str(args.home)):  # messages with these names are written down as UTF-8
         if name.encode(errors="replace").decode() != name:
-            raise UsageError(f"{name!a}: its name is no text in UTF-8; give another one, or a UTF-8 locale")
+            raise UsageError(f"{name!a}: the name is not valid UTF-8; give another one, or use a UTF-8 locale")
     try:
         source = parse_source(args.source)
     except ValueError as error:
         raise UsageError(str(error)) from None
     home = Home(args.home.resolve())
     predictions = PredictionLog(home.log)
-    claim(home, source.kind, predictions.kinds())
+    refuse_mixed_sources(home, source.kind, predictions.kinds())
     run = Run(args, home, source, Clock(now, args.as_of), named_symbols(args), predictions)
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
@@ -199,50 +175,7 @@ def timed(run: Run, stage: str) -> Iterator[None]:
         run.seconds[stage] = run.seconds.get(stage, 0.0) + time.perf_counter() - started
 
 
-def named_symbols(args: argparse.Namespace) -> list[str] | None:
-    """The symbols given by either option, each once and in order; None where neither was given.
-
-    Raises
-    ------
-    UsageError
-        For an unreadable file, an impossible symbol, or two symbols that would share a folder.
-    """
-    if args.symbols is None and args.symbols_file is None:
-        return None
-    symbols = [*(args.symbols or []), *_read_symbols(args.symbols_file)]
-    try:
-        checked = list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
-    except ValueError as error:
-        raise UsageError(str(error)) from None
-    if not checked:
-        raise UsageError(f"{args.symbols_file}: no symbol in it; write one a line")
-    refuse_shared_folders(checked)
-    return checked
-
-
-def _read_symbols(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        why = messages.cause(error)
-        raise UsageError(f"{path}: cannot be read as a list of symbols ({why}); name another file") from None
-    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
-
-
-def refuse_shared_folders(symbols: Iterable[str]) -> None:
-    """UsageError where two symbols would keep their models in one folder."""
-    folders: dict[str, str] = {}
-    for symbol in symbols:
-        other = folders.setdefault(folder_name(symbol), symbol)
-        if other != symbol:
-            raise UsageError(
-                f"{other} and {symbol} would share the folder {folder_name(symbol)}; give one another --home"
-            )
-
-
-def claim(home: Home, kind: str, kinds_in_log: Iterable[str]) -> None:
+def refuse_mixed_sources(home: Home, kind: str, kinds_in_log: Iterable[str]) -> None:
     """UsageError where simulated and real prices would meet in one home."""
     kept = set(kinds_in_log) | set(_model_sources(home))
     foreign = {other for other in kept if (other == "sample") != (kind == "sample")}
@@ -263,45 +196,6 @@ def _model_sources(home: Home) -> Iterable[str]:
             continue  # a damaged model is named where it is used
 
 
-def configure_messages(args: argparse.Namespace) -> None:
-    """Send messages where the options say; UsageError where they cannot go there."""
-    messages.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
-    if args.log_file is not None:
-        try:
-            messages.to_file(args.log_file)
-        except OSError as error:
-            why = messages.cause(error)
-            raise UsageError(f"{args.log_file}: cannot be written ({why}); name another --log-file") from None
-
-
 def print_json(result: dict[str, Any]) -> None:
     """One strict JSON object on stdout."""
     print(json.dumps(result, allow_nan=False, ensure_ascii=False, indent=2))
-
-
-def run(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
-    """The exit code of `main(args)`, with every foreseeable failure told in one plain sentence."""
-    messages.open_closed_streams()
-    try:
-        configure_messages(args)
-        exit_code = main(args)
-        sys.stdout.flush()  # here, where what goes wrong can still be told
-        return exit_code
-    except UsageError as error:
-        log.error("%s", error)
-        return WRONG_USAGE
-    except (NotDoneError, StorageError) as error:
-        log.error("%s", error)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        log.error("Interrupted; what was finished is saved.")
-        return 130
-    except BrokenPipeError:
-        messages.give_up_stdout()
-        return DONE
-    except OSError as error:
-        if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
-            raise
-        messages.give_up_stdout()
-        log.error("stdout: cannot be written (%s); what was finished is saved", messages.cause(error))
-        return NOTHING_DONE

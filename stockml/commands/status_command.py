@@ -5,26 +5,26 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from stockml.commands import run as cli
-from stockml.commands import tables as terminal
-from stockml.commands.run import DONE, SOME_FAILED, Run
+from stockml.commands import tables
+from stockml.commands.exits import DONE, SOME_FAILED
+from stockml.commands.run import Run, print_json, refuse_beside
 from stockml.reporting.page import write_report
 from stockml.reporting.status import Status, status
 
 log = logging.getLogger("stockml")
 
 
-def run_look(run: Run) -> int:
+def run_status(run: Run) -> int:
     """--status, --report, or both; the exit code is 1 where --status finds something that asks for help."""
     if run.args.report is not None:
-        cli.refuse_beside(run, "--report", ("verify_only", "explain", "dry_run"))
-    cli.refuse_beside(run, "--status", ("verify_only", "explain"))
+        refuse_beside(run, "--report", ("verify_only", "explain", "dry_run"))
+    refuse_beside(run, "--status", ("verify_only", "explain"))
     state = status(run.home, run.log, run.clock)
     path = None if run.args.report is None else write_page(run, state)
     exit_code = SOME_FAILED if run.args.status and state.is_alarming else DONE
     if run.args.json:
         results = {**state.to_record(), "report": path and str(path)}
-        cli.print_json(run.to_json("status", results, exit_code))
+        print_json(run.to_json("status", results, exit_code))
     else:
         tell(run, state, path)
     return exit_code
@@ -43,6 +43,6 @@ def tell(run: Run, state: Status, path: Path | None) -> None:
         for alarm in state.alarms:
             log.error("%s", alarm)
     elif run.args.status:
-        terminal.tell_status(state.to_text())
+        tables.tell_status(state.to_text())
     if path and not run.args.quiet:
         print(f"The page is {path}")

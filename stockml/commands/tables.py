@@ -1,4 +1,4 @@
-"""What a person reads: tables and stories. Plain when piped, colour on a terminal, where it never stands alone."""
+"""Tables and texts for people: plain when piped, coloured on a terminal, where colour never stands alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stockml.accuracy.scores import Score
 from stockml.commands.run import NO_ADVICE, Run
 from stockml.core.records import Prediction
 from stockml.reporting.explanation import SIMULATED
@@ -24,12 +25,12 @@ APART = "   "
 
 
 def console() -> Console:
-    """Where results are printed: stdout."""
+    """Console on stdout, where results are printed."""
     from rich.console import Console
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
-            raise BrokenPipeError  # `cli.run` knows that it is no failure; rich would end with exit code 1
+            raise BrokenPipeError  # `exits.run_command` knows that it is no failure; rich would end with exit code 1
 
     watched = sys.stdout.isatty()
     return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
@@ -85,7 +86,7 @@ def tell(
     learned: tuple[Sequence[Prediction], Sequence[Waiting]],
     made: Sequence[Prediction],
     logged: Sequence[str],
-    scores: Mapping[str, Mapping[str, Any]],
+    scores: Mapping[str, Score],
 ) -> None:
     """A predictor run's results as tables; nothing at all where nothing happened."""
     settled, waits = learned
@@ -107,7 +108,7 @@ def tell(
 
 
 def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:
-    """A training run's scores as a table, each beside what "no change" scored on the same days."""
+    """A training run's scores as a table, each beside naive on the same days."""
     for text in run.dropped():
         print(text)
     if not results:
@@ -127,7 +128,7 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     rows.append(("mean", "", "", *means))
     mark = f" ({SIMULATED})" if run.source.is_simulated else ""
     title = f"Mean absolute error on days not seen, {run.args.horizon} sessions ahead{mark}"
-    columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "together>", "no change>")
+    columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "ensemble>", "naive>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
 
@@ -161,8 +162,8 @@ def predictions(title: str, made: Iterable[Prediction]) -> None:
 
 
 def outcomes(title: str, settled: Iterable[Prediction]) -> None:
-    """What became of predictions whose day has come."""
-    columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "no change>", "")
+    """Print the outcomes of settled predictions, one on each line."""
+    columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "naive>", "")
     print_table(title, columns, [_outcome_row(prediction) for prediction in settled])
 
 
@@ -181,34 +182,22 @@ def _outcome_row(prediction: Prediction) -> Sequence[str]:
     )
 
 
-def accuracy(title: str, scores: Mapping[str, Mapping[str, Any]]) -> None:
-    """The record so far, a line a stock and one for all, beside what "no change" would have scored."""
-    rows = [_score_row(symbol, score) for symbol, score in scores.items()]
+def accuracy(title: str, scores: Mapping[str, Score]) -> None:
+    """The record so far beside naive's, one line for each stock and one for all."""
+    rows = [_score_row(symbol, score) for symbol, score in sorted(scores.items())]
     if len(scores) > 1:
-        rows.append(_score_row("all", pooled(scores.values())))
-    print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "no change>", "right way>"), rows)
+        rows.append(_score_row("all", sum(scores.values(), Score())))
+    print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "naive>", "direction>"), rows)
 
 
-def pooled(scores: Iterable[Mapping[str, Any]]) -> dict[str, float]:
-    """The scores of several stocks as those of one: counts added, means weighted by them."""
-    parts = list(scores)
-    total = sum(score["total_predictions"] for score in parts)
-    counts = {name: sum(score[name] for score in parts) for name in ("accurate_predictions", "direction_hits")}
-    means = {
-        name: sum(score[name] * score["total_predictions"] for score in parts) / total
-        for name in ("mean_error_pct", "mean_naive_error_pct")
-    }
-    return {"total_predictions": total, "accuracy": counts["accurate_predictions"] / total, **counts, **means}
-
-
-def _score_row(symbol: str, score: Mapping[str, Any]) -> Sequence[str]:
+def _score_row(symbol: str, score: Score) -> Sequence[str]:
     return (
         symbol,
-        f"{score['total_predictions']:,}",
-        f"{score['accuracy']:.1%}",
-        f"{score['mean_error_pct']:.2f} %",
-        f"{score['mean_naive_error_pct']:.2f} %",
-        f"{score['direction_hits'] / score['total_predictions']:.0%}",
+        f"{score.total:,}",
+        f"{score.accuracy:.1%}",
+        f"{score.mean_error_pct:.2f} %",
+        f"{score.mean_naive_error_pct:.2f} %",
+        f"{score.direction:.0%}",
     )
 
 

@@ -64,24 +64,24 @@ def _plan(plan: Plan) -> list[str]:
     names = sorted(plan.opinions, key=lambda name: -abs(weights.get(name, 0.0)))
     counts = {name: weights.get(name, 0.0) * STRONG_SIGNAL_PCT for name in names}
     rows = [_row(name, plan.opinions[name], counts[name]) for name in names]
-    strongest = f", above all for {names[0]}" if weights else ": no signal has earned any trust"
+    strongest = f", above all for {names[0]}" if weights else ": no signal has a learned weight"
     if weights and counts[names[0]] * plan.opinions[names[0]] < 0:
         strongest += ", read the other way round"
     return [
-        *_paragraphs("What a signal says of the price at the target, times the trust it has earned, is what counts."),
-        f"   {'signal':<15}{'says':>10}{'trust':>9}{'counts':>11}   because",
+        *_paragraphs("Contribution = the signal's forecast x its learned weight."),
+        f"   {'signal':<15}{'forecast':>10}{'weight':>9}{'counts':>11}   because",
         *rows,
-        f"   {'together':<15}{'':>19}{sum(counts.values()):>+9.3f} %",
+        f"   {'sum':<15}{'':>19}{sum(counts.values()):>+9.3f} %",
         *_paragraphs(
-            f"Times {plan.weighing.magnitude:.4f}, the magnitude that this stock's errors have left it, that makes "
+            f"Times {plan.weighing.magnitude:.4f}, the stock's magnitude after its errors so far, that makes "
             f"{plan.change_pct:+.4f} %. The hypothesis: it will {_direction(plan.change_pct)}{strongest}."
         ),
     ]
 
 
 def _row(name: str, opinion: float, counts: float) -> str:
-    trust = counts / opinion if opinion else 0.0
-    return f"   {name:<15}{opinion:>+8.3f} %{trust:>9.3f}{counts:>+9.3f} %   {meaning(name)}".rstrip()
+    weight = counts / opinion if opinion else 0.0
+    return f"   {name:<15}{opinion:>+8.3f} %{weight:>9.3f}{counts:>+9.3f} %   {meaning(name)}".rstrip()
 
 
 def _predict(prediction: Prediction) -> list[str]:
@@ -105,19 +105,19 @@ def _act(prediction: Prediction) -> list[str]:
     models = f"with the models trained on {trained[:10]}" if trained else "without a model, from signals alone"
     return _paragraphs(
         f"A run logs it as {prediction.id}, made {models}, and waits for the close of {prediction.target_date}; "
-        f"telling it has written nothing."
+        f"--explain does not write to the log."
     )
 
 
 def _learn(prediction: Prediction, record: Mapping[str, Any] | None) -> list[str]:
     if record is None:
         return _paragraphs(
-            f"No prediction of {prediction.symbol} is verified yet; what other stocks taught counts all the same."
+            f"No prediction of {prediction.symbol} is verified yet; the weights learned from other stocks apply."
         )
     return _paragraphs(
         f"{count(record['total_predictions'], 'prediction')} of {prediction.symbol} verified, "
         f"{record['accurate_predictions']:,} of them accurate ({share(record['accuracy'])}); the mean error is "
-        f"{record['mean_error_pct']:.2f} %, that of no change {record['mean_naive_error_pct']:.2f} %."
+        f"{record['mean_error_pct']:.2f} %, naive's {record['mean_naive_error_pct']:.2f} %."
     )
 
 

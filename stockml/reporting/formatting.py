@@ -23,7 +23,7 @@ MEANINGS = {
 
 
 def meaning(signal: str) -> str:
-    """What a signal looks at; nothing of one that is not known."""
+    """Meaning of a signal in a few words; '' for an unknown one."""
     return MEANINGS.get("pattern" if re.fullmatch(r"pattern_\d+", signal) else signal, "")
 
 
@@ -70,5 +70,5 @@ def arrow(value: float) -> str:
 
 
 def moment_text(text: str) -> str:
-    """When the page was written, in UTC, or the day it acts on."""
+    """Time the report was written, in UTC, or the day it acts on."""
     return f"acting as on {day(text)}" if len(text) == 10 else f"written {day(text[:10])}, {text[11:16]} UTC"

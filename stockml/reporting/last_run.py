@@ -1,4 +1,4 @@
-"""What each run of the predictor leaves behind for who looks later: how it ended, what failed and what waits.
+"""Record of the predictor's last run: how it ended, its failures and the lines that wait.
 
 Owner of realtime_predictions/last_run.json.
 """
@@ -21,7 +21,7 @@ _ENDINGS = {0: "went well", 1: "some symbols failed", 3: "nothing could be done"
 
 @dataclass(frozen=True, slots=True)
 class LastRun:
-    """What the last run of the predictor left behind; `ended_at` is None where it was cut short, or is at work."""
+    """The predictor's last run; `ended_at` is None where it was cut short or is still at work."""
 
     began_at: str  # UTC, YYYY-MM-DDTHH:MM:SSZ, as ended_at
     as_of: str | None
@@ -43,7 +43,7 @@ class LastRun:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """What `to_record` wrote down; ValueError or KeyError for anything else."""
+        """The run that `to_record` wrote down; ValueError or KeyError for anything else."""
         began, ended, code = record["began_at"], record["ended_at"], record["exit_code"]
         for moment in (began, ended):
             if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
@@ -71,7 +71,7 @@ class LastRun:
         return self.as_of or self.began_at[:10]
 
     def ending(self) -> str:
-        """How it ended, in a few words."""
+        """The end of the run in a few words."""
         if self.exit_code is None:
             return "has not ended"
         return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")

@@ -19,7 +19,7 @@ from stockml.core.records import ACCURATE_BELOW_PCT
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
-from stockml.reporting.page_data import Book, collect, stock_page
+from stockml.reporting.page_data import LogSummary, collect, stock_page
 from stockml.reporting.status import Status
 from stockml.storage.files import write_whole
 
@@ -32,7 +32,7 @@ SCRIPTS = ("core.js", "tables.js", "stock.js", "record.js", "start.js")
 
 
 def report_path(home: Home) -> Path:
-    """Where the page lies unless told otherwise."""
+    """Default path of the HTML report."""
     return home.log.with_name("report.html")
 
 
@@ -55,9 +55,9 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     path = path or report_path(home)
     log.full_scan()  # so that the view knows of every damaged line
     view = log.read(clock.as_of)
-    book = collect(view.pending, view.verified)
+    summary = collect(view.pending, view.verified)
     context = {
-        **_figures(book, state, is_simulated=is_simulated),
+        **_figures(summary, state, is_simulated=is_simulated),
         **report_parts.models(home, clock),
         "lists": report_parts.lists(log, view, clock, state.last_run),
     }
@@ -65,10 +65,10 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     return path
 
 
-def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]:
-    """What the template and the script show of the log and the state."""
-    rows = report_parts.today_rows(book)
-    stocks = {name: stock_page(book.series[key]) for key, name in report_parts.names_on_page(book).items()}
+def _figures(summary: LogSummary, state: Status, *, is_simulated: bool) -> dict[str, Any]:
+    """Values for the template and the script."""
+    rows = report_parts.today_rows(summary)
+    stocks = {name: stock_page(summary.series[key]) for key, name in report_parts.names_on_page(summary).items()}
     return {
         "simulated": is_simulated,
         "through": max((row["made"] for row in rows), default=None),
@@ -76,9 +76,9 @@ def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]
         "rows": rows,
         "regimes": sorted({row["regime"] for row in rows}),
         "horizons": sorted({row["horizon"] for row in rows}),
-        "tiles": report_parts.tiles(book, rows, state),
-        "has_record": bool(book.everything.confidences),
-        "first_target": report_parts.first_target(book),
+        "tiles": report_parts.tiles(summary, rows, state),
+        "has_record": bool(summary.everything.confidences),
+        "first_target": report_parts.first_target(summary),
         "state": state,
         "facts": report_parts.facts(state),
         "data": _embedded(
@@ -86,17 +86,17 @@ def _figures(book: Book, state: Status, *, is_simulated: bool) -> dict[str, Any]
                 "accurate_below_pct": ACCURATE_BELOW_PCT,
                 "meanings": report_words.MEANINGS,
                 "stocks": stocks,
-                "records": _records(book),
+                "records": _records(summary),
             }
         ),
     }
 
 
-def _records(book: Book) -> dict[str, Any]:
+def _records(summary: LogSummary) -> dict[str, Any]:
     """The record of all predictions and, where there are several horizons, of each."""
-    chosen = {"all": book.everything}
-    if len(book.records) > 1:
-        chosen |= {str(horizon): book.records[horizon] for horizon in sorted(book.records)}
+    chosen = {"all": summary.everything}
+    if len(summary.records) > 1:
+        chosen |= {str(horizon): summary.records[horizon] for horizon in sorted(summary.records)}
     return {name: record.to_page() for name, record in chosen.items()}
 
 
@@ -118,7 +118,7 @@ def _script() -> str:
 
 
 def _hash(text: str) -> str:
-    """What the page's policy knows the style and the script by, so that no other can take effect."""
+    """Hash by which the page's policy admits its own style and script, and no others."""
     return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 

@@ -7,111 +7,114 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
-from stockml.accuracy.tracker import Accuracy
+from stockml.accuracy.scores import Score, added, by
 from stockml.core.calendars import calendar_for
-from stockml.core.records import ACCURATE_BELOW_PCT, STRONG_SIGNAL_PCT, Prediction
+from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
 BINS, LEAST_IN_BIN = 10, 30  # of the reliability diagram
 NORMAL_90 = 1.645  # standard deviations that hold nine tenths
-LEAST_WEIGHT = 0.001  # below it the fourth decimal alone says how far a signal was trusted
+LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
 
 _EPOCH = date(1970, 1, 1)
 
 
-@dataclass(slots=True)
-class Score:
-    """How good some verified predictions were, beside "no change"."""
+class _Group(NamedTuple):
+    """Predictions that are scored together: of one horizon and stock, their targets in one week."""
 
-    accuracy: Accuracy = field(default_factory=Accuracy)
-    naive_accurate: int = 0
-    inside: int = 0  # of the 80 % interval
-    confidence_sum: float = 0.0
+    horizon: int
+    symbol: str
+    monday: date
 
-    def add(self, line: Prediction) -> None:
-        outcome = line.outcome
-        assert outcome is not None and outcome.actual_price is not None and outcome.naive_error_pct is not None
-        self.accuracy.add(line)
-        self.naive_accurate += outcome.naive_error_pct < ACCURATE_BELOW_PCT
-        self.inside += line.low <= outcome.actual_price <= line.high
-        self.confidence_sum += line.confidence
-
-    def to_page(self) -> dict[str, float]:
-        """Shares as fractions, errors in %."""
-        accuracy, total = self.accuracy, self.accuracy.total
-        return {
-            "n": total,
-            "hits": accuracy.accurate,
-            "hit": accuracy.accurate / total,
-            "naive_hit": self.naive_accurate / total,
-            "error": accuracy.error_pct_sum / total,
-            "naive_error": accuracy.naive_error_pct_sum / total,
-            "direction": accuracy.direction_hits / total,
-            "inside": self.inside / total,
-            "confidence": self.confidence_sum / total,
-        }
+    @classmethod
+    def of(cls, line: Prediction) -> _Group:
+        target = date.fromisoformat(line.target_date)
+        return cls(line.prediction_horizon_days, line.symbol, target - timedelta(days=target.weekday()))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Record:
     """All verified predictions of one horizon, or of all: their score by week and by stock, and their confidence."""
 
-    total: Score = field(default_factory=Score)
-    weeks: dict[date, Score] = field(default_factory=dict)  # by the Monday of the target's week
-    stocks: dict[str, Score] = field(default_factory=dict)
-    confidences: list[tuple[float, bool]] = field(default_factory=list)  # and whether it was accurate
-    sessions: int = 0  # summed horizons
+    total: Score
+    weeks: Mapping[date, Score]  # by the Monday of the target's week
+    stocks: Mapping[str, Score]
+    confidences: Sequence[tuple[float, bool]]  # and whether it was accurate
+    overlap: float  # mean horizon in sessions
 
-    def add(self, line: Prediction) -> None:
-        assert line.outcome is not None
-        target = date.fromisoformat(line.target_date)
-        week = self.weeks.setdefault(target - timedelta(days=target.weekday()), Score())
-        for score in (self.total, week, self.stocks.setdefault(line.symbol, Score())):
-            score.add(line)
-        self.confidences.append((line.confidence, bool(line.outcome.was_accurate)))
-        self.sessions += line.prediction_horizon_days
+    @classmethod
+    def of(cls, groups: Mapping[_Group, Score], confidences: Sequence[tuple[float, bool]]) -> Record:
+        return cls(
+            total=sum(groups.values(), Score()),
+            weeks=added(groups, lambda group: group.monday),
+            stocks=added(groups, lambda group: group.symbol),
+            confidences=confidences,
+            overlap=sum(group.horizon * score.total for group, score in groups.items()) / max(len(confidences), 1),
+        )
 
     def to_page(self) -> dict[str, Any]:
         weeks = [
-            {"day": day_number(monday), **rounded(score.to_page())} for monday, score in sorted(self.weeks.items())
+            {"day": day_number(monday), **rounded(score_on_page(score))} for monday, score in sorted(self.weeks.items())
         ]
-        overlap = self.sessions / max(self.total.accuracy.total, 1)
         return {
-            "total": rounded(self.total.to_page()) if self.confidences else None,
+            "total": rounded(score_on_page(self.total)) if self.confidences else None,
             "weeks": weeks,
-            "bins": reliability(self.confidences, overlap),
-            "stocks": {symbol: rounded(score.to_page()) for symbol, score in sorted(self.stocks.items())},
+            "bins": reliability(self.confidences, self.overlap),
+            "stocks": {symbol: rounded(score_on_page(score)) for symbol, score in sorted(self.stocks.items())},
         }
 
 
-@dataclass(slots=True)
-class Book:
+def score_on_page(score: Score) -> dict[str, float]:
+    """A score's means under the names that the page's script knows: shares as fractions, errors in %."""
+    return {
+        "n": score.total,
+        "hits": score.accurate,
+        "hit": score.accuracy,
+        "naive_hit": score.naive_accurate / score.total,
+        "error": score.mean_error_pct,
+        "naive_error": score.mean_naive_error_pct,
+        "direction": score.direction,
+        "inside": score.inside / score.total,
+        "confidence": score.mean_confidence,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class LogSummary:
     """The log sorted for a page: by stock and horizon, and as a record."""
 
-    series: dict[tuple[str, int], list[Prediction]]  # the newest lines of each, oldest first
-    records: dict[int, Record]  # by horizon
+    series: Mapping[tuple[str, int], Sequence[Prediction]]  # the newest lines of each, oldest first
+    records: Mapping[int, Record]  # by horizon
     everything: Record
 
 
-def collect(pending: Iterable[Prediction], verified: Iterable[Prediction]) -> Book:
-    """Sort the log's lines, walking once through the verified ones."""
+def collect(pending: Iterable[Prediction], verified: Iterable[Prediction]) -> LogSummary:
+    """Sort the log's lines, walking once through the verified ones and keeping none but the newest."""
     recent: dict[tuple[str, int], deque[Prediction]] = {}
-    book = Book({}, {}, Record())
-    for line in verified:
-        _keep(recent, line)
-        book.everything.add(line)
-        book.records.setdefault(line.prediction_horizon_days, Record()).add(line)
+    confidences: dict[int, list[tuple[float, bool]]] = {}
+
+    def noted(lines: Iterable[Prediction]) -> Iterator[Prediction]:
+        for line in lines:
+            _keep(recent, line)
+            hit = line.outcome is not None and bool(line.outcome.was_accurate)
+            confidences.setdefault(line.prediction_horizon_days, []).append((line.confidence, hit))
+            yield line
+
+    groups = by(_Group.of, noted(verified))
     for line in pending:
         _keep(recent, line)
-    for key, lines in sorted(recent.items()):
-        book.series[key] = sorted(lines, key=lambda line: line.data_through)[-SESSIONS_SHOWN:]
-    return book
+    series = {key: sorted(recent[key], key=lambda line: line.data_through)[-SESSIONS_SHOWN:] for key in sorted(recent)}
+    records = {
+        horizon: Record.of({group: score for group, score in groups.items() if group.horizon == horizon}, stated)
+        for horizon, stated in confidences.items()
+    }
+    return LogSummary(series, records, Record.of(groups, [pair for stated in confidences.values() for pair in stated]))
 
 
 def _keep(recent: dict[tuple[str, int], deque[Prediction]], line: Prediction) -> None:
@@ -152,7 +155,7 @@ def stock_page(lines: Sequence[Prediction]) -> dict[str, Any]:
 
 
 def units_of(lines: Sequence[Prediction]) -> list[float]:
-    """What to divide each line's prices by to compare them with the newest line's: splits since, one after another.
+    """Divisors that bring each line's prices into the newest line's units: the splits since, multiplied.
 
     A line settled across a split says by how much (`units_factor`); earlier lines follow from it.
     """
@@ -182,29 +185,31 @@ def path_days(line: Prediction) -> list[date]:
 
 
 def signal_columns(lines: Sequence[Prediction]) -> dict[str, dict[str, list[float]]]:
-    """Each signal's weight on each day (0: it did not count), and the trust it had earned (0: not to be told)."""
+    """Each signal's weight on each day (0: it did not count), and its learned weight (0: not to be told)."""
     columns: dict[str, dict[str, list[float]]] = {}
     for at, line in enumerate(lines):
         for signal in line.signals:
-            column = columns.setdefault(signal.name, {"weight": [0] * len(lines), "trust": [0] * len(lines)})
+            column = columns.setdefault(signal.name, {"weight": [0] * len(lines), "learned": [0] * len(lines)})
             column["weight"][at] = signal.weight
-            column["trust"][at] = short(_trust(signal.weight, line.evidence.opinions.get(signal.name, 0.0)), 3)
+            column["learned"][at] = short(
+                _learned_weight(signal.weight, line.evidence.opinions.get(signal.name, 0.0)), 3
+            )
     return dict(sorted(columns.items(), key=lambda item: -sum(map(abs, item[1]["weight"]))))
 
 
-def _trust(weight: float, opinion_pct: float) -> float:
+def _learned_weight(weight: float, opinion_pct: float) -> float:
     return weight * STRONG_SIGNAL_PCT / opinion_pct if opinion_pct and abs(weight) >= LEAST_WEIGHT else 0.0
 
 
 def why(line: Prediction) -> list[list[Any]]:
-    """Every opinion heard, the strongest first: name, opinion in %, trust, what it adds to the change in %."""
+    """Every signal, the strongest first: name, forecast in %, learned weight, contribution to the change in %."""
     weights = {signal.name: signal.weight for signal in line.signals}
     heard = dict.fromkeys([*line.evidence.opinions, *weights])
     rows: list[list[Any]] = []
     for name in heard:
         opinion, weight = line.evidence.opinions.get(name, 0.0), weights.get(name, 0.0)
-        trust = weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
-        rows.append([name, short(opinion), short(trust, 3), short(weight * STRONG_SIGNAL_PCT * line.magnitude)])
+        learned = weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
+        rows.append([name, short(opinion), short(learned, 3), short(weight * STRONG_SIGNAL_PCT * line.magnitude)])
     return sorted(rows, key=lambda row: (-abs(row[3]), row[0]))
 
 
@@ -212,7 +217,7 @@ def why(line: Prediction) -> list[list[Any]]:
 
 
 def reliability(forecasts: Iterable[tuple[float, bool]], overlap: float) -> list[dict[str, float]]:
-    """What came true of each tenth of the confidences: mean confidence, share accurate, and where that share may lie.
+    """Reliability bins, one a tenth of the confidences: mean confidence, share accurate and its interval.
 
     Predictions made on neighbouring days share most of their outcome, so `overlap` of them (the sessions ahead) count
     as one where the uncertainty of a share is told (Wilson, 90 %).

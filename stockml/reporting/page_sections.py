@@ -1,4 +1,4 @@
-"""What the page says in tables and sentences: today's predictions, the answers at a glance, the models, the state."""
+"""Sections of the HTML report in tables and sentences: today's predictions, the headline answers, models, state."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from datetime import date
 from statistics import median
 from typing import Any
 
+from stockml.accuracy.scores import Score
 from stockml.core.calendars import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
@@ -14,7 +15,7 @@ from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
 from stockml.reporting.formatting import NO_WORDS, count, day, percent, share, signed
 from stockml.reporting.last_run import LastRun
-from stockml.reporting.page_data import Book, Score, short
+from stockml.reporting.page_data import LogSummary, short
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
 
 RECENT = 5  # outcomes shown beside a stock's prediction
@@ -22,11 +23,11 @@ LINES_LISTED = 50  # of what waits or expired; the rest is counted
 SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "val_samples")
 
 
-def today_rows(book: Book) -> list[dict[str, Any]]:
+def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
     """The newest prediction of each stock at each horizon, as the table shows it."""
-    newest = {key: lines[-1] for key, lines in book.series.items()}
+    newest = {key: lines[-1] for key, lines in summary.series.items()}
     latest_day = max((line.data_through for line in newest.values()), default="")
-    names = names_on_page(book)
+    names = names_on_page(summary)
     reach = max((_reach(line) for line in newest.values()), default=1.0)
     return [
         {
@@ -47,20 +48,20 @@ def today_rows(book: Book) -> list[dict[str, Any]]:
             "confidence": line.confidence,
             "regime": line.market_regime,
             "target": line.target_date,
-            "recent": recent_outcomes(book.series[key]),
+            "recent": recent_outcomes(summary.series[key]),
         }
         for key, line in newest.items()
     ]
 
 
-def first_target(book: Book) -> str | None:
+def first_target(summary: LogSummary) -> str | None:
     """The day on which the first outcome will be known."""
-    waiting = (line for lines in book.series.values() for line in lines if line.outcome is None)
+    waiting = (line for lines in summary.series.values() for line in lines if line.outcome is None)
     return min((line.target_date for line in waiting), default=None)
 
 
 def recent_outcomes(lines: Sequence[Prediction]) -> list[bool]:
-    """Whether each of the last few verified predictions was accurate, oldest first."""
+    """Hits and misses of the last few verified predictions, oldest first."""
     return [line.outcome.was_accurate for line in lines if line.outcome and line.outcome.was_accurate is not None][
         -RECENT:
     ]
@@ -71,25 +72,25 @@ def _reach(line: Prediction) -> float:
 
 
 def _place(line: Prediction, price: float, reach: float) -> float:
-    """Where a price stands between -48 and 48, today's close at 0, the same scale for all stocks."""
+    """Position of a price from -48 to 48, today's close at 0, on the same scale for all stocks."""
     return round((price / line.current_price - 1) / reach * 48, 2)
 
 
-def names_on_page(book: Book) -> dict[tuple[str, int], str]:
+def names_on_page(summary: LogSummary) -> dict[tuple[str, int], str]:
     """Each series' name on the page: its symbol, and the horizon where there are several."""
-    has_one = len({horizon for _, horizon in book.series}) == 1
-    return {(symbol, horizon): symbol if has_one else f"{symbol}@{horizon}" for symbol, horizon in book.series}
+    has_one = len({horizon for _, horizon in summary.series}) == 1
+    return {(symbol, horizon): symbol if has_one else f"{symbol}@{horizon}" for symbol, horizon in summary.series}
 
 
 # ---- at a glance ----
 
 
-def tiles(book: Book, rows: Sequence[dict[str, Any]], state: Status) -> list[dict[str, Any]]:
+def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status) -> list[dict[str, Any]]:
     """The four questions, each with a short answer."""
     pairs = [
         ("What does it expect?", _expects(rows)),
         ("How sure is it?", _sure(rows)),
-        ("How good has it been?", _good(book.everything.total)),
+        ("How good has it been?", _good(summary.everything.total)),
         ("Does anything need attention?", _attention(state)),
     ]
     return [
@@ -120,14 +121,13 @@ def _sure(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
 
 
 def _good(total: Score) -> tuple[str, str]:
-    if not total.accuracy.total:
+    if not total.total:
         return NO_WORDS, "Nothing is verified yet."
-    score = total.to_page()
     detail = (
-        f"No change: {share(score['naive_hit'])}. Mean error {percent(score['error'])} against "
-        f"{percent(score['naive_error'])}, {total.accuracy.total:,} verified."
+        f"Naive: {share(total.naive_accurate / total.total)}. Mean error {percent(total.mean_error_pct)} against "
+        f"{percent(total.mean_naive_error_pct)}, {total.total:,} verified."
     )
-    return f"{share(score['hit'])} accurate", detail
+    return f"{share(total.accuracy)} accurate", detail
 
 
 def _attention(state: Status) -> tuple[str, str]:
@@ -177,15 +177,15 @@ def _model_row(symbol: str, metrics: dict[str, Any], age: int) -> dict[str, Any]
 
 
 def models_story(rows: Sequence[dict[str, Any]]) -> str:
-    """What the validation says, in a sentence."""
+    """Sentence on the models' validation."""
     edges = [row["edge"] for row in rows if row["edge"] is not None]
     if not edges:
         return ""
     better, middle = sum(edge < 0 for edge in edges), median(edges)
     word = "smaller" if middle < 0 else "larger"
     return (
-        f"The blend of both models was closer than no change for {better} of {count(len(edges), 'stock')}; in the "
-        f"median its error was {percent(abs(middle))} {word} than no change's."
+        f"The ensemble of both models was closer than naive for {better} of {count(len(edges), 'stock')}; in the "
+        f"median its error was {percent(abs(middle))} {word} than naive's."
     )
 
 
@@ -199,7 +199,7 @@ def facts(state: Status) -> list[tuple[str, str]]:
 
 
 def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> list[tuple[str, list[str]]]:
-    """What failed, waits, expired or is damaged, by title; most are empty on a good day."""
+    """Lists of failures, waiting, expired and damaged lines by title; most are empty on a good day."""
     problems = [f"predictions.jsonl, {problem}" for problem in view.problems]
     return [
         ("Failures of the last run", [failure.message for failure in run.failures] if run else []),

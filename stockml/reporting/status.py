@@ -1,4 +1,4 @@
-"""How the system itself is doing, for people and monitors: what waits, what is late or stale, how the last run ended.
+"""State of the system for people and monitors: lines pending and late, stale prices and models, the last run.
 
 It reads the log, the feedback, the models' metrics and what the last run left behind, and writes nothing.
 """
@@ -6,12 +6,13 @@ It reads the log, the feedback, the models' metrics and what the last run left b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 
+from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
-from stockml.accuracy.tracker import Accuracy, Feedback
+from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.calendars import Clock, calendar_for
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
@@ -33,7 +34,7 @@ class Status:
     pending: int
     due: int
     overdue: tuple[str, ...]  # ids
-    record: Accuracy  # of all verified predictions together
+    record: Score  # of all verified predictions together
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
     model_ages: Mapping[str, int]  # days, by symbol
@@ -44,7 +45,7 @@ class Status:
 
     @property
     def is_alarming(self) -> bool:
-        """Whether something is overdue, stale or failed, so that a monitor should call somebody."""
+        """True if there is any alarm, so that a monitor should call somebody."""
         return bool(self.alarms)
 
     def to_record(self) -> dict[str, Any]:
@@ -79,7 +80,7 @@ class Status:
 
 
 def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
-    """How a home is doing, as of the clock; reads without the lock and writes nothing."""
+    """State of a home as of the clock; reads without the lock and writes nothing."""
     view = log.read(clock.as_of)
     due = [line for line in view.pending if is_due(line, clock)]
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
@@ -99,7 +100,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         pending=len(view.pending),
         due=len(due),
         overdue=tuple(overdue),
-        record=_record(home, view),
+        record=sum(AccuracyTracker(home.feedback).scores(view).values(), Score()),
         prices_through=newest.data_through if newest else None,
         stale_prices=stale_prices,
         model_ages=ages,
@@ -108,28 +109,6 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         last_run=run,
         alarms=tuple(alarms),
     )
-
-
-class _NothingLearned:
-    """Stands in for the learner: only the accuracy beside it is asked for."""
-
-    def learn(self, prediction: Prediction) -> None:
-        pass
-
-    def to_state(self) -> dict[str, Any]:
-        return {}
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, Any]) -> Self:
-        return cls()
-
-
-def _record(home: Home, view: View) -> Accuracy:
-    total = Accuracy()
-    for each in Feedback(home.feedback, _NothingLearned).preview(view).accuracy.values():
-        for name in (field.name for field in fields(Accuracy)):
-            setattr(total, name, getattr(total, name) + getattr(each, name))
-    return total
 
 
 def _newest(view: View) -> Prediction | None:
@@ -151,7 +130,7 @@ def _sessions_behind(symbol: str, day: str, clock: Clock) -> int:
 
 
 def _is_overdue(line: Prediction, clock: Clock) -> bool:
-    """Whether even a missing bar is no reason to wait any longer."""
+    """True where even a missing bar is no reason to wait any longer."""
     return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
 
 
@@ -184,7 +163,7 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
     return ages
 
 
-# ---- what asks for something to be done ----
+# ---- alarms ----
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
@@ -199,7 +178,7 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
 
 
 def _lagging_alarm(newest: Prediction | None, clock: Clock) -> list[str]:
-    """Where nothing has been predicted for a while, the job that should do it is not running."""
+    """Alarm where nothing has been predicted for a while: the job that should do it is not running."""
     behind = _sessions_behind(newest.symbol, newest.data_through, clock) if newest else 0
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
@@ -232,8 +211,8 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
         return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
     told = [failure.message for failure in run.failures[:SYMBOLS_NAMED]]
     more = len(run.failures) - len(told)
-    no_progress = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
-    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *no_progress]
+    rest = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
+    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *rest]
 
 
 def _named(symbols: Iterable[str]) -> str:
@@ -245,13 +224,13 @@ def _named(symbols: Iterable[str]) -> str:
 # ---- plain text ----
 
 
-def _record_text(record: Accuracy) -> str:
+def _record_text(record: Score) -> str:
     if not record.total:
         return "nothing verified yet"
     figures = record.to_record()
     return (
         f"{figures['accuracy'] * 100:.1f} % within 5 %; mean error {figures['mean_error_pct']:.2f} % "
-        f"(no change: {figures['mean_naive_error_pct']:.2f} %)"
+        f"(naive: {figures['mean_naive_error_pct']:.2f} %)"
     )
 
 

@@ -184,7 +184,7 @@ class _Horizon:
 
 
 class Learner:
-    """Everything learned from verified predictions, by horizon; LEARNING.md states the rules and guarantees."""
+    """Everything learned from verified predictions, by horizon; docs/learning.md states the rules and guarantees."""
 
     def __init__(self) -> None:
         self._horizons: dict[int, _Horizon] = {}

@@ -20,11 +20,11 @@ from stockml.core.progress import Progress, no_progress
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle_store import save_bundle
 from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare
-from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock, fine_tune, summary
+from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
 from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkersLostError
 
-__all__ = ["TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
+__all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
 
 TOO_SHORT, FAILED = "too_short", "failed"
 PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")

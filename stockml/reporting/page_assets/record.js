@@ -1,13 +1,13 @@
-// How good it has been: the learning curve beside no change, the confidence held to its word, and each stock's record.
+// How good it has been: the learning curve beside naive, the confidence held to its word, and each stock's record.
 
 let record = data.records.all;
 
 function recordStory() {
   const total = record.total;
   const gain = total.naive_error - total.error;
-  const beats = Math.abs(gain) < 0.005 ? "as far off as no change" : gain > 0 ? `${percent(gain)} closer than no change` : `${percent(-gain)} farther off than no change`;
+  const beats = Math.abs(gain) < 0.005 ? "as far off as naive" : gain > 0 ? `${percent(gain)} closer than naive` : `${percent(-gain)} farther off than naive`;
   byId("record-story").textContent =
-    `Of ${plural(total.n, "verified prediction")}, ${share(total.hit)} were accurate (no change: ${share(total.naive_hit)}). ` +
+    `Of ${plural(total.n, "verified prediction")}, ${share(total.hit)} were accurate (naive: ${share(total.naive_hit)}). ` +
     `The mean error was ${percent(total.error)} against ${percent(total.naive_error)}: ${beats}. ${share(total.direction)} had the direction right. ` +
     `The mean confidence was ${share(total.confidence)}, and ${share(total.inside)} of the outcomes lay in the 80 % interval.`;
 }
@@ -37,11 +37,11 @@ function weekChart(name, ours, naive, text, label) {
   walk(chart.svg, weeks.map((week) => chart.atX(week.day)), weeks.length - 1, (at) => {
     const week = weeks[at];
     mark.setAttribute("d", `M${chart.atX(week.day)} ${chart.top}V${chart.bottom}`);
-    byId(`${name}-readout`).textContent = `Week of ${dayText(week.day)}: ${text(week[ours])}, no change ${text(week[naive])}, ${plural(week.n, "prediction")}.`;
+    byId(`${name}-readout`).textContent = `Week of ${dayText(week.day)}: ${text(week[ours])}, naive ${text(week[naive])}, ${plural(week.n, "prediction")}.`;
   });
 }
 
-// What each week gained on no change, as bars: above zero the predictions were closer, below it no change was.
+// What each week gained on naive, as bars: above zero the predictions were closer, below it naive was.
 function gainChart() {
   const host = byId("gain-chart");
   const weeks = record.weeks;
@@ -49,7 +49,7 @@ function gainChart() {
   const farthest = Math.max(0.02, ...gains.map(Math.abs)) * 1.1;
   const spare = Math.max(3.5, (weeks[weeks.length - 1].day - weeks[0].day) * 0.02);
   const chart = frame(host, {
-    label: "Mean error of no change less that of the predictions, by week. The left and right arrow keys walk through the weeks.",
+    label: "Mean error of naive less that of the predictions, by week. The left and right arrow keys walk through the weeks.",
     height: 170,
     x: { from: weeks[0].day - spare, to: weeks[weeks.length - 1].day + spare, ticks: dayTicks },
     y: { from: -farthest, to: farthest, text: (value, digits) => minus(`${value.toFixed(digits)} %`), room: 58 },
@@ -65,7 +65,7 @@ function gainChart() {
   walk(chart.svg, weeks.map((week) => chart.atX(week.day)), weeks.length - 1, (at) => {
     mark.setAttribute("d", `M${chart.atX(weeks[at].day)} ${chart.top}V${chart.bottom}`);
     const word = gains[at] >= 0 ? "closer" : "farther off";
-    byId("gain-readout").textContent = `Week of ${dayText(weeks[at].day)}: ${Math.abs(gains[at]).toFixed(3)} % ${word} than no change, ${plural(weeks[at].n, "prediction")}.`;
+    byId("gain-readout").textContent = `Week of ${dayText(weeks[at].day)}: ${Math.abs(gains[at]).toFixed(3)} % ${word} than naive, ${plural(weeks[at].n, "prediction")}.`;
   });
 }
 
@@ -74,7 +74,7 @@ function weeksTable() {
     dayText(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
     figure(percent(week.error)), figure(percent(week.naive_error)), figure(share(week.direction)), figure(share(week.confidence)),
   ]);
-  fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">No change", ">Mean error", ">No change", ">Right way", ">Confidence"], rows);
+  fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">Naive", ">Mean error", ">Naive", ">Direction", ">Confidence"], rows);
 }
 
 function reliabilityChart() {
@@ -121,12 +121,12 @@ function stocksTable() {
       figure(share(score.direction), score.direction), figure(String(score.n), score.n),
     ];
   });
-  fillTable(byId("stocks"), ["Symbol", ">Against no change", ">Accurate / no change", ">Mean error / no change", ">Right way", ">Verified"], rows);
+  fillTable(byId("stocks"), ["Symbol", ">Against naive", ">Accurate / naive", ">Mean error / naive", ">Direction", ">Verified"], rows);
 }
 
 function weekCharts() {
-  weekChart("hit", "hit", "naive_hit", share, "Accuracy by week, beside no change.");
-  weekChart("error", "error", "naive_error", percent, "Mean error by week, beside no change.");
+  weekChart("hit", "hit", "naive_hit", share, "Accuracy by week, beside naive.");
+  weekChart("error", "error", "naive_error", percent, "Mean error by week, beside naive.");
   gainChart();
 }
 

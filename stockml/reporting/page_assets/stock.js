@@ -13,7 +13,7 @@ function story(stock) {
   const moves = stock.moves ? ` It moves about ${stock.moves.toFixed(1)} % a session.` : "";
   const score = data.records.all.stocks[stock.symbol];
   const past = score
-    ? ` Of ${plural(score.n, "verified prediction")} of this stock ${score.hits} were accurate (${share(score.hit)}; no change: ${share(score.naive_hit)}), with a mean error of ${percent(score.error)} (no change: ${percent(score.naive_error)}).`
+    ? ` Of ${plural(score.n, "verified prediction")} of this stock ${score.hits} were accurate (${share(score.hit)}; naive: ${share(score.naive_hit)}), with a mean error of ${percent(score.error)} (naive: ${percent(score.naive_error)}).`
     : " None of its predictions is verified yet.";
   return (
     `Expected to ${verb} in ${plural(stock.horizon, "session")}, from ${money(stock, stock.close[last])} on ${dayText(stock.made[last])} ` +
@@ -103,7 +103,7 @@ function told(stock, at) {
     `Made from ${dayText(stock.made[at])} for ${dayText(stock.target[at])}: ${price(stock.predicted[at])} (${signed(stock.change[at])}), ` +
     `80 % ${price(stock.low[at])} to ${price(stock.high[at])}, confidence ${share(stock.confidence[at])}, ${stock.regimes[at]}. `;
   if (stock.error[at] === null) return `${start}Not known yet.`;
-  const actual = stock.actual[at] === null ? "" : `It came to ${price(stock.actual[at])}: ${verdict(stock.error[at])}, error ${percent(stock.error[at])} (no change: ${percent(stock.naive_error[at])}).`;
+  const actual = stock.actual[at] === null ? "" : `It came to ${price(stock.actual[at])}: ${verdict(stock.error[at])}, error ${percent(stock.error[at])} (naive: ${percent(stock.naive_error[at])}).`;
   return start + actual;
 }
 
@@ -119,7 +119,7 @@ function historyTable(stock) {
     ];
   });
   const table = element("table", { class: "data" });
-  fillTable(table, ["Made from", "Target", ">Close", ">Predicted", ">80 % interval", ">Confidence", ">Actual", ">Error", ">No change", "Outcome"], rows);
+  fillTable(table, ["Made from", "Target", ">Close", ">Predicted", ">80 % interval", ">Confidence", ">Actual", ">Error", ">Naive", "Outcome"], rows);
   byId("history").querySelector(".scroll").replaceChildren(table);
 }
 
@@ -128,17 +128,17 @@ function historyTable(stock) {
 function whyTable(stock) {
   const farthest = Math.max(...stock.why.map(([, , , adds]) => Math.abs(adds)), 0.01);
   const body = element("tbody");
-  for (const [name, opinion, trust, adds] of stock.why) {
+  for (const [name, opinion, learned, adds] of stock.why) {
     const row = element("tr", adds ? {} : { class: "silent" });
     row.append(element("th", { scope: "row" }, name, element("span", {}, meaning(name))));
-    row.append(element("td", { class: "number" }, `${signed(opinion).replace(" ", "\u00a0")} ×\u00a0${minus(trust.toFixed(2))}`));
+    row.append(element("td", { class: "number" }, `${signed(opinion).replace(" ", "\u00a0")} ×\u00a0${minus(learned.toFixed(2))}`));
     row.append(element("td", { class: "bar number" }, bar(adds, farthest), signed(adds, 3)));
     body.append(row);
   }
   const last = stock.made.length - 1;
   const total = element("tr", {}, element("th", { scope: "row", colspan: "2" }, `Expected change, at magnitude ${stock.magnitude.toFixed(2)}`));
   total.append(element("td", { class: "number" }, signed(stock.change[last], 3)));
-  const head = tableRow(["Signal", { text: "Opinion × trust", kind: "number" }, { text: "Adds", kind: "number" }], "th");
+  const head = tableRow(["Signal", { text: "Forecast × learned weight", kind: "number" }, { text: "Adds", kind: "number" }], "th");
   byId("why").replaceChildren(element("thead", {}, head), body, element("tfoot", {}, total));
 }
 
@@ -154,7 +154,7 @@ function bar(value, farthest) {
 
 const MEASURES = {
   weight: "Weights in the prediction of each day, as bars from zero: above it speaks for a rise, below it for a fall; none where a signal did not count. One scale for all.",
-  trust: "How far each signal's own opinion was believed: 1 in full, 0 not at all, below 0 its opposite. It is told where the signal counted.",
+  learned: "Each signal's learned weight: 1 takes its forecast in full, 0 not at all, below 0 reverses it. Shown where the signal counted.",
 };
 
 function signalCharts(stock) {

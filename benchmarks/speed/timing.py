@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 PYTHON = PROJECT / ".venv" / "bin" / "python"
 SHARED = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared")
 NSE = SHARED / "market-data" / "nse-nifty50"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import pandas as pd
@@ -28,7 +28,7 @@ from stockml.signals.learner import Learner
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS, opinions, regime
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared") / "market-data"
 MARKETS = {"NSE": ("nse-nifty50", "2010-01-11"), "US": ("us-sp500-10y", "2016-01-01")}
 SPOILT = {"TRENT.NS": "2026-01-01"}  # from then on its older prices would need a split's adjustment

@@ -11,8 +11,8 @@ from datetime import date
 import numpy as np
 import pandas as pd
 from quality_figures import between, ratio, table_of
-from quality_lives import COLD, FULL, VARIANTS, Market, live, see
 from truths import SYMBOLS, TRUTHS, Truth, momentum
+from walk_forward import COLD, FULL, VARIANTS, Market, live, see
 
 from stockml.core.records import VERIFIED, Prediction
 from stockml.data.point_in_time import PointInTimePrices
@@ -103,7 +103,7 @@ def _state(line: Prediction, rule: str) -> int:
 
 
 def alone(lines: Sequence[Prediction], sessions: int) -> dict[str, float]:
-    """Each model's own ratio to no change, before any learning."""
+    """Each model's own ratio to naive, before any learning."""
     table = between(table_of(lines), UNSCORED + 1, sessions)
     heard = {(line.data_through, line.symbol): line.evidence.opinions for line in lines if line.status == VERIFIED}
     keys = list(zip(table["made_on"], table["symbol"], strict=True))

@@ -40,12 +40,12 @@ def errors(table: pd.DataFrame, change: np.ndarray | float) -> np.ndarray:
 
 
 def ratio(table: pd.DataFrame, change: np.ndarray | float) -> float:
-    """Mean error over that of no change."""
+    """Mean error over that of naive."""
     return float(errors(table, change).sum() / errors(table, 0.0).sum())
 
 
 def price_figures(table: pd.DataFrame, change: np.ndarray) -> dict[str, object]:
-    """How near a forecast came: accuracy, error, ratio to no change, size, direction."""
+    """How near a forecast came: accuracy, error, ratio to naive, size, direction."""
     error, naive = errors(table, change), errors(table, 0.0)
     by_stock = pd.DataFrame({"error": error, "naive": naive}).groupby(table["symbol"].to_numpy()).sum()
     worst = by_stock["error"] / by_stock["naive"]
@@ -99,7 +99,7 @@ def interval(days: np.ndarray, figure: Callable[[np.ndarray], float]) -> list[fl
 
 
 def weekly(table: pd.DataFrame) -> pd.DataFrame:
-    """By week since the first session: accuracy, that of no change, ratio to no change, confidence."""
+    """By week since the first session: accuracy, that of naive, ratio to naive, confidence."""
     _, session = np.unique(table["made_on"], return_inverse=True)
     error, naive = errors(table, table["change"].to_numpy()), errors(table, 0.0)
     sums = pd.DataFrame(

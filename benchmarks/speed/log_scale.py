@@ -1,6 +1,6 @@
 """What a log of a million lines costs a run that settles 500 due predictions or adds 500, beside 10,000 lines.
 
-python benchmarks/log_scale.py [--lines 10000 1000000] [--stocks 500]      some minutes, and 3 KB of disk a line
+python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500]      some minutes, and 3 KB of disk a line
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from statistics import median
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from timing import PROJECT, PYTHON, usage_of, verdict
 
 from stockml.core.paths import Home

@@ -12,7 +12,7 @@ def errors(actual: np.ndarray, change: np.ndarray) -> np.ndarray:
 
 
 def figures(table: pd.DataFrame, change: np.ndarray) -> dict[str, str]:
-    """The row of a table: accuracy, error, ratio to no change with its 95 % interval, size, direction."""
+    """The row of a table: accuracy, error, ratio to naive with its 95 % interval, size, direction."""
     actual = table["actual"].to_numpy()
     error, naive = errors(actual, change), errors(actual, np.zeros(len(actual)))
     by_stock = pd.DataFrame({"e": error, "n": naive, "s": table["symbol"].to_numpy()}).groupby("s")[["e", "n"]].mean()
@@ -23,7 +23,7 @@ def figures(table: pd.DataFrame, change: np.ndarray) -> dict[str, str]:
         "n": str(len(actual)),
         "accurate": f"{(error < 5).mean():.2%}",
         "mean error": f"{error.mean():.3f}",
-        "over no change": f"{error.mean() / naive.mean():.4f}",
+        "ratio to naive": f"{error.mean() / naive.mean():.4f}",
         "95 %": f"{low:.4f}..{high:.4f}",
         "worst stock": f"{(by_stock['e'] / by_stock['n']).max():.3f}",
         "mean size": f"{np.abs(change).mean():.3f}",

@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pandas as pd
 
@@ -31,7 +31,7 @@ from stockml.signals.learner import Learner, Weighing
 from stockml.signals.priors import Priors
 from stockml.trainers.pipeline import TrainingSettings
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 DATA = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared") / "market-data"
 BUILD = PROJECT / "build"
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -1,6 +1,6 @@
 """The plain way to predict, for comparison: Keras and joblib load each stock's models, pandas computes its indicators.
 
-python benchmarks/plain_predicting.py PRICES HOME AS_OF
+python benchmarks/speed/plain_predicting.py PRICES HOME AS_OF
 """
 
 from __future__ import annotations

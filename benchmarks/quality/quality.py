@@ -1,11 +1,11 @@
-"""Does it forecast better than "no change", and is its confidence one to bet on? The whole system, replayed.
+"""Does it forecast better than naive, and is its confidence one to bet on? The whole system, replayed.
 
 Real: NSE and US stocks from 2023 on, models trained anew every half-year, beside baselines and with parts left out.
 Cold: the first weeks without models and priors, over start dates a quarter apart. Planted: simulated markets whose
 truth is known. Each target is printed as met or missed. Results go to build/quality.json, trained models are kept in
 build/quality-models.
 
-Run: python benchmarks/quality.py [real|cold|planted]... [--markets NSE US] [--seeds N] [--quick]
+Run: python benchmarks/quality/quality.py [real|cold|planted]... [--markets NSE US] [--seeds N] [--quick]
 Needs the price files in $STOCKML_SHARED/market-data (default: ../shared beside the project).
 """
 
@@ -24,7 +24,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(_name, "1")  # two processes with a thread each; read when numpy is first imported
 
@@ -34,7 +34,7 @@ import quality_baselines as baselines  # noqa: E402
 import quality_planted as simulated  # noqa: E402
 import quality_report as report  # noqa: E402
 from quality_figures import confidence_figures, errors, interval_figures, price_figures, table_of, weekly  # noqa: E402
-from quality_lives import (  # noqa: E402
+from walk_forward import (  # noqa: E402
     ABLATIONS,
     BUILD,
     COLD,
@@ -52,7 +52,7 @@ from quality_lives import (  # noqa: E402
 from stockml.core.records import ACCURATE_BELOW_PCT, Prediction  # noqa: E402
 
 QUARTER, COLD_WEEKS = 63, 12  # sessions between start dates; weeks of each curve
-NO_CHANGE, FIXED, DRIFT, LOGIT = "no change", "SPEC's fixed rule", "pooled drift", "range-volatility logit"
+NAIVE, FIXED, DRIFT, LOGIT = "naive", "SPEC's fixed rule", "pooled drift", "range-volatility logit"
 
 
 @dataclass(frozen=True)
@@ -149,7 +149,7 @@ def rows(market: Market, lives: dict[str, list[Prediction]], tables: dict[str, p
     naive_hit = errors(table, 0.0) < ACCURATE_BELOW_PCT
     now = table[["made_on", "symbol"]].merge(past, on=["made_on", "symbol"], how="left", suffixes=("", "_past"))
     return {
-        NO_CHANGE: price_figures(table, nothing),
+        NAIVE: price_figures(table, nothing),
         FIXED: price_figures(table, baselines.fixed_rule(lives[COLD])),
         DRIFT: price_figures(table, np.full(len(table), baselines.pooled_drift(before))),
         LOGIT: price_figures(table, nothing) | confidence_figures(baselines.logit(before, now), naive_hit),

@@ -1,6 +1,6 @@
 """How fast training is: the whole command beside the plain way, the LSTM's arithmetic, and memory.
 
-python benchmarks/train_speed.py [--rounds N] [--stocks N] on the price tables beside the project, or on the simulated
+python benchmarks/speed/train_speed.py [--rounds N] [--stocks N] on the price tables beside the project, or on the simulated
 market without them. Each figure stands beside its target; whatever is compared is measured in turn, in one run.
 """
 
@@ -69,7 +69,7 @@ def command(files: list[Path], folder: Path, rounds: int) -> None:
     home, symbols = folder / "home", [path.stem for path in files]
     ours = [PROJECT / "train_models.py", "--source", f"csv:{files[0].parent}", "--as-of", AS_OF, "--home", home]
     ours += ["--symbols", *symbols, "--quiet"]
-    plain = [PYTHON, PROJECT / "benchmarks" / "plain_training.py", "--as-of", AS_OF, *files]
+    plain = [PYTHON, PROJECT / "benchmarks/speed/plain_training.py", "--as-of", AS_OF, *files]
     scores: dict[str, dict[str, float]] = {}
 
     def run_plain() -> float:

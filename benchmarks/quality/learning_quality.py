@@ -1,9 +1,9 @@
 """Does learning learn? The learner alone, without trained models, over real and planted markets, day by day.
 
-Real: from a cold start, against no change, SPEC's fixed rule, a pooled drift and a logit of volatility. Cold: the first
+Real: from a cold start, against naive, SPEC's fixed rule, a pooled drift and a logit of volatility. Cold: the first
 weeks, averaged over start dates a quarter apart. Planted: a truth put into simulated markets, one that flips, and none.
 
-Run: python benchmarks/learning_quality.py [real|cold|planted]... [--first YYYY-MM-DD] [--last YYYY-MM-DD] [--seeds N]
+Run: python benchmarks/quality/learning_quality.py [real|cold|planted]... [--first DAY] [--last DAY] [--seeds N]
 Needs the price files in $STOCKML_SHARED/market-data (default: ../shared beside the project) for real and cold.
 """
 
@@ -44,7 +44,7 @@ def real(first: str, last: str) -> None:
         learned = {"learning from a cold start": cold_start, f"learning for {YEARS_BEFORE} years before": in_use}
         zero = np.zeros(len(cold_start))
         rows = {
-            "no change": figures(cold_start, zero),
+            "naive": figures(cold_start, zero),
             "SPEC's fixed rule": figures(cold_start, cold_start["spec"].to_numpy()),
             "pooled drift": figures(cold_start, np.full(len(zero), np.median(past))) if len(past) else {},
         }
@@ -105,8 +105,8 @@ def cold(first: str, last: str, weeks: int = 12) -> None:
         together = pd.concat(curves).groupby(level=0).mean()
         print(f"\n{name}, cold start, {len(curves)} start dates from {panel.days[0]} a quarter apart")
         print(together.round(4).to_string())
-        lead = together.loc[4:6, "accuracy"].mean() - together.loc[4:6, "no change"].mean()
-        print(f"weeks 4-6: accuracy {lead:+.2%} against no change", flush=True)
+        lead = together.loc[4:6, "accuracy"].mean() - together.loc[4:6, "naive_accuracy"].mean()
+        print(f"weeks 4-6: accuracy {lead:+.2%} against naive", flush=True)
 
 
 def curve(table: pd.DataFrame) -> pd.DataFrame:
@@ -114,7 +114,7 @@ def curve(table: pd.DataFrame) -> pd.DataFrame:
     actual, change = table["actual"].to_numpy(), table["change"].to_numpy()
     _, session = np.unique(table["made_on"], return_inverse=True)
     error, naive = errors(actual, change), errors(actual, np.zeros(len(actual)))
-    sums = pd.DataFrame({"accuracy": error < 5, "no change": naive < 5, "error": error, "naive": naive})
+    sums = pd.DataFrame({"accuracy": error < 5, "naive_accuracy": naive < 5, "error": error, "naive": naive})
     sums["confidence"] = table["probability"].to_numpy()
     week = sums.groupby(pd.Series(session // 5 + 1, name="week")).mean()
     week["ratio"] = week["error"] / week["naive"]

@@ -1,10 +1,10 @@
 """Training on a cluster: two single-thread workers beside one, on this machine; and predicting for 5,000 stocks.
 
-Both print the rows of README's tables, each in some five minutes of an idle machine.
+Both print the rows of docs/cluster.md's tables, each in some five minutes of an idle machine.
 
-python benchmarks/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
-python benchmarks/cluster_speed.py predict    seconds, memory and growth of the log
-python benchmarks/cluster_speed.py            both
+python benchmarks/speed/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
+python benchmarks/speed/cluster_speed.py predict    seconds, memory and growth of the log
+python benchmarks/speed/cluster_speed.py            both
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def cost_of_training(tables: Mapping[str, PriceTable], runner: DaskRunner, worke
 
 
 def train() -> None:
-    """Two workers beside one, in turn, so that a noisy minute hits both alike; the medians, and README's tables."""
+    """Two workers beside one, in turn, so that a noisy minute hits both alike; medians and docs/cluster.md's tables."""
     tables = stocks(STOCKS)
     found: dict[int, list[dict[str, Cost]]] = {1: [], 2: []}
     for _ in range(ROUNDS):
@@ -143,7 +143,7 @@ def train() -> None:
 
 
 def rows_of_training(alone: float, together: float, asking: float) -> list[str]:
-    """README's tables, from the seconds of a core that a stock takes."""
+    """The tables of docs/cluster.md, from the seconds of a core that a stock takes."""
     training_stocks, shards = SETTINGS.pool.most_teachers, SETTINGS.pool.shards
     least = WORLD * asking  # what the workers' results take where they come together
     seconds = {n: max(WORLD * alone / n + training_stocks * together / min(n, shards), least) for n in (4, 8, 32)}
@@ -160,7 +160,7 @@ def rows_of_training(alone: float, together: float, asking: float) -> list[str]:
 
 
 def predict() -> None:
-    """A predictor's day for many stocks: the trained ones under many names, in one process; README's table."""
+    """A predictor's day for many stocks: the trained ones under many names, in one process; docs/cluster.md's table."""
     print("| stocks | seconds | seconds of a core | memory at the most, MB | growth of the log, bytes |")
     print("|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as text:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-COLD, FULL, LOGIT, NO_CHANGE = (
+COLD, FULL, LOGIT, NAIVE = (
     "signals, learning from a cold start",
     "full system",
     "range-volatility logit",
-    "no change",
+    "naive",
 )
 SKILL = {"NSE": 0.04, "US": 0.08}
 SUSPICIOUS_DIRECTION, SUSPICIOUS_R2 = 0.58, 0.05  # better than that smells of leakage
@@ -34,15 +34,15 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _full(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
-    full, naive = market["rows"][FULL], market["rows"][NO_CHANGE]
+    full, naive = market["rows"][FULL], market["rows"][NAIVE]
     symbol, worst = full["worst_stock"]
     lead = full["accuracy"] - naive["accuracy"]
     return [
-        (f"{name}: ratio to no change <= 1.000", round(full["ratio"], 4), full["ratio"] <= 1.0),
-        (f"{name}: ratio to no change <= 0.997 (aim)", round(full["ratio"], 4), full["ratio"] <= 0.997),
+        (f"{name}: ratio to naive <= 1.000", round(full["ratio"], 4), full["ratio"] <= 1.0),
+        (f"{name}: ratio to naive <= 0.997 (aim)", round(full["ratio"], 4), full["ratio"] <= 0.997),
         (f"{name}: mean size of change >= 0.05 %", round(full["mean_size_pct"], 3), full["mean_size_pct"] >= 0.05),
         (f"{name}: no stock over 1.02", f"{symbol} {worst:.4f}", worst <= 1.02),
-        (f"{name}: accuracy >= no change's less 0.2 points", f"{lead:+.2%}", lead >= -0.002),
+        (f"{name}: accuracy >= naive's less 0.2 points", f"{lead:+.2%}", lead >= -0.002),
     ]
 
 
@@ -70,7 +70,7 @@ def _confidence(name: str, market: Mapping[str, Any]) -> list[tuple[str, object,
 
 def _validation(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
     return [
-        (f"{name}: {model} on validation days <= 1.00 x no change", round(ratio, 4), ratio <= 1.0)
+        (f"{name}: {model} on validation days <= 1.00 x naive", round(ratio, 4), ratio <= 1.0)
         for model, ratio in market["validation"].items()
         if model in ("lstm_mae", "xgb_mae")
     ]
@@ -91,7 +91,7 @@ def _leaks(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool
 
 def _cold(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:
     lead = market["lead_weeks_4_to_6"]
-    text = f"{name}: cold start within 0.5 points of no change in weeks 4-6, {len(market['starts'])} starts"
+    text = f"{name}: cold start within 0.5 points of naive in weeks 4-6, {len(market['starts'])} starts"
     return (text, f"{lead:+.2%}", lead >= -0.005 and len(market["starts"]) >= 12)
 
 
@@ -140,9 +140,7 @@ def markdown(found: Mapping[str, Any]) -> str:
         parts.append(_earned(market["ablation"]))
     for name, market in found["cold"].items():
         parts.append(f"## {name}, cold start, {len(market['starts'])} start dates a quarter apart\n")
-        parts.append(
-            _table(("week", "accuracy", "no change", "error / no change", "confidence"), map(_week, market["curve"]))
-        )
+        parts.append(_table(("week", "accuracy", "naive", "error / naive", "confidence"), map(_week, market["curve"])))
     if found["planted"]:
         parts += [
             "## Where the truth is known\n",
@@ -164,7 +162,7 @@ HEAD = (
         "n",
         "accuracy",
         "mean error",
-        "ratio to no change (95 %)",
+        "ratio to naive (95 %)",
         "worst stock",
         "mean size",
         "direction (95 %)",

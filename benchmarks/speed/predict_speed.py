@@ -1,6 +1,6 @@
 """How long predicting takes: whole processes, beside `import tensorflow` and the plain way; start-up; indicators.
 
-python benchmarks/predict_speed.py      on the price tables beside the project, or on the simulated market without them
+python benchmarks/speed/predict_speed.py      on the price tables beside the project, or on the simulated market without them
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def predicting(root: Path) -> None:
     prices, home, _ = places[50]
     things: dict[str, Callable[[], float]] = {
         "tensorflow": lambda: seconds_of([PYTHON, "-c", "import tensorflow"], {"TF_CPP_MIN_LOG_LEVEL": "3"}),
-        "plain": lambda: seconds_of([PYTHON, PROJECT / "benchmarks/plain_predicting.py", prices, home, AS_OF]),
+        "plain": lambda: seconds_of([PYTHON, PROJECT / "benchmarks/speed/plain_predicting.py", prices, home, AS_OF]),
         **{str(count): (lambda count=count: predict(*places[count][:2])) for count in COUNTS},
     }
     took = in_turn(things)

@@ -1,6 +1,6 @@
-"""Runs the commands of README.md's console blocks, on real prices, and puts what they print below them.
+"""Runs the commands of the console blocks in README.md and docs/, and puts what they print below them.
 
-make readme PRICES=DIR    a folder of SYMBOL.csv files with the symbols and days that the README names
+make docs PRICES=DIR    a folder of SYMBOL.csv files with the symbols and days that docs/tour.md names
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-README = PROJECT / "README.md"
+PAGES = ("README.md", "docs/tour.md", "docs/files-and-log.md")  # in one home, in this order
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.S)
 VERIFIED_LINE = re.compile(r"(?<=```json\n)\{\"symbol\".*?\}(?=\n```)")
 
 
 def printed(command: str, *, prices: str, home: str) -> str:
-    """What a command prints beside what the scripts wrote, with the folders of this run named as in the README."""
+    """What a command prints beside what the scripts wrote, with the folders of this run named as in the pages."""
     run = command.replace("./", f"{PROJECT}/").replace("PRICES", prices)
     env = {**os.environ, "STOCKML_HOME": home, "COLUMNS": "160"}
     done = subprocess.run(["bash", "-c", run], capture_output=True, text=True, env=env, cwd=home, check=True)
@@ -34,11 +34,13 @@ def refreshed(block: str, *, prices: str, home: str) -> str:
 
 
 def main(prices: str) -> None:
-    text = README.read_text()
     with tempfile.TemporaryDirectory() as home:
-        text = BLOCK.sub(lambda block: refreshed(block[0], prices=prices, home=home), text)
-        first = (Path(home) / "realtime_predictions/predictions.jsonl").read_text().splitlines()[0].strip()
-    README.write_text(VERIFIED_LINE.sub(lambda _: first, text))
+        for page in (PROJECT / name for name in PAGES):
+            text = BLOCK.sub(lambda block: refreshed(block[0], prices=prices, home=home), page.read_text())
+            if VERIFIED_LINE.search(text):  # the first of the tour's log, which the page before has written
+                first = (Path(home) / "realtime_predictions/predictions.jsonl").read_text().splitlines()[0].strip()
+                text = VERIFIED_LINE.sub(lambda _, line=first: line, text)
+            page.write_text(text)
 
 
 if __name__ == "__main__":

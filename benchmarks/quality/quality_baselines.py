@@ -63,7 +63,7 @@ def pooled_drift(past: pd.DataFrame) -> float:
 
 
 def logit(past: pd.DataFrame, now: pd.DataFrame) -> np.ndarray:
-    """The chance that "no change" is accurate, from a logistic model of log volatilities, shape (n_now,)."""
+    """The chance that naive is accurate, from a logistic model of log volatilities, shape (n_now,)."""
     from sklearn.linear_model import LogisticRegression
 
     names = [f"v{window}" for window in WINDOWS] + [f"m{window}" for window in MARKET_WINDOWS]

@@ -2,7 +2,7 @@
 
 Keras Sequential and `fit`, batches of 32, windows of 60 sessions, mean squared error, early stopping on the last tenth
 of the training days; XGBRegressor with its defaults but for 100 trees of depth 6. The same days as the project's own
-training, and the same validation days. Run: python benchmarks/plain_training.py CSV... [--as-of YYYY-MM-DD]
+training, and the same validation days. Run: python benchmarks/speed/plain_training.py CSV... [--as-of YYYY-MM-DD]
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np

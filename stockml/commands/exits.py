@@ -1,0 +1,65 @@
+"""Exit codes, and every foreseeable failure told in one plain sentence.
+
+Standard library only: `--help` and a run with nothing to do must not wait for anything heavier.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+
+from stockml.commands import logging_setup
+from stockml.storage.files import StorageError
+
+DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
+
+log = logging.getLogger("stockml")
+
+
+class UsageError(Exception):
+    """A wrong option or input, in one plain sentence; the run ends with exit code 2."""
+
+
+class NotDoneError(Exception):
+    """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
+
+
+def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
+    """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
+    logging_setup.open_closed_streams()
+    try:
+        configure_messages(args)
+        exit_code = main(args)
+        sys.stdout.flush()  # here, where what goes wrong can still be told
+        return exit_code
+    except UsageError as error:
+        log.error("%s", error)
+        return WRONG_USAGE
+    except (NotDoneError, StorageError) as error:
+        log.error("%s", error)
+        return NOTHING_DONE
+    except KeyboardInterrupt:
+        log.error("Interrupted; what was finished is saved.")
+        return 130
+    except BrokenPipeError:
+        logging_setup.give_up_stdout()
+        return DONE
+    except OSError as error:
+        if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
+            raise
+        logging_setup.give_up_stdout()
+        log.error("stdout: cannot be written (%s); what was finished is saved", logging_setup.cause(error))
+        return NOTHING_DONE
+
+
+def configure_messages(args: argparse.Namespace) -> None:
+    """Send messages where the options say; UsageError where they cannot go there."""
+    logging_setup.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
+    if args.log_file is not None:
+        try:
+            logging_setup.to_file(args.log_file)
+        except OSError as error:
+            why = logging_setup.cause(error)
+            raise UsageError(f"{args.log_file}: cannot be written ({why}); name another --log-file") from None

@@ -1,0 +1,150 @@
+"""The predictor's command around its five steps: symbols and due lines in, messages, tables and the last run out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Protocol
+
+from stockml.accuracy.scores import Score
+from stockml.accuracy.settlement import Waiting, is_due
+from stockml.commands.run import Run, print_json, timed
+from stockml.core.failures import Failure
+from stockml.core.records import Prediction
+from stockml.reporting.last_run import end_run
+
+if TYPE_CHECKING:
+    from stockml.data.price_table import PriceTable
+    from stockml.signals.engine import ModelView, Plan
+
+LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the report of a longer one is left to --report
+
+log = logging.getLogger("stockml")
+
+Result = dict[str, Any]
+
+
+class Outcomes(Protocol):
+    """Part of LEARN's result that is told."""
+
+    @property
+    def settled(self) -> Sequence[Prediction]: ...
+
+    @property
+    def waiting(self) -> Sequence[Waiting]: ...
+
+    @property
+    def scores(self) -> Mapping[str, Score]: ...
+
+
+def is_dry(args: argparse.Namespace) -> bool:
+    """True where nothing may be written."""
+    return bool(args.dry_run or args.explain)
+
+
+def to_predict(run: Run) -> list[str]:
+    """The symbols named; else those with trained models; else the watchlist, from signals alone."""
+    if run.args.verify_only:
+        return []
+    if run.symbols:
+        return run.symbols
+    from stockml.models.bundle_store import trained_symbols
+
+    trained = trained_symbols(run.home)
+    if not trained:
+        run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
+    return trained or run.default_symbols()
+
+
+def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
+    """Pending predictions whose session is complete, made from this kind of source, of the symbols named if any."""
+    return [
+        prediction
+        for prediction in pending
+        if prediction.source == run.source.kind
+        and (run.symbols is None or prediction.symbol in run.symbols)
+        and is_due(prediction, run.clock)
+    ]
+
+
+def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
+    """The models' forecast of a stock's newest session; None, with a notice or failure, where they cannot be asked."""
+    from stockml.models.bundle import MISSING, ModelError
+
+    try:
+        return _ask_models(run, prices)
+    except ModelError as error:
+        if error.kind == MISSING and run.symbols:
+            run.notice(f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it.")
+        elif error.kind != MISSING:
+            run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
+        return None
+
+
+def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
+    """The models' forecast, or None where they have seen a later day; ModelError where they cannot be used."""
+    from stockml.models.bundle_store import load_bundle
+    from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
+    from stockml.signals import engine
+
+    bundle = load_bundle(run.home, prices.symbol)
+    age_days = (prices.data_through - bundle.data_through).days
+    if age_days < 0:
+        run.notice(
+            f"{prices.symbol}: its model has seen {bundle.data_through}, after {prices.data_through}, and is not used."
+        )
+        return None
+    if age_days > MODEL_STALE_AFTER_DAYS:
+        run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
+    if run.args.horizon > bundle.horizon:
+        run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
+    return engine.view_of(bundle, bundle.forecast(prices))
+
+
+def sum_up(run: Run, learned: Outcomes, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:
+    """Result of the run as --json prints it."""
+    exit_code = run.exit_code(anything_done=bool(predictions or (learned.settled and not is_dry(run.args))))
+    results = {
+        "predictions": [prediction.to_record() for prediction in predictions],
+        "logged": [prediction.id for prediction in logged],
+        "settled": [prediction.to_record() for prediction in learned.settled],
+        "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
+        "accuracy": {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())},
+    }
+    return run.to_json("realtime_predictor", results, exit_code)
+
+
+def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> None:
+    """Record how the run ended, and renew the HTML report where something happened that it would show."""
+    if is_dry(run.args):
+        return
+    end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
+    if not result["logged"] and not result["settled"]:
+        return
+    if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
+        return
+    from stockml.reporting.page import write_report
+    from stockml.reporting.status import status
+
+    with timed(run, "page"):
+        state = status(run.home, run.log, run.clock)
+        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)
+
+
+def tell(run: Run, result: Result, learned: Outcomes, made: Sequence[tuple[Plan, Prediction]]) -> int:
+    """Print what was found, as a table, a story or JSON; returns the exit code."""
+    from stockml.commands import tables
+    from stockml.reporting.explanation import story
+
+    log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
+    if run.args.json:
+        print_json(result)
+    elif run.args.explain:
+        for hypothesis, prediction in made:
+            tables.tell_story(story(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
+    elif not run.args.quiet:
+        predictions = [prediction for _, prediction in made]
+        tables.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.scores)
+    return int(result["exit_code"])

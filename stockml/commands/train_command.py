@@ -1,0 +1,113 @@
+"""The training command around its steps: symbols to train, the processes or cluster, the session file, the table."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stockml.commands.exits import NotDoneError, UsageError
+from stockml.commands.run import Run, print_json
+from stockml.core.failures import Failure
+from stockml.storage.file_lock import exclusive
+from stockml.storage.files import write_whole
+
+if TYPE_CHECKING:
+    from stockml.trainers.pipeline import TrainedStock
+    from stockml.trainers.process_pool import TaskRunner
+
+log = logging.getLogger("stockml")
+
+
+def to_train(run: Run) -> list[str]:
+    """The symbols named, or the watchlist; without those whose models are young enough."""
+    symbols = run.symbols or run.default_symbols()
+    if run.args.only_stale is None:
+        return symbols
+    stale = [symbol for symbol in symbols if _is_stale(run, symbol)]
+    if len(stale) < len(symbols):
+        run.notice(f"{len(symbols) - len(stale)} of {len(symbols)} stocks have models younger than --only-stale.")
+    return stale
+
+
+def _is_stale(run: Run, symbol: str) -> bool:
+    """True where a stock has no usable model, one for another horizon, or one too old."""
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import load_bundle
+
+    try:
+        bundle = load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
+    except ModelError:
+        return True
+    would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
+    age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
+    return bool(bundle.horizon != run.args.horizon or age.days >= run.args.only_stale)
+
+
+@contextmanager
+def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]:
+    """The workers of --cluster, checked before anything is begun; None: processes of this machine."""
+    if run.args.cluster is None or not symbols:
+        yield None
+        return
+    from stockml.trainers.dask_cluster import ClusterError, ClusterUsageError, DaskRunner
+    from stockml.trainers.pipeline import LIBRARIES
+
+    with ExitStack() as stack:
+        try:
+            runner = stack.enter_context(DaskRunner(run.args.cluster, LIBRARIES, run.notice))
+        except ClusterUsageError as error:
+            raise UsageError(str(error)) from None
+        except ClusterError as error:
+            raise NotDoneError(str(error)) from None
+        yield runner
+
+
+def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
+    """Tell once why no more could be trained, and keep which stocks are missing."""
+    log.error("%s; run the same again with --only-stale 1 for the others.", why)
+    run.failures += [Failure(symbol, "cluster_lost", f"{symbol}: not trained. {why}.") for symbol in symbols]
+
+
+def scores(trained: TrainedStock) -> dict[str, Any]:
+    """A stock's scores for the table, and the seconds each stage took."""
+    names = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "data_through")
+    seconds = {stage: round(value, 3) for stage, value in trained.seconds.items()}
+    return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
+
+
+def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None:
+    """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
+    if not results and not run.failures:
+        return None
+    names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
+    settings = {name: getattr(run.args, name) for name in names}
+    exit_code = run.exit_code(anything_done=bool(results))
+    session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
+    with exclusive(run.home.training_lock):
+        while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
+            time.sleep(0.1)  # another run ended in this very second
+        write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    return path
+
+
+def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> int:
+    """Print the scores beside naive, as a table or as JSON; returns the exit code."""
+    from stockml.commands import tables
+
+    exit_code = run.exit_code(anything_done=bool(results))
+    if run.args.json:
+        where = str(session_file) if session_file else None
+        print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
+    elif not run.args.quiet:
+        tables.tell_training(run, results, session_file)
+    stages = results[0]["seconds"] if results else ()
+    of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in stages}
+    told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in {**run.seconds, **of_stocks}.items())
+    log.info("Seconds, the stages of single stocks added up: %s.", told or "none")
+    return exit_code
