@@ -157,7 +157,7 @@ def analyze(run: Run) -> Market:
     tables = run.fetch(symbols, engine.sessions_back(today, due))
     with timed(run, "analyze"):
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
-        analyses = engine.with_market(engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze)
+        analyses = engine.add_market(engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze)
     return Market(tables, analyses)
 
 

@@ -19,7 +19,7 @@ from stockml.data.price_table import check_prices
 from stockml.data.simulated_market import sample_bars
 from stockml.indicators.features import indicator_table
 from stockml.indicators.volatility import confidence_table
-from stockml.models.bundle import load_bundle, trained_symbols
+from stockml.models.bundle_store import load_bundle, trained_symbols
 
 LAST = date(2026, 3, 2)
 DAYS = 250

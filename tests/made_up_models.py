@@ -7,12 +7,14 @@ import numpy as np
 from stockml.data.price_table import PriceTable
 from stockml.indicators.features import change_pct, feature_table
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
-from stockml.models import bundle as models
-from stockml.models import forest as xgb
 from stockml.models import lstm
-from stockml.models.bundle import FAST_FILE, LSTM_FILE, XGB_FILE, ModelBundle
-from stockml.models.forest import Forest, XGBSettings
+from stockml.models.bundle import ModelBundle, feature_names
+from stockml.models.bundle_file import from_fast, to_fast
+from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
+from stockml.models.forest import Forest
 from stockml.models.lstm import Network, Scaler
+from stockml.trainers.h5_file import to_h5
+from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees, to_pkl
 
 HORIZON = 5
 
@@ -30,12 +32,12 @@ def made_up_models(table: PriceTable, seed: int) -> dict[str, bytes]:
     reading = patterns.read(windows)
     seen = np.column_stack([features.to_numpy()[300:600], reading.outcome_pct, reading.unusual])
     bold = XGBSettings(learning_rate=0.3, min_child_weight=5.0)
-    model = xgb.fit_trees(seen, outcomes, bold, seed)
+    model = fit_trees(seen, outcomes, bold, seed)
     scaler = Scaler.fit(features[list(lstm.INPUTS)].to_numpy()[300:600])
     return {
-        LSTM_FILE: lstm.to_h5(network),
-        XGB_FILE: xgb.to_pkl(model),
-        FAST_FILE: models.to_fast(network, scaler, Forest.of(model), patterns),
+        LSTM_FILE: to_h5(network),
+        XGB_FILE: to_pkl(model),
+        FAST_FILE: to_fast(network, scaler, Forest.of(model), patterns),
     }
 
 
@@ -45,7 +47,7 @@ def made_up_metrics(table: PriceTable) -> dict[str, object]:
         "trained_at": "2026-06-30T15:30:00",
         "horizon_days": HORIZON,
         "data_through": table.data_through.isoformat(),
-        "features": models.feature_names(feature_table(table)),
+        "features": feature_names(feature_table(table)),
         "inputs": list(lstm.INPUTS),
         "window_sessions": lstm.WINDOW_SESSIONS,
         "priors": {},
@@ -54,4 +56,4 @@ def made_up_metrics(table: PriceTable) -> dict[str, object]:
 
 def made_up_bundle(table: PriceTable, seed: int = 0) -> ModelBundle:
     """The same as a bundle in memory."""
-    return ModelBundle(made_up_metrics(table), *models.from_fast(made_up_models(table, seed)[FAST_FILE]))
+    return ModelBundle(made_up_metrics(table), *from_fast(made_up_models(table, seed)[FAST_FILE]))

@@ -25,10 +25,11 @@ from waiting import wait_until
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
-from stockml.models.bundle import load_bundle, trained_symbols
+from stockml.models.bundle_store import load_bundle, trained_symbols
 from stockml.trainers import dask_cluster as cluster
 from stockml.trainers import pipeline as training
-from stockml.trainers.dask_cluster import IN_FLIGHT_A_WORKER, ClusterError, DaskRunner, tasks_ahead
+from stockml.trainers.cluster_workers import LOOK_SECONDS
+from stockml.trainers.dask_cluster import IN_FLIGHT_PER_WORKER, ClusterError, DaskRunner, tasks_ahead
 from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock
 from stockml.trainers.global_model import GlobalModelSettings
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
@@ -102,7 +103,7 @@ def wait_for_workers(found: LocalCluster, count: int) -> None:
 
 @contextmanager
 def runner_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tuple[DaskRunner, list[str]]]:
-    """A crew once there are that many workers, and what it was told."""
+    """A runner once there are that many workers, and its notices."""
     wait_for_workers(found, workers)
     notices: list[str] = []
     with DaskRunner(found.address, LIBRARIES, notices.append, **how) as runner:
@@ -151,7 +152,7 @@ def test_what_is_handed_out_is_bounded_whatever_there_is_to_do(two_workers: Loca
             most = max(most, taken - came)
             came += 1
     assert came == 60
-    assert most <= IN_FLIGHT_A_WORKER * 2
+    assert most <= IN_FLIGHT_PER_WORKER * 2
 
 
 def test_towards_the_end_no_task_waits_behind_another() -> None:
@@ -323,7 +324,7 @@ def test_one_that_joins_later_is_looked_at_too(two_workers: LocalCluster) -> Non
     with runner_of(two_workers) as (runner, notices):
         two_workers.add_worker(threads=2)
         wait_for_workers(two_workers, 3)
-        assert set(dict(runner.map(time.sleep, [cluster.LOOK_SECONDS, 0.5, 0.5, 0.5, 0.5]))) == set(range(5))
+        assert set(dict(runner.map(time.sleep, [LOOK_SECONDS, 0.5, 0.5, 0.5, 0.5]))) == set(range(5))
     two_workers.workers[-1].kill()
     two_workers.workers[-1].wait()
     assert len(notices) == 1 and "it has 2 threads" in notices[0]

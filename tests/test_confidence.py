@@ -14,8 +14,8 @@ from stockml.signals.calibration import (
     NO_STOCK_PRIOR,
     UNKNOWN_PCT,
     Calibration,
-    habit_of,
     scale_pct,
+    stock_prior_of,
     student_cdf,
 )
 
@@ -128,11 +128,11 @@ def test_the_chance_is_that_of_prices_within_5_pct_of_the_actual_one():
     assert Calibration(5).confidence("AAA", CALM, 2.0).probability == pytest.approx(expected, abs=1e-4)
 
 
-def test_a_stock_s_habit_is_believed_the_more_outcomes_it_rests_on():
+def test_a_stock_prior_counts_the_more_the_more_outcomes_it_rests_on():
     rng = np.random.default_rng(2)
     quiet = 0.6 * scale_pct(CALM, 5) * rng.standard_t(5, 500)
-    habit = habit_of([WILD] * 500, quiet, 5)  # far calmer than its volatility says
-    assert habit.outcomes == 500
-    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_STOCK_PRIOR, habit)]
+    prior = stock_prior_of([WILD] * 500, quiet, 5)  # far calmer than its volatility says
+    assert prior.outcomes == 500
+    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_STOCK_PRIOR, prior)]
     assert chances[1] > chances[0] + 0.05
-    assert habit_of([], [], 5) == NO_STOCK_PRIOR
+    assert stock_prior_of([], [], 5) == NO_STOCK_PRIOR

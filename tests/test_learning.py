@@ -12,7 +12,8 @@ from scipy import stats
 
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.signals.calibration import StockPrior
-from stockml.signals.learner import BELOW_MEDIAN, Learner, Priors
+from stockml.signals.learner import BELOW_MEDIAN, Learner
+from stockml.signals.priors import Priors
 
 RULES = {"overbought": -1.5, "oversold": 1.5, "macd_positive": 1.0, "golden_cross": 2.0, "death_cross": -2.0}
 SYMBOLS = ("AAA", "BBB", "CCC")
@@ -20,10 +21,10 @@ INPUTS = {"volatility_1": 1.0, "volatility_5": 1.5, "volatility_20": 1.6, "marke
 
 
 def verified(
-    opinions, actual_pct, *, symbol="AAA", trust=1.0, magnitude=1.0, day=1, accurate=None, horizon=5, inputs=None
+    opinions, actual_pct, *, symbol="AAA", weight=1.0, magnitude=1.0, day=1, accurate=None, horizon=5, inputs=None
 ):
-    """A verified line whose predicted change follows from its opinions at one trust."""
-    signals = tuple(Signal(name, round(trust * opinion / 5, 4)) for name, opinion in opinions.items())
+    """A verified line whose predicted change follows from its opinions at one learned weight."""
+    signals = tuple(Signal(name, round(weight * opinion / 5, 4)) for name, opinion in opinions.items())
     change = round(5 * magnitude * sum(s.weight for s in signals), 2)
     actual = 100 * (1 + actual_pct / 100)
     error = abs(actual - 100 - change) / actual * 100
@@ -71,7 +72,7 @@ outcomes = st.builds(
     st.dictionaries(names, st.floats(-6, 6), max_size=4),
     st.floats(-60, 150),
     symbol=st.sampled_from(SYMBOLS),
-    trust=st.floats(-1, 1),
+    weight=st.floats(-1, 1),
     magnitude=st.floats(0, 1),
     day=st.integers(1, 28),
 )
@@ -97,7 +98,7 @@ def test_priors_give_forecasters_a_voice_and_shrink():
     assert weighing.magnitude == 0.4
 
 
-def test_outcomes_move_what_training_found_less_than_what_nobody_has_measured():
+def test_outcomes_move_priors_from_training_less_than_unmeasured_ones():
     lines = [verified({"macd_positive": 1.0}, 1.0, day=day) for day in range(1, 25)]
     heard, learner = {"macd_positive": 1.0}, folded(lines)
     untrained = learner.weigh("AAA", 5, heard, Priors()).weights["macd_positive"] - 0.2
@@ -125,9 +126,9 @@ def test_what_is_aimed_at_misses_least_where_errors_are_shares_of_the_price_that
 
 def test_a_signal_that_was_wrong_loses_weight_and_one_that_was_right_gains():
     lines = [verified({"macd_positive": 1.0}, 2.0), verified({"golden_cross": 2.0}, -3.0)] * 60
-    trusts = folded(lines).weigh("AAA", 5, RULES, Priors()).weights
-    assert trusts["macd_positive"] > 0.2
-    assert trusts["golden_cross"] < 0.4
+    weights = folded(lines).weigh("AAA", 5, RULES, Priors()).weights
+    assert weights["macd_positive"] > 0.2
+    assert weights["golden_cross"] < 0.4
 
 
 def test_below_half_accurate_the_magnitude_falls():
@@ -184,7 +185,7 @@ def ended(line, accurate, price_factor):
     st.dictionaries(names, st.floats(-1e300, 1e300)),
     st.floats(-1e300, 1e300),
 )
-def test_wild_lines_leave_finite_beliefs(lines, opinions, change):
+def test_wild_lines_leave_finite_weights(lines, opinions, change):
     learner = folded(lines)
     weighing = learner.weigh("AAA", 5, opinions, Priors({"lstm": 1.0}))
     assert math.isfinite(weighing.change_pct)
@@ -206,7 +207,7 @@ def test_each_stock_learns_its_own_beside_all_stocks():
     assert wrong < neither < right
 
 
-def test_a_pattern_s_number_does_not_matter_for_its_trust():
+def test_a_pattern_s_number_does_not_matter_for_its_weight():
     learner = folded([verified({"pattern_3": 1.0}, 3.0, day=1 + day) for day in range(20)])
     heard = {name: learner.weigh("NEW", 5, {name: 1.0}, Priors()).weights for name in ("pattern_3", "pattern_7")}
     assert heard["pattern_3"]["pattern_3"] == heard["pattern_7"]["pattern_7"] > 0

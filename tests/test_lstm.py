@@ -7,10 +7,13 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from h5_reader import read_h5
 
 from stockml.models import lstm
 from stockml.models.lstm import Network, Scaler
-from stockml.trainers.lstm_trainer import LayerPass, LSTMTrainer, OptimizerSettings, Samples, fresh_network
+from stockml.trainers.h5_file import to_h5
+from stockml.trainers.lstm_layer import LayerPass
+from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 
 INPUTS, HORIZON = 8, 5
 
@@ -85,7 +88,7 @@ def test_an_update_equals_that_of_keras_adam(keras: ModuleType) -> None:
 
 def test_saved_network_opens_in_keras_and_predicts_the_same(keras: ModuleType, tmp_path) -> None:
     network, windows = random_network(), random_windows(40)
-    (tmp_path / "lstm_model.h5").write_bytes(lstm.to_h5(network))
+    (tmp_path / "lstm_model.h5").write_bytes(to_h5(network))
     model = keras.models.load_model(tmp_path / "lstm_model.h5")
     kinds = [type(layer).__name__ for layer in model.layers]
     assert kinds == ["LSTM", "Dropout", "LSTM", "Dropout", "LSTM", "Dropout", "Dense"]
@@ -98,27 +101,27 @@ def test_saved_network_opens_in_keras_and_predicts_the_same(keras: ModuleType, t
 def test_a_file_saved_by_keras_is_read(keras: ModuleType, tmp_path) -> None:
     network = random_network()
     keras_model(keras, network).save(tmp_path / "model.h5")
-    read = lstm.from_h5((tmp_path / "model.h5").read_bytes())
+    read = read_h5((tmp_path / "model.h5").read_bytes())
     assert all(np.array_equal(mine, theirs) for mine, theirs in zip(read.weights, network.weights, strict=True))
 
 
 def test_saved_twice_gives_the_same_bytes_and_reads_back() -> None:
     network = random_network()
-    content = lstm.to_h5(network)
-    assert content == lstm.to_h5(network)
-    for read, written in zip(lstm.from_h5(content).weights, network.weights, strict=True):
+    content = to_h5(network)
+    assert content == to_h5(network)
+    for read, written in zip(read_h5(content).weights, network.weights, strict=True):
         np.testing.assert_array_equal(read, written)
 
 
-@pytest.mark.parametrize("content", [b"", b"not a model", lstm.to_h5(random_network())[:50_000]])
+@pytest.mark.parametrize("content", [b"", b"not a model", to_h5(random_network())[:50_000]])
 def test_an_unreadable_file_is_refused(content: bytes) -> None:
     with pytest.raises(ValueError, match=r"not a Keras \.h5 file"):
-        lstm.from_h5(content)
+        read_h5(content)
 
 
 def test_a_network_of_another_shape_is_refused() -> None:
     with pytest.raises(ValueError, match="not 3 LSTM layers of 128"):
-        lstm.from_h5(lstm.to_h5(Network((*random_network().weights[:-1], np.zeros(4, dtype=np.float32)))))
+        read_h5(to_h5(Network((*random_network().weights[:-1], np.zeros(4, dtype=np.float32)))))
 
 
 def plain_forecast(network: Network, window: lstm.Float32) -> lstm.Float32:

@@ -14,13 +14,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import made_up_prices
+from h5_reader import read_h5
 from made_up_models import HORIZON, made_up_metrics, made_up_models
 
 from stockml.core.paths import PROJECT, Home
 from stockml.data.price_table import PriceTable
-from stockml.models import bundle as models
-from stockml.models import lstm
-from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, ModelError
+from stockml.models.bundle import MISMATCH, MISSING, UNREADABLE, UNTRUSTED, WRONG_FEATURES, ModelError
+from stockml.models.bundle_file import from_fast
+from stockml.models.bundle_store import (
+    FAST_FILE,
+    LSTM_FILE,
+    METRICS_FILE,
+    MODEL_FILES,
+    bundle_folder,
+    load_bundle,
+    read_metrics,
+    save_bundle,
+    trained_symbols,
+)
 from stockml.models.lstm import Network
 
 
@@ -37,7 +48,7 @@ def contents(table: PriceTable) -> dict[str, bytes]:
 @pytest.fixture
 def home(tmp_path: Path, table: PriceTable, contents: dict[str, bytes]) -> Home:
     home = Home(tmp_path)
-    models.save_bundle(home, made_up_metrics(table), contents, "date,actual_pct\n2026-01-01,1.0\n")
+    save_bundle(home, made_up_metrics(table), contents, "date,actual_pct\n2026-01-01,1.0\n")
     return home
 
 
@@ -46,18 +57,18 @@ def folder_of(home: Home) -> Path:
 
 
 def test_a_saved_bundle_comes_back_whole(home: Home, table: PriceTable, contents: dict[str, bytes]) -> None:
-    bundle = models.load_bundle(home, table.symbol)
+    bundle = load_bundle(home, table.symbol)
     assert (bundle.symbol, bundle.horizon, bundle.data_through) == (table.symbol, HORIZON, table.data_through)
-    saved = lstm.from_h5(contents[LSTM_FILE])
+    saved = read_h5(contents[LSTM_FILE])
     for loaded, written in zip(bundle.network.weights, saved.weights, strict=True):
         np.testing.assert_array_equal(loaded, written)
     assert sorted(path.name for path in folder_of(home).iterdir()) == sorted([*contents, METRICS_FILE])
     assert (home.validation / "MADE_NS.csv").read_text().startswith("date,actual_pct\n")
-    assert models.trained_symbols(home) == [table.symbol]
-    folder = models.bundle_folder(home, table.symbol)
+    assert trained_symbols(home) == [table.symbol]
+    folder = bundle_folder(home, table.symbol)
     folder.rename(folder.with_name(f".{folder.name}.old"))  # as where putting new ones in place was interrupted
-    assert models.trained_symbols(home) == [table.symbol]
-    assert models.read_metrics(home, table.symbol)["trained_at"] == bundle.trained_at
+    assert trained_symbols(home) == [table.symbol]
+    assert read_metrics(home, table.symbol)["trained_at"] == bundle.trained_at
 
 
 def test_the_derived_copy_has_the_same_bytes_each_time(table: PriceTable, contents: dict[str, bytes]) -> None:
@@ -67,7 +78,7 @@ def test_the_derived_copy_has_the_same_bytes_each_time(table: PriceTable, conten
 def test_a_day_forecasts_the_same_bits_alone_among_others_and_on_a_table_cut_there(
     home: Home, table: PriceTable
 ) -> None:
-    bundle = models.load_bundle(home, table.symbol)
+    bundle = load_bundle(home, table.symbol)
     days = [stamp.date() for stamp in table.frame.index[300::23]]
     together = bundle.forecast(table, days)
     assert np.isfinite(together.lstm_path_pct).all()
@@ -79,14 +90,14 @@ def test_a_day_forecasts_the_same_bits_alone_among_others_and_on_a_table_cut_the
 
 
 def test_a_short_history_forecasts_nothing_rather_than_something_wrong(home: Home, table: PriceTable) -> None:
-    forecast = models.load_bundle(home, table.symbol).forecast(table, [table.frame.index[10].date()])
+    forecast = load_bundle(home, table.symbol).forecast(table, [table.frame.index[10].date()])
     assert np.isnan(forecast.lstm_path_pct).all()
     assert np.isnan(forecast.xgb_pct).all()
     assert forecast.pattern.tolist() == [-1]
 
 
 def test_no_days_give_no_forecasts_and_a_day_without_a_bar_is_refused(home: Home, table: PriceTable) -> None:
-    bundle = models.load_bundle(home, table.symbol)
+    bundle = load_bundle(home, table.symbol)
     assert bundle.forecast(table, []).lstm_path_pct.shape == (0, HORIZON)
     with pytest.raises(ValueError, match=r"MADE\.NS: no bar on"):
         bundle.forecast(table, [table.data_through + timedelta(days=1)])
@@ -106,22 +117,22 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-@pytest.mark.parametrize("name", models.MODEL_FILES)
+@pytest.mark.parametrize("name", MODEL_FILES)
 @pytest.mark.parametrize(
     ("harm", "kind"),
     [
-        (flip_a_bit, models.MISMATCH),
-        (cut_short, models.MISMATCH),
-        (empty, models.MISMATCH),
-        (Path.unlink, models.MISSING),
-        (lambda path: path.chmod(0o664), models.UNTRUSTED),
-        (lambda path: path.chmod(0o646), models.UNTRUSTED),
+        (flip_a_bit, MISMATCH),
+        (cut_short, MISMATCH),
+        (empty, MISMATCH),
+        (Path.unlink, MISSING),
+        (lambda path: path.chmod(0o664), UNTRUSTED),
+        (lambda path: path.chmod(0o646), UNTRUSTED),
     ],
 )
 def test_a_harmed_file_is_refused(home: Home, name: str, harm: Callable[[Path], None], kind: str) -> None:
     harm(folder_of(home) / name)
     with pytest.raises(ModelError, match=f"MADE.NS: .*{name}") as refused:
-        models.load_bundle(home, "MADE.NS")
+        load_bundle(home, "MADE.NS")
     assert refused.value.kind == kind
 
 
@@ -129,47 +140,47 @@ def test_a_harmed_file_is_refused(home: Home, name: str, harm: Callable[[Path], 
 def test_damaged_metrics_are_refused(home: Home, text: str) -> None:
     (folder_of(home) / METRICS_FILE).write_text(text)
     with pytest.raises(ModelError, match=r"MADE\.NS: metrics\.json is damaged") as refused:
-        models.load_bundle(home, "MADE.NS")
-    assert refused.value.kind == models.UNREADABLE
+        load_bundle(home, "MADE.NS")
+    assert refused.value.kind == UNREADABLE
 
 
 def test_a_folder_others_may_write_to_is_not_trusted(home: Home) -> None:
     folder_of(home).chmod(0o777)
     with pytest.raises(ModelError, match="another user") as refused:
-        models.load_bundle(home, "MADE.NS")
-    assert refused.value.kind == models.UNTRUSTED
+        load_bundle(home, "MADE.NS")
+    assert refused.value.kind == UNTRUSTED
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root may give a file away")
 def test_a_file_of_another_user_is_not_trusted(home: Home) -> None:
     os.chown(folder_of(home) / FAST_FILE, 12345, 12345)
     with pytest.raises(ModelError, match="another user") as refused:
-        models.load_bundle(home, "MADE.NS")
-    assert refused.value.kind == models.UNTRUSTED
+        load_bundle(home, "MADE.NS")
+    assert refused.value.kind == UNTRUSTED
 
 
 def test_a_stock_without_models_is_missing(home: Home) -> None:
     with pytest.raises(ModelError, match=r"OTHER\.NS: there is no .* train it again") as refused:
-        models.load_bundle(home, "OTHER.NS")
-    assert refused.value.kind == models.MISSING
+        load_bundle(home, "OTHER.NS")
+    assert refused.value.kind == MISSING
 
 
 def test_a_derived_copy_of_something_else_is_unreadable(
     home: Home, table: PriceTable, contents: dict[str, bytes]
 ) -> None:
-    models.save_bundle(home, made_up_metrics(table), {**contents, FAST_FILE: b"no archive"}, "")
+    save_bundle(home, made_up_metrics(table), {**contents, FAST_FILE: b"no archive"}, "")
     with pytest.raises(ModelError, match=r"fast\.bin: not a derived copy") as refused:
-        models.load_bundle(home, "MADE.NS")
-    assert refused.value.kind == models.UNREADABLE
+        load_bundle(home, "MADE.NS")
+    assert refused.value.kind == UNREADABLE
 
 
 @pytest.mark.parametrize("other", [{"features": ["rsi"]}, {"inputs": ["rsi"]}, {"window_sessions": 60}])
 def test_other_features_are_refused(home: Home, table: PriceTable, other: dict[str, object]) -> None:
-    bundle = models.load_bundle(home, table.symbol)
+    bundle = load_bundle(home, table.symbol)
     older = replace(bundle, metrics={**bundle.metrics, **other})
     with pytest.raises(ModelError, match="other features") as refused:
         older.forecast(table)
-    assert refused.value.kind == models.WRONG_FEATURES
+    assert refused.value.kind == WRONG_FEATURES
 
 
 def test_a_run_that_was_killed_before_leaves_nothing_behind(
@@ -178,7 +189,7 @@ def test_a_run_that_was_killed_before_leaves_nothing_behind(
     half = home.models / ".MADE_NS.new"
     half.mkdir()
     (half / "left_over").write_text("half")
-    models.save_bundle(home, made_up_metrics(table), contents, "")
+    save_bundle(home, made_up_metrics(table), contents, "")
     assert [path.name for path in home.models.iterdir()] == ["MADE_NS"]
     assert not (folder_of(home) / "left_over").exists()
 
@@ -191,9 +202,9 @@ def test_a_failed_write_keeps_the_last_models(
 
     monkeypatch.setattr(Path, "write_bytes", full_disk)
     with pytest.raises(RuntimeError, match="the disk is full"):
-        models.save_bundle(home, made_up_metrics(table), contents, "")
+        save_bundle(home, made_up_metrics(table), contents, "")
     monkeypatch.undo()
-    assert models.load_bundle(home, table.symbol).horizon == HORIZON
+    assert load_bundle(home, table.symbol).horizon == HORIZON
     assert [path.name for path in home.models.iterdir()] == ["MADE_NS"]  # a half takes no room on the full disk
 
 
@@ -204,7 +215,7 @@ def test_two_trainings_at_once_save_one_after_the_other(
 import json, sys
 from pathlib import Path
 from stockml.core.paths import Home
-from stockml.models.bundle import save_bundle
+from stockml.models.bundle_store import save_bundle
 root = Path(sys.argv[1])
 for _ in range(20):
     files = {path.name: path.read_bytes() for path in (root / "contents").iterdir()}
@@ -217,17 +228,17 @@ for _ in range(20):
     command = [sys.executable, "-c", code, str(home.root)]
     savers = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
     assert [(saver.communicate()[1], saver.returncode) for saver in savers] == [("", 0)] * 2
-    assert models.load_bundle(home, table.symbol).horizon == HORIZON
+    assert load_bundle(home, table.symbol).horizon == HORIZON
 
 
 def test_a_reader_never_mixes_two_trainings(home: Home, table: PriceTable, contents: dict[str, bytes]) -> None:
     """While another process swaps folders as fast as it can, every bundle read is one of the two, whole."""
     other = made_up_models(table, seed=1)
-    expected = {bytes_of(models.from_fast(files[FAST_FILE])[0]) for files in (contents, other)}
+    expected = {bytes_of(from_fast(files[FAST_FILE])[0]) for files in (contents, other)}
     seen = set()
     with swapping(home, table, [contents, other]):
         for _ in range(60):
-            seen.add(bytes_of(models.load_bundle(home, table.symbol).network))
+            seen.add(bytes_of(load_bundle(home, table.symbol).network))
     assert seen == expected
 
 
@@ -247,7 +258,7 @@ class swapping:  # noqa: N801 - reads as a verb
     def _run(self, home: Home, table: PriceTable, bundles: list[dict[str, bytes]]) -> None:
         while not self._stop.is_set():
             for files in bundles:
-                models.save_bundle(home, made_up_metrics(table), files, "")
+                save_bundle(home, made_up_metrics(table), files, "")
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -263,7 +274,7 @@ def test_loading_and_forecasting_import_no_machine_learning_library(home: Home, 
 import sys, pandas as pd
 from pathlib import Path
 from stockml.core.paths import Home
-from stockml.models.bundle import load_bundle
+from stockml.models.bundle_store import load_bundle
 from stockml.data.price_table import PriceTable
 root = Path(sys.argv[1])
 prices = PriceTable("MADE.NS", pd.read_pickle(root / "frame.pkl"), None, "csv")
@@ -275,10 +286,10 @@ assert not heavy, heavy
         [sys.executable, "-c", code, home.root], cwd=PROJECT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert float(done.stdout) == models.load_bundle(home, table.symbol).forecast(table).xgb_pct[0]
+    assert float(done.stdout) == load_bundle(home, table.symbol).forecast(table).xgb_pct[0]
 
 
 def test_metrics_are_strict_json_with_checksums(home: Home) -> None:
     metrics = json.loads((folder_of(home) / METRICS_FILE).read_text(), parse_constant=pytest.fail)
-    assert set(metrics["sha256"]) == set(models.MODEL_FILES)
+    assert set(metrics["sha256"]) == set(MODEL_FILES)
     assert list(metrics)[:2] == ["symbol", "trained_at"]

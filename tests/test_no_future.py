@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import made_up_prices
+from moving_average import ema
 from numpy.testing import assert_array_equal
 
 from stockml.data.price_table import PriceTable
@@ -33,7 +34,7 @@ PATTERNS = fitted_patterns()
 
 ALL: dict[str, Callable[[PriceTable], np.ndarray]] = {
     "sma": lambda p: indicators.sma(closes(p), 20),
-    "ema": lambda p: indicators.ema(closes(p), 20),
+    "ema": lambda p: ema(closes(p), 20),
     "rsi": lambda p: indicators.rsi(closes(p)),
     "macd": lambda p: np.stack(indicators.macd(closes(p)), axis=1),
     "rolling_std": lambda p: indicators.rolling_std(closes(p), 20),
@@ -80,7 +81,7 @@ def test_pattern_outcomes_of_training_rows_know_only_what_was_answered_before() 
     whole = model.outcomes_as_known(number, outcomes, horizon=5)
     for row in (5, 60, 199):
         changed = outcomes.copy()
-        changed[row - 4 :] += 100  # answers that were not known on that row's day
+        changed[row - 4 :] += 100  # targets that were not known on that row's day
         assert_array_equal(model.outcomes_as_known(number, changed, horizon=5)[: row + 1], whole[: row + 1])
         earlier = outcomes.copy()
         earlier[number == number[row]] += 100
@@ -89,7 +90,7 @@ def test_pattern_outcomes_of_training_rows_know_only_what_was_answered_before() 
 
 
 @pytest.mark.parametrize("day", [350, 500])
-def test_a_split_never_hands_out_an_answer_that_was_not_known(day: int) -> None:
+def test_a_split_never_uses_a_target_that_was_not_known(day: int) -> None:
     prices = made_up_prices(700)
     cut = replace(prices, frame=prices.frame.iloc[: day + 1])
     usable = features.usable_rows(cut, 5)

@@ -16,13 +16,13 @@ from commands import PROJECT, predict
 from conftest import made_up_prices
 from log_helpers import outcome, prediction
 from made_up_models import made_up_bundle
+from moving_average import ema
 
 from stockml.accuracy.scores import Score, leakage_warning
 from stockml.core.records import Outcome
 from stockml.data.price_table import PriceTable
 from stockml.indicators import features
 from stockml.indicators import technical as indicators
-from stockml.models import bundle as models
 from stockml.models import lstm
 from stockml.models.bundle import Forecasts, ModelBundle
 from stockml.models.lstm import Scaler
@@ -42,7 +42,7 @@ LEAKS = {
     "filled from behind": lambda prices: (
         prices.frame["close"].where(prices.frame["close"].diff() > 0).bfill().to_numpy()
     ),
-    "smoothed both ways": lambda prices: indicators.ema(indicators.ema(closes(prices), 9)[::-1], 9)[::-1],
+    "smoothed both ways": lambda prices: ema(ema(closes(prices), 9)[::-1], 9)[::-1],
 }
 
 
@@ -137,11 +137,11 @@ PLANTED = {
     "in a feature": (
         features,
         "relative_volume",
-        lambda p: tomorrow(features.indicators.sma(closes(p), 2)),
+        lambda p: tomorrow(features.technical.sma(closes(p), 2)),
         "features",
     ),
     "in a scaler": (Scaler, "apply", scaled_by_all_days, "model forecasts"),
-    "in a model's windows": (models.lstm, "windows", windows_a_day_late, "model forecasts"),
+    "in a model's windows": (lstm, "windows", windows_a_day_late, "model forecasts"),
     "in a model": (ModelBundle, "_forecast_rows", with_a_grain_of_tomorrow, "model forecasts"),
 }
 

@@ -16,17 +16,23 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_up_prices
+from h5_reader import read_h5
 
 from stockml.core.calendars import calendar_for
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.indicators.volatility import market_inputs
-from stockml.models import bundle as models
-from stockml.models import lstm
-from stockml.models.bundle import FAST_FILE, LSTM_FILE, METRICS_FILE, XGB_FILE
-from stockml.signals.learner import Priors
+from stockml.models.bundle_store import (
+    FAST_FILE,
+    LSTM_FILE,
+    METRICS_FILE,
+    XGB_FILE,
+    load_bundle,
+    trained_symbols,
+)
+from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
-from stockml.trainers.dataset import TooShortError, prepare, with_market
+from stockml.trainers.dataset import TooShortError, join_market, prepare
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
 from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
@@ -63,7 +69,7 @@ def test_every_stock_is_trained_and_saved(
     home = Home(tmp_path)
     for result in trained.values():
         save(home, result, trained_at="2026-07-01T16:00:00")
-    assert models.trained_symbols(home) == sorted(stocks)
+    assert trained_symbols(home) == sorted(stocks)
     folder = home.models / "AAA_NS"
     assert sorted(path.name for path in folder.iterdir()) == sorted([LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE])
     metrics = json.loads((folder / METRICS_FILE).read_text(), parse_constant=pytest.fail)
@@ -89,7 +95,7 @@ def test_all_three_forms_of_the_models_forecast_the_validation_days_that_were_sc
 ) -> None:
     result, table = trained["BBB.NS"], stocks["BBB.NS"]
     save(Home(tmp_path), result, trained_at="2026-07-01T16:00:00")
-    bundle = models.load_bundle(Home(tmp_path), "BBB.NS")
+    bundle = load_bundle(Home(tmp_path), "BBB.NS")
     rows = list(csv.DictReader(io.StringIO(result.validation)))
     forecast = bundle.forecast(table, [date.fromisoformat(row["date"]) for row in rows])
     lstm_pct = np.array([float(row["lstm_5_pct"]) for row in rows])
@@ -97,7 +103,7 @@ def test_all_three_forms_of_the_models_forecast_the_validation_days_that_were_sc
     np.testing.assert_allclose(forecast.lstm_path_pct[:, -1], lstm_pct, atol=1e-6)
     np.testing.assert_allclose(forecast.xgb_pct, xgb_pct, atol=1e-6)
     assert joblib.load(io.BytesIO(result.files[XGB_FILE])).n_estimators == 100
-    slow = lstm.from_h5(result.files[LSTM_FILE])
+    slow = read_h5(result.files[LSTM_FILE])
     assert all(np.array_equal(a, b) for a, b in zip(slow.weights, bundle.network.weights, strict=True))
     actual = np.array([float(row["actual_pct"]) for row in rows])
     assert result.metrics["val_samples"] == len(rows)
@@ -149,15 +155,15 @@ def test_no_stock_learns_from_days_another_is_validated_on(stocks: dict[str, Pri
     assert set(beside) == {*alone, "YOUNG.NS"}
 
 
-def test_what_priors_say_is_known_before_validation(trained: dict[str, TrainedStock]) -> None:
+def test_priors_are_known_before_validation(trained: dict[str, TrainedStock]) -> None:
     for stock in trained.values():
         priors, days = Priors.from_dict(stock.metrics["priors"]), stock.metrics["days"]
-        assert {priors.trusts[name] for name in RULE_WEIGHTS} == {0.0}
-        assert priors.habit.outcomes == days["fit"]["samples"] + days["select"]["samples"]
-        assert abs(priors.habit.shift) < 2
+        assert {priors.weights[name] for name in RULE_WEIGHTS} == {0.0}
+        assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]
+        assert abs(priors.stock_prior.shift) < 2
 
 
-def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, PriceTable]) -> None:
+def test_a_market_s_volatility_is_that_of_a_daily_run(stocks: dict[str, PriceTable]) -> None:
     training_sets = {symbol: prepare(prices, horizon=5, years=2, seed=1) for symbol, prices in stocks.items()}
     assert len({calendar_for(symbol).name for symbol in stocks}) == 1
     day = max(training_set.dates[-1] for training_set in training_sets.values())
@@ -167,7 +173,7 @@ def test_a_market_s_volatility_is_that_of_an_evening_s_run(stocks: dict[str, Pri
         if training_sets[symbol].dates[-1] == day
     ]
     assert len(there) > 1
-    for training_set in with_market(training_sets).values():
+    for training_set in join_market(training_sets).values():
         if training_set.dates[-1] == day:
             found = training_set.volatilities.loc[day]
             assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)
@@ -191,7 +197,7 @@ def test_a_drift_is_what_misses_least_where_errors_are_shares_of_the_price_that_
     assert found == pytest.approx(guesses[int(np.argmin(errors))], abs=3e-4)
 
 
-def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTable]) -> None:
+def test_a_stock_whose_prices_end_early_is_trained_apart(stocks: dict[str, PriceTable]) -> None:
     old = made_up_prices(420, seed=7, symbol="OLD.NS", last_day=date(2024, 6, 28))
     training_sets = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in {**stocks, "OLD.NS": old}.items()}
     (_, together), (days, alone) = divide(training_sets)
@@ -201,7 +207,7 @@ def test_a_stock_whose_prices_end_early_learns_alone(stocks: dict[str, PriceTabl
 
 
 @pytest.mark.parametrize(("n_days", "early"), [(300, 90), (340, 60), (360, 150)])
-def test_whoever_learns_together_is_validated_on_later_days_alone(
+def test_stocks_trained_together_are_validated_on_later_days_alone(
     stocks: dict[str, PriceTable], n_days: int, early: int
 ) -> None:
     """A young stock that was suspended early has its validation before the others', though not its other days."""
@@ -216,13 +222,13 @@ def test_whoever_learns_together_is_validated_on_later_days_alone(
 
 
 def test_on_a_fit_day_a_pattern_says_what_was_known_of_it_then() -> None:
-    """Elsewhere a fit day may be judged on: with the answers it is to forecast in it, noise would look like skill."""
+    """With its own target in a feature of a fit day, noise would look like skill."""
     together = []
     for seed in range(6):
         training_set = prepare(made_up_prices(250, seed=seed), horizon=5, years=2, seed=1)
         rows = training_set.split.fit
         together.append(np.corrcoef(training_set.pattern_pct[rows], training_set.paths_pct[rows, -1])[0, 1])
-    assert np.mean(together) < 0.1  # 0.3 where each mean holds the day's own answer
+    assert np.mean(together) < 0.1  # 0.3 where each mean holds the day's own target
 
 
 def test_parts_follow_each_other_with_a_gap_of_the_horizon(stocks: dict[str, PriceTable]) -> None:
@@ -329,25 +335,27 @@ def test_processes_use_one_thread_and_leave_the_environment_alone(monkeypatch: p
 
 # ---- very many stocks ----
 
-TWO_TEACH = replace(QUICK, pool=replace(QUICK.pool, most_teachers=2))
+AT_MOST_TWO = replace(QUICK, pool=replace(QUICK.pool, most_teachers=2))
 
 
-def test_of_too_many_stocks_some_teach_and_the_others_change_nothing(stocks: dict[str, PriceTable]) -> None:
-    few = by_symbol(train(stocks, TWO_TEACH))
+def test_of_too_many_stocks_some_are_trained_on_and_the_others_change_nothing(stocks: dict[str, PriceTable]) -> None:
+    few = by_symbol(train(stocks, AT_MOST_TWO))
     assert [result.metrics["pool"]["stocks"] for result in few.values()] == [2] * 3
-    pupils = {symbol for symbol in stocks if symbol not in teaching(stocks)}
-    assert len(pupils) == 1
-    others = {s: with_other_days_from(table, date(2025, 1, 1)) if s in pupils else table for s, table in stocks.items()}
-    for symbol, result in by_symbol(train(others, TWO_TEACH)).items():
-        assert (result.files == few[symbol].files) == (symbol not in pupils)
+    undrawn = {symbol for symbol in stocks if symbol not in drawn_of(stocks)}
+    assert len(undrawn) == 1
+    others = {
+        s: with_other_days_from(table, date(2025, 1, 1)) if s in undrawn else table for s, table in stocks.items()
+    }
+    for symbol, result in by_symbol(train(others, AT_MOST_TWO)).items():
+        assert (result.files == few[symbol].files) == (symbol not in undrawn)
 
 
-def teaching(stocks: dict[str, PriceTable], seed: int = 1, most: int = 2) -> list[str]:
+def drawn_of(stocks: dict[str, PriceTable], seed: int = 1, most: int = 2) -> list[str]:
     training_sets = [prepare(table, horizon=5, years=2, seed=1) for table in stocks.values()]
     return [training_set.symbol for training_set in training_stocks(training_sets, most, seed)]
 
 
-def test_as_many_stocks_as_may_teach_are_trained_as_if_there_were_no_bound(
+def test_up_to_the_bound_stocks_are_trained_as_if_there_were_none(
     stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]
 ) -> None:
     just = by_symbol(train(stocks, replace(QUICK, pool=replace(QUICK.pool, most_teachers=len(stocks)))))
@@ -356,17 +364,17 @@ def test_as_many_stocks_as_may_teach_are_trained_as_if_there_were_no_bound(
     }
 
 
-def test_who_teaches_follows_from_names_and_seed_alone() -> None:
+def test_training_stocks_follow_from_names_and_seed_alone() -> None:
     many = tables(*(f"{letter}.NS" for letter in "ABCDEFGH"))
-    drawn = teaching(many, most=4)
+    drawn = drawn_of(many, most=4)
     assert len(drawn) == 4 and drawn == sorted(drawn)
-    assert teaching({s: with_other_days_from(table, date(2025, 1, 1)) for s, table in many.items()}, most=4) == drawn
-    assert any(teaching(many, seed=seed, most=4) != drawn for seed in (2, 3))
+    assert drawn_of({s: with_other_days_from(table, date(2025, 1, 1)) for s, table in many.items()}, most=4) == drawn
+    assert any(drawn_of(many, seed=seed, most=4) != drawn for seed in (2, 3))
     for stock in "XYZ":
-        assert len({*drawn} - {*teaching(many | tables(f"{stock}.NS"), most=4)}) <= 1
+        assert len({*drawn} - {*drawn_of(many | tables(f"{stock}.NS"), most=4)}) <= 1
 
 
-def test_the_largest_task_grows_with_the_teachers_and_not_with_the_stocks() -> None:
+def test_the_largest_task_grows_with_the_training_stocks_and_not_with_all() -> None:
     def largest(count: int) -> int:
         training_sets = [
             prepare(table, horizon=5, years=2, seed=1)
@@ -380,7 +388,7 @@ def test_the_largest_task_grows_with_the_teachers_and_not_with_the_stocks() -> N
                 yield number, function(task)
 
         [(days, _)] = divide({training_set.symbol: training_set for training_set in training_sets})
-        train_global_model(days, training_sets, TWO_TEACH.pool, seed=1, run=run)
+        train_global_model(days, training_sets, AT_MOST_TWO.pool, seed=1, run=run)
         return max(sizes)
 
     assert largest(8) == pytest.approx(largest(2), rel=0.01)

@@ -9,8 +9,9 @@ import joblib
 import numpy as np
 import pytest
 
-from stockml.models import forest as xgb
-from stockml.models.forest import Forest, XGBSettings
+from stockml.models.forest import Forest
+from stockml.trainers import xgboost_trainer as xgb
+from stockml.trainers.xgboost_trainer import XGBSettings
 
 BOLD = XGBSettings(learning_rate=0.3, min_child_weight=1.0, least_leaf_share=0.0, reg_lambda=1.0)
 

@@ -24,7 +24,8 @@ from stockml.data.price_table import PriceTable, check_prices
 from stockml.data.simulated_market import MarketSettings, sample_bars
 from stockml.indicators.features import indicator_table
 from stockml.indicators.volatility import confidence_table, market_inputs
-from stockml.signals.learner import Learner, Priors
+from stockml.signals.learner import Learner
+from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS, opinions, regime
 
 PROJECT = Path(__file__).resolve().parents[2]

@@ -27,7 +27,8 @@ from stockml.replay.batch_analysis import PastStock, SessionView
 from stockml.replay.model_schedule import ModelSchedule, periods
 from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, analyze_session, step
 from stockml.signals.calibration import Confidence
-from stockml.signals.learner import Learner, Priors, Weighing
+from stockml.signals.learner import Learner, Weighing
+from stockml.signals.priors import Priors
 from stockml.trainers.pipeline import TrainingSettings
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -236,10 +237,10 @@ _TRAINS = ("indicators", "models", "trainers")
 
 
 def _validation(home: Home) -> Iterable[dict[str, float]]:
-    from stockml.models import bundle as models
+    from stockml.models.bundle_store import read_metrics, trained_symbols
 
-    for symbol in models.trained_symbols(home):
-        metrics = models.read_metrics(home, symbol)
+    for symbol in trained_symbols(home):
+        metrics = read_metrics(home, symbol)
         yield {name: metrics[name] / metrics["naive_mae"] for name in ("lstm_mae", "xgb_mae", "ensemble_mae")}
 
 

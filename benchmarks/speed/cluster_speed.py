@@ -52,7 +52,7 @@ def stocks(count: int) -> dict[str, PriceTable]:
 
 @contextmanager
 def cluster(workers: int, folder: Path) -> Iterator[tuple[DaskRunner, list[int]]]:
-    """A scheduler and that many single-thread workers on the loopback: their crew, and the workers' processes."""
+    """A scheduler and that many single-thread workers on the loopback: their runner, and the workers' processes."""
     card = folder / "scheduler.json"
     common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(card)]
     worker = ["worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
@@ -68,7 +68,7 @@ def cluster(workers: int, folder: Path) -> Iterator[tuple[DaskRunner, list[int]]
 
 
 def joined(card: Path, workers: int) -> DaskRunner:
-    """A crew of the scheduler, once its workers are there."""
+    """A runner on the scheduler, once its workers are there."""
     from distributed import Client
 
     while not (card.exists() and card.read_text().rstrip().endswith("}")):  # not written at once
@@ -101,7 +101,7 @@ class Cost:
 
 def cost_of_training(tables: Mapping[str, PriceTable], runner: DaskRunner, workers: list[int]) -> dict[str, Cost]:
     """What the whole and each stage took, first task to last, with the workers warm."""
-    list(training.train(dict(list(tables.items())[:4]), SETTINGS, hands=runner))
+    list(training.train(dict(list(tables.items())[:4]), SETTINGS, runner=runner))
     marks = {"prepare": Cost.so_far(workers)}
 
     def on_progress(stage: str, done: int, total: int) -> None:

@@ -2,7 +2,8 @@
 
 python benchmarks/speed/train_speed.py [--rounds N] [--stocks N]
 
-On the price tables beside the project, or on the simulated market without them. Each figure stands beside its target; whatever is compared is measured in turn, in one run.
+On the price tables beside the project, or on the simulated market without them. Each figure stands beside its target;
+whatever is compared is measured in turn, in one run.
 """
 
 from __future__ import annotations

@@ -50,9 +50,9 @@ def to_predict(run: Run) -> list[str]:
         return []
     if run.symbols:
         return run.symbols
-    from stockml.models import bundle as models
+    from stockml.models.bundle_store import trained_symbols
 
-    trained = models.trained_symbols(run.home)
+    trained = trained_symbols(run.home)
     if not trained:
         run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
     return trained or run.default_symbols()
@@ -71,25 +71,25 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
 
 def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
     """The models' forecast of a stock's newest session; None, with a notice or failure, where they cannot be asked."""
-    from stockml.models import bundle as models
+    from stockml.models.bundle import MISSING, ModelError
 
     try:
         return _ask_models(run, prices)
-    except models.ModelError as error:
-        if error.kind == models.MISSING and run.symbols:
+    except ModelError as error:
+        if error.kind == MISSING and run.symbols:
             run.notice(f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it.")
-        elif error.kind != models.MISSING:
+        elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         return None
 
 
 def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     """The models' forecast, or None where they have seen a later day; ModelError where they cannot be used."""
-    from stockml.models import bundle as models
+    from stockml.models.bundle_store import load_bundle
     from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
     from stockml.signals import engine
 
-    bundle = models.load_bundle(run.home, prices.symbol)
+    bundle = load_bundle(run.home, prices.symbol)
     age_days = (prices.data_through - bundle.data_through).days
     if age_days < 0:
         run.notice(
@@ -100,7 +100,7 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
     if run.args.horizon > bundle.horizon:
         run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
-    return engine.model_view(bundle, bundle.forecast(prices))
+    return engine.view_of(bundle, bundle.forecast(prices))
 
 
 def sum_up(run: Run, learned: Outcomes, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:

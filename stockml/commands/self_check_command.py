@@ -44,14 +44,15 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
 
 def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:
     """The models of these stocks; what cannot be used is told."""
-    from stockml.models import bundle as models
+    from stockml.models.bundle import MISSING, ModelError
+    from stockml.models.bundle_store import load_bundle
 
     found: dict[str, ModelBundle] = {}
     for table in tables:
         try:
-            found[table.symbol] = models.load_bundle(run.home, table.symbol)
-        except models.ModelError as error:
-            if error.kind != models.MISSING:
+            found[table.symbol] = load_bundle(run.home, table.symbol)
+        except ModelError as error:
+            if error.kind != MISSING:
                 run.fail(Failure(table.symbol, f"model_{error.kind}", str(error)))
     return found
 

@@ -37,11 +37,12 @@ def to_train(run: Run) -> list[str]:
 
 def _is_stale(run: Run, symbol: str) -> bool:
     """True where a stock has no usable model, one for another horizon, or one too old."""
-    from stockml.models import bundle as models
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import load_bundle
 
     try:
-        bundle = models.load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
-    except models.ModelError:
+        bundle = load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
+    except ModelError:
         return True
     would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
     age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])

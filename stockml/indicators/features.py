@@ -1,7 +1,7 @@
-"""Checked prices -> indicators, scale-free features, the target, and the split by time that keeps them apart.
+"""Features: checked prices in; indicators, scale-free features, the target and its split by time out.
 
 Every value of a day is a function of that day and the 249 before it, so neither a longer table nor a later dividend
-changes it. What is fitted on features lives with the models; this module fits nothing.
+changes it. Nothing is fitted here.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.data.price_table import PriceTable
-from stockml.indicators import technical as indicators
+from stockml.indicators import technical
 from stockml.indicators.technical import Array
 
 HISTORY_SESSIONS = 250  # SMA 200 and time for the recursive filters to forget: Wilder's keeps 3e-8 of its seed
 REGIME_SESSIONS = 20
-BREAK_SESSIONS = 60  # how long after a demerger's jump a window still shows it as if it were a crash
+BREAK_SESSIONS = 60  # for so long after a demerger's jump a window shows it as if it were a crash
 
 VALIDATION_SHARE = 0.2  # the newest fifth, as 80 of 400 samples
 SELECT_SHARE = 0.2  # of the rest, again the newest: for early stopping, shrinkage and priors
@@ -41,24 +41,34 @@ def indicator_table(prices: PriceTable) -> pd.DataFrame:
 
 
 def indicator_columns(prices: PriceTable) -> dict[str, Array]:
-    """The columns of `indicator_table`, shape (n_days,) each, for who needs no table."""
+    """The columns of `indicator_table` as arrays, which are quicker to make than a table.
+
+    Parameters
+    ----------
+    prices : PriceTable
+
+    Returns
+    -------
+    dict
+        Name -> array, shape (n_days,).
+    """
     close = _adjusted(prices, "close")
-    macd, macd_signal = indicators.macd(close, memory=HISTORY_SESSIONS)
+    macd, macd_signal = technical.macd(close, memory=HISTORY_SESSIONS)
     return {
         "close": close,
-        "rsi": indicators.rsi(close, memory=HISTORY_SESSIONS),
+        "rsi": technical.rsi(close, memory=HISTORY_SESSIONS),
         "macd": macd,
         "macd_signal": macd_signal,
-        "sma20": indicators.sma(close, 20),
-        "sma50": indicators.sma(close, 50),
-        "sma200": indicators.sma(close, 200),
-        "change_20": indicators.change(close, REGIME_SESSIONS),
-        "volatility_20": indicators.annualised_volatility(close, REGIME_SESSIONS),
+        "sma20": technical.sma(close, 20),
+        "sma50": technical.sma(close, 50),
+        "sma200": technical.sma(close, 200),
+        "change_20": technical.change(close, REGIME_SESSIONS),
+        "volatility_20": technical.annualised_volatility(close, REGIME_SESSIONS),
     }
 
 
 def feature_table(prices: PriceTable) -> pd.DataFrame:
-    """What the models see of each day, free of scale.
+    """The models' inputs of each day, free of scale.
 
     Parameters
     ----------
@@ -79,11 +89,11 @@ def feature_table(prices: PriceTable) -> pd.DataFrame:
         "macd_pct": known["macd"] / close * 100,
         "macd_histogram_pct": (known["macd"] - known["macd_signal"]) / close * 100,
         **{f"over_sma{days}_pct": (close / known[f"sma{days}"] - 1) * 100 for days in (20, 50, 200)},
-        **{f"change_{days}_pct": indicators.change(close, days) * 100 for days in (1, 5, 20, 60)},
+        **{f"change_{days}_pct": technical.change(close, days) * 100 for days in (1, 5, 20, 60)},
         **{f"volatility_{days}_pct": _volatility(returns, days) for days in (5, 20, 60)},
         "range_pct": span,
-        "range_5_pct": indicators.sma(span, 5),
-        "range_20_pct": indicators.sma(span, 20),
+        "range_5_pct": technical.sma(span, 5),
+        "range_20_pct": technical.sma(span, 20),
         "position_60": _position(close, 60),
         "position_250": _position(close, HISTORY_SESSIONS),
         "relative_volume": relative_volume(prices),
@@ -92,18 +102,37 @@ def feature_table(prices: PriceTable) -> pd.DataFrame:
 
 
 def relative_volume(prices: PriceTable) -> Array:
-    """Log of the day's volume over its 20-session mean, shape (n_days,); 0 where nothing is traded by volume."""
+    """Log of the day's volume over its 20-session mean.
+
+    Parameters
+    ----------
+    prices : PriceTable
+
+    Returns
+    -------
+    array, shape (n_days,)
+        Clipped to -3..3; 0 where there is no volume, as for an index; NaN for the first 19 rows.
+    """
     volume = prices.frame["volume"].to_numpy()
-    usual = indicators.sma(volume, 20)
+    usual = technical.sma(volume, 20)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(volume / usual)
     return np.where(np.isnan(usual), np.nan, np.where(np.isfinite(ratio), np.clip(ratio, -3, 3), 0.0))
 
 
 def change_pct(prices: PriceTable, horizon: int) -> pd.Series:
-    """The target: the adjusted close `horizon` sessions later over the day's own, in %, shape (n_days,).
+    """The target: the change of the adjusted close over the next `horizon` sessions.
 
-    NaN for the newest `horizon` rows: they have no answer yet and are never fitted on.
+    Parameters
+    ----------
+    prices : PriceTable
+    horizon : int
+        In sessions.
+
+    Returns
+    -------
+    Series, shape (n_days,)
+        In %; NaN for the newest `horizon` rows, which have no target yet.
     """
     close = _adjusted(prices, "close")
     out = np.full(len(close), np.nan)
@@ -112,7 +141,18 @@ def change_pct(prices: PriceTable, horizon: int) -> pd.Series:
 
 
 def usable_rows(prices: PriceTable, horizon: int) -> NDArray[np.bool_]:
-    """Rows with an answer whose window and answer cross no unadjusted jump, shape (n_days,)."""
+    """Rows that have a target, and whose window and target cross no unadjusted jump.
+
+    Parameters
+    ----------
+    prices : PriceTable
+    horizon : int
+        Sessions to the target.
+
+    Returns
+    -------
+    bool array, shape (n_days,)
+    """
     usable = change_pct(prices, horizon).notna().to_numpy(copy=True)
     for day in prices.breaks:
         row = int(prices.frame.index.searchsorted(pd.Timestamp(day)))
@@ -122,7 +162,7 @@ def usable_rows(prices: PriceTable, horizon: int) -> NDArray[np.bool_]:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Row numbers in time order; between two parts lies a gap of the horizon, so that no answer reaches over."""
+    """Row numbers in time order; a gap of the horizon between two parts keeps their targets apart."""
 
     fit: NDArray[np.int64]
     select: NDArray[np.int64]
@@ -130,40 +170,47 @@ class Split:
 
 
 def split_rows(usable: NDArray[np.bool_], horizon: int) -> Split:
-    """The usable rows split by time: fit, then select, then the newest fifth for validation.
+    """Split the usable rows by time: fit, then select, then the newest fifth for validation.
 
     Parameters
     ----------
     usable : bool array, shape (n_days,)
     horizon : int
-        Sessions from a row to its answer; a row belongs to a part only if its answer lies before the next part.
+        Sessions to the target; a row belongs to a part only if its target lies before the next part.
+
+    Returns
+    -------
+    Split
     """
     rows = np.flatnonzero(usable)
     validation = rows[len(rows) - int(len(rows) * VALIDATION_SHARE) :]
-    earlier = _answered_before(rows, validation, horizon)
+    earlier = _with_target_before(rows, validation, horizon)
     select = earlier[len(earlier) - int(len(earlier) * SELECT_SHARE) :]
-    return Split(fit=_answered_before(rows, select, horizon), select=select, validation=validation)
+    return Split(fit=_with_target_before(rows, select, horizon), select=select, validation=validation)
 
 
-def _answered_before(rows: NDArray[np.int64], part: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
+def _with_target_before(rows: NDArray[np.int64], part: NDArray[np.int64], horizon: int) -> NDArray[np.int64]:
     return rows[rows + horizon < part[0]] if len(part) else rows
 
 
 def _adjusted(prices: PriceTable, column: str) -> Array:
+    """A price column adjusted for splits and dividends, shape (n_days,)."""
     frame = prices.frame
+    adjusted: Array = frame["adj_close"].to_numpy()
     if column == "close":
-        return frame["adj_close"].to_numpy()
-    return frame[column].to_numpy() * (frame["adj_close"].to_numpy() / frame["close"].to_numpy())
+        return adjusted
+    return np.asarray(frame[column].to_numpy() * (adjusted / frame["close"].to_numpy()))
 
 
 def _volatility(returns: Array, days: int) -> Array:
+    """The standard deviation of the last `days` returns."""
     out = np.full(len(returns), np.nan)
-    out[1:] = indicators.rolling_std(returns[1:], days)  # the first row has no day before it
+    out[1:] = technical.rolling_std(returns[1:], days)  # the first row has no day before it
     return out
 
 
 def _position(close: Array, days: int) -> Array:
-    """Where the close lies between the least (-1) and greatest (+1) of the last `days`; 0 where they are equal."""
-    least, greatest = indicators.rolling_min(close, days), indicators.rolling_max(close, days)
+    """The position of the close between the least (-1) and greatest (+1) of the last `days`; 0 where they are equal."""
+    least, greatest = technical.rolling_min(close, days), technical.rolling_max(close, days)
     span = greatest - least
     return np.where(span == 0, 0.0, 2 * (close - least) / np.where(span == 0, 1.0, span) - 1)

@@ -1,7 +1,7 @@
 """Unsupervised patterns: the shapes of normalised price and volume windows, clustered without labels.
 
-A fitted model tells a day's window its pattern, how unusual it is, and what used to follow that pattern. How far to
-trust that is left to learning.
+A fitted model gives each day's window its pattern, how unusual it is, and the mean outcome of that pattern. The weight
+of that forecast is left to the learner.
 """
 
 from __future__ import annotations
@@ -18,20 +18,26 @@ from stockml.indicators.technical import Array
 
 @dataclass(frozen=True, slots=True)
 class PatternConfig:
-    """How windows are cut and clustered."""
+    """Settings of windows and clusters."""
 
     window_sessions: int = 20  # one trading month
     patterns: int = 8  # about 40 windows each in two years of days
     shrink_windows: float = 20.0  # independent windows after which a pattern's mean outcome counts half
-    volume_weight: float = 0.5  # beside the price's shape, which matters more
+    volume_weight: float = 0.5  # relative to the price's shape, which matters more
 
 
 @dataclass(frozen=True, slots=True)
 class PatternReading:
-    """The patterns of n_days windows.
+    """The patterns of n_days windows, each array of shape (n_days,).
 
-    `number` is -1 and the others NaN where the history is too short. `unusual` is the share of training windows that
-    lay closer to their pattern; `outcome_pct` the pattern's own later change, shrunk toward 0.
+    Attributes
+    ----------
+    number : int array
+        -1 where the history is too short.
+    unusual : array
+        The share of training windows that lay closer to their pattern, 0..1; NaN where the history is too short.
+    outcome_pct : array
+        The mean change in % that followed the pattern, shrunk toward 0; NaN where the history is too short.
     """
 
     number: NDArray[np.int64]
@@ -40,10 +46,18 @@ class PatternReading:
 
 
 def normalised_windows(prices: PriceTable, config: PatternConfig) -> Array:
-    """Each day's window as a shape without scale, shape (n_days, 2 * window_sessions); NaN until there are enough.
+    """Each day's window of prices and volumes as a shape without scale.
 
-    The first half is the log price less its start over its spread, the second the log volume less its mean over its
-    spread; a window without any movement is all zeros.
+    Parameters
+    ----------
+    prices : PriceTable
+    config : PatternConfig
+
+    Returns
+    -------
+    array, shape (n_days, 2 * window_sessions)
+        First the log price minus its start over its standard deviation, then the log volume minus its mean over its
+        standard deviation. Zeros for a window without movement; NaN until there are enough sessions.
     """
     size = config.window_sessions
     out = np.full((len(prices.frame), 2 * size), np.nan)
@@ -64,10 +78,10 @@ def _over_spread(shape: Array, windows: Array) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class PatternModel:
-    """Fitted patterns: centres (patterns, 2 * window), what followed each, and the distances seen in training."""
+    """Fitted patterns with their mean outcomes and the distances of the training windows."""
 
     config: PatternConfig
-    centres: Array
+    centres: Array  # (patterns, 2 * window_sessions)
     outcome_pct: Array  # (patterns,) shrunk mean change in %
     distances: Array  # (101,) percentiles of the training windows' distances to their centres
 
@@ -75,22 +89,32 @@ class PatternModel:
     def fit(
         cls, windows: Array, outcomes_pct: Array, *, horizon: int, seed: int, config: PatternConfig | None = None
     ) -> PatternModel:
-        """Cluster the training windows and average what followed each pattern.
+        """Cluster the training windows and average the outcomes of each pattern.
 
         Parameters
         ----------
         windows : array, shape (n_windows, 2 * window_sessions)
             Training rows of `normalised_windows` alone, oldest first.
         outcomes_pct : array, shape (n_windows,)
-            The change after each, in %.
+            The change in % after each window.
         horizon : int
-            Sessions an outcome takes; windows that overlap so far count as one.
+            Sessions to an outcome; so many overlapping windows count as one.
         seed : int
+            Of the clustering.
+        config : PatternConfig, optional
+
+        Returns
+        -------
+        PatternModel
 
         Raises
         ------
         ValueError
             With fewer windows than patterns.
+
+        Notes
+        -----
+        k-means (Lloyd 1982).
         """
         from sklearn.cluster import KMeans
 
@@ -110,7 +134,17 @@ class PatternModel:
         )
 
     def read(self, windows: Array) -> PatternReading:
-        """The pattern of each window, shape (n_days, 2 * window_sessions); rows with NaN have none."""
+        """Assign each window to its nearest pattern.
+
+        Parameters
+        ----------
+        windows : array, shape (n_days, 2 * window_sessions)
+            As from `normalised_windows`; rows with NaN have no pattern.
+
+        Returns
+        -------
+        PatternReading
+        """
         known = np.isfinite(windows).all(axis=1)
         number = np.full(len(windows), -1, dtype=np.int64)
         unusual, outcome = np.full(len(windows), np.nan), np.full(len(windows), np.nan)
@@ -120,23 +154,37 @@ class PatternModel:
         return PatternReading(number, unusual, outcome)
 
     def outcomes_as_known(self, number: NDArray[np.int64], outcomes_pct: Array, *, horizon: int) -> Array:
-        """For training rows: what followed the pattern before each row, shape (n_windows,).
+        """The mean outcome of each training row's pattern, from outcomes known on the row's day.
 
-        A row's own answer, and any not yet known on its day, is left out; otherwise a model fitted on this feature
-        would be shown the answers it is to forecast. Rows are consecutive days, oldest first.
+        A row's own outcome, and any later one, is left out; otherwise a model fitted on this feature would be given the
+        targets it is to forecast.
+
+        Parameters
+        ----------
+        number : int array, shape (n_windows,)
+            The patterns of consecutive days, oldest first.
+        outcomes_pct : array, shape (n_windows,)
+            The change in % after each window.
+        horizon : int
+            Sessions to an outcome.
+
+        Returns
+        -------
+        array, shape (n_windows,)
+            In %, shrunk toward 0.
         """
         chosen = np.eye(self.config.patterns)[number]  # (n_windows, patterns)
         sums = np.zeros_like(chosen)
         counts = np.zeros_like(chosen)
-        answered = slice(None, max(0, len(chosen) - horizon))
-        sums[horizon:] = np.cumsum(chosen * outcomes_pct[:, None], axis=0)[answered]
-        counts[horizon:] = np.cumsum(chosen, axis=0)[answered]
+        known = slice(None, max(0, len(chosen) - horizon))
+        sums[horizon:] = np.cumsum(chosen * outcomes_pct[:, None], axis=0)[known]
+        counts[horizon:] = np.cumsum(chosen, axis=0)[known]
         means = _shrunk_mean(sums, counts, horizon, self.config)
         return np.asarray(means[np.arange(len(number)), number])
 
 
 def _nearest(windows: Array, centres: Array) -> tuple[NDArray[np.int64], Array]:
-    # Row by row, not as one matrix product: a day's last bits then do not depend on how many days were asked for.
+    # Row by row, not as one matrix product: a day's last bits then do not depend on the number of days.
     squared = np.stack([((windows - centre) ** 2).sum(axis=1) for centre in centres], axis=1)
     number = squared.argmin(axis=1)
     return number, np.sqrt(squared[np.arange(len(windows)), number])

@@ -1,6 +1,6 @@
 """Technical indicators as plain functions: arrays of daily values in, arrays of the same length out.
 
-Each value depends on its own day and earlier ones only. What they mean for a forecast is left to signals and features.
+Each value depends on its own day and earlier ones only. Their use in a forecast is left to signals and features.
 """
 
 from __future__ import annotations
@@ -38,54 +38,77 @@ def sma(values: Array, window: int) -> Array:
 
 
 def rolling_std(values: Array, window: int) -> Array:
-    """Sample standard deviation (ddof 1) of the last `window` values, shape (n_days,); NaN until there are enough."""
-    return _rolling(values, window, lambda windows: windows.std(axis=-1, ddof=1))
-
-
-def rolling_max(values: Array, window: int) -> Array:
-    """Greatest of the last `window` values, shape (n_days,); NaN until there are enough."""
-    return _rolling(values, window, lambda windows: windows.max(axis=-1))
-
-
-def rolling_min(values: Array, window: int) -> Array:
-    """Least of the last `window` values, shape (n_days,); NaN until there are enough."""
-    return _rolling(values, window, lambda windows: windows.min(axis=-1))
-
-
-def change(values: Array, sessions: int) -> Array:
-    """Relative change over the last `sessions` rows as a fraction, shape (n_days,); NaN until there are enough."""
-    out = np.full(len(values), np.nan)
-    if len(values) > sessions:
-        out[sessions:] = values[sessions:] / values[:-sessions] - 1
-    return out
-
-
-def ema(values: Array, window: int, *, memory: int | None = None) -> Array:
-    """Exponential moving average with smoothing factor 2 / (window + 1).
+    """Sample standard deviation (ddof 1) of the last `window` values.
 
     Parameters
     ----------
     values : array, shape (n_days,)
     window : int
         In sessions, at least 1.
-    memory : int, optional
-        Let each value be a function of the last `memory` values alone, as if the table began there. Without it the
-        average runs from the table's first row.
 
     Returns
     -------
     array, shape (n_days,)
         NaN for the first `window - 1` rows.
-
-    Notes
-    -----
-    Seeded with the simple average of the first `window` values, as in TA-Lib.
     """
-    return _remembering(("ema", window), lambda part: _ema(part, window, window - 1), values, memory)
+    return _rolling(values, window, lambda windows: windows.std(axis=-1, ddof=1))
+
+
+def rolling_max(values: Array, window: int) -> Array:
+    """Greatest of the last `window` values.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    window : int
+        In sessions, at least 1.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        NaN for the first `window - 1` rows.
+    """
+    return _rolling(values, window, lambda windows: windows.max(axis=-1))
+
+
+def rolling_min(values: Array, window: int) -> Array:
+    """Least of the last `window` values.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    window : int
+        In sessions, at least 1.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        NaN for the first `window - 1` rows.
+    """
+    return _rolling(values, window, lambda windows: windows.min(axis=-1))
+
+
+def change(values: Array, sessions: int) -> Array:
+    """Relative change over the last `sessions` rows.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    sessions : int
+
+    Returns
+    -------
+    array, shape (n_days,)
+        A fraction; NaN for the first `sessions` rows.
+    """
+    out = np.full(len(values), np.nan)
+    if len(values) > sessions:
+        out[sessions:] = values[sessions:] / values[:-sessions] - 1
+    return out
 
 
 def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
-    """Relative strength index: how one-sided recent moves were, from 0 to 100.
+    """Relative strength index: the share of gains in recent moves, from 0 to 100.
 
     Parameters
     ----------
@@ -94,12 +117,13 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
     window : int, default 14
         Smoothing length in sessions.
     memory : int, optional
-        See `ema`.
+        Make each value a function of the last `memory` closes alone, as if the table began there. Without it the
+        average runs from the table's first row.
 
     Returns
     -------
     array, shape (n_days,)
-        NaN for the first `window` rows; 50 where the price never moved (TA-Lib: 0, which would read as oversold).
+        NaN for the first `window` rows; 50 where the price never moved (TA-Lib gives 0, which reads as oversold).
 
     Notes
     -----
@@ -110,7 +134,7 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
         return out
     moves = np.diff(close)
     gains, losses = (
-        _remembering(
+        _with_memory(
             ("wilder", window),
             lambda part: _smooth(part, 1 / window, window, window - 1),
             one_way,
@@ -119,7 +143,7 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
         for one_way in (np.maximum(moves, 0.0), np.maximum(-moves, 0.0))
     )
     total = gains + losses
-    flat = total <= close[1:] * 1e-13  # what smoothing leaves of a move long ago is no move
+    flat = total <= close[1:] * 1e-13  # the smoothed rest of a move long ago is no move
     out[1:] = 100 * gains / np.where(flat, 1.0, total)
     out[1:][flat] = 50.0
     return out
@@ -137,7 +161,7 @@ def macd(
     fast, slow, signal : int
         EMA lengths in sessions.
     memory : int, optional
-        See `ema`.
+        See `rsi`.
 
     Returns
     -------
@@ -146,7 +170,8 @@ def macd(
 
     Notes
     -----
-    Appel (1979). As in TA-Lib the fast EMA starts on the same row as the slow one.
+    Appel (1979). As in TA-Lib an EMA is seeded with the simple average of its first values, has the smoothing factor
+    2 / (window + 1), and the fast one starts on the same row as the slow one.
     """
 
     def line_of(part: Array) -> Array:  # from row `slow - 1` on
@@ -160,14 +185,27 @@ def macd(
         average = _padded(average_of(line), close)
         line = _padded(line, close)
     else:
-        line = _remembering(("macd", fast, slow), line_of, close, memory)
-        average = _remembering(("macd", fast, slow, signal), lambda part: average_of(line_of(part)), close, memory)
+        line = _with_memory(("macd", fast, slow), line_of, close, memory)
+        average = _with_memory(("macd", fast, slow, signal), lambda part: average_of(line_of(part)), close, memory)
     line[: slow + signal - 2] = np.nan
     return line, average
 
 
 def annualised_volatility(close: Array, window: int = 20) -> Array:
-    """Standard deviation of the last `window` daily returns times sqrt(252), a fraction, shape (n_days,)."""
+    """Annualised standard deviation of the last `window` daily returns.
+
+    Parameters
+    ----------
+    close : array, shape (n_days,)
+        Adjusted closing prices, oldest first.
+    window : int, default 20
+        In sessions.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        A fraction, the daily figure times sqrt(252); NaN for the first `window` rows.
+    """
     daily = change(close, 1)
     out = np.full(len(close), np.nan)
     out[1:] = rolling_std(daily[1:], window) * np.sqrt(SESSIONS_A_YEAR)
@@ -190,8 +228,8 @@ def _check_window(window: int) -> None:
 def _sums(values: Array, window: int) -> Array:
     """The sum of each row and the `window - 1` before it, shape (n_days - window + 1,).
 
-    Put together from sums of 1, 2, 4, ... rows: each is its own, where a running sum would carry rounding from row to
-    row, and a longer table would then change the last digits of old values.
+    Composed of sums of 1, 2, 4, ... rows: a running sum would carry rounding errors from row to row, and a longer
+    table would then change the last digits of old values.
     """
     total, start = np.zeros(len(values) - window + 1), 0  # of the rows from `start` of each window on
     sums, length = values, 1
@@ -205,18 +243,19 @@ def _sums(values: Array, window: int) -> Array:
 
 
 def _ema(values: Array, window: int, first: int) -> Array:
+    """The exponential moving average from row `first` on."""
     return _smooth(values, 2 / (window + 1), window, first)
 
 
 def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
-    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis, from row `first` on, the mean of `seed_rows` values.
+    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis from row `first`, seeded with a mean of `seed_rows`.
 
-    One day after the other: of a matrix product, which would be faster, the last bits depend on the number of days.
+    Computed day by day: a matrix product would be faster, but its last bits depend on the number of days.
     """
     if values.shape[-1] <= first:
         return values[..., :0]
     now = np.add.reduce(values[..., first - seed_rows + 1 : first + 1], axis=-1) / seed_rows
-    later = values[..., first + 1 :].T  # a number a day, or many side by side
+    later = values[..., first + 1 :].T  # one number per day, or many side by side
     days = [now] if later.ndim > 1 else [float(now)]
     for value in later if later.ndim > 1 else later.tolist():
         days.append(days[-1] + alpha * (value - days[-1]))
@@ -224,7 +263,7 @@ def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
 
 
 def _padded(newest: Array, values: Array) -> Array:
-    """The newest rows of what came of values, after NaN for the others, shape (n_days,)."""
+    """Pad the newest rows with NaN in front, to the length of `values`."""
     out = np.full(len(values), np.nan)
     if len(newest):
         out[-len(newest) :] = newest
@@ -234,12 +273,12 @@ def _padded(newest: Array, values: Array) -> Array:
 _RESPONSES: dict[tuple[object, ...], Array] = {}
 
 
-def _remembering(
+def _with_memory(
     key: tuple[object, ...], recursive: Callable[[Array], Array], values: Array, memory: int | None
 ) -> Array:
-    """`recursive` (it gives the newest rows) from the first row on, or restarted inside each window of `memory` rows.
+    """Apply `recursive`, which returns the newest rows, to all values, or anew to each window of `memory` rows.
 
-    The filters are linear, so a restart in every window is one fixed set of weights: the answer to unit impulses.
+    The filters are linear, so a restart in every window is a convolution with the filter's impulse response.
     """
     if memory is None or len(values) < memory:
         return _padded(recursive(values), values)

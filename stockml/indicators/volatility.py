@@ -1,4 +1,4 @@
-"""Prices into what a confidence is computed from: range-based volatilities of the stock, and the market's average.
+"""Volatility: the confidence's inputs, range-based volatilities of a stock and the average of its market.
 
 Each day's figures are a function of its last 250 sessions alone, so a longer table or a later dividend changes nothing.
 """
@@ -16,11 +16,11 @@ import pandas as pd
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
 
-WINDOWS = (1, 5, 20, 60, 250)  # sessions: a day, a week, a month, a quarter, a year (HAR's idea, Corsi 2009)
+WINDOWS = (1, 5, 20, 60, 250)  # sessions: a day, a week, a month, a quarter, a year (as in HAR, Corsi 2009)
 MARKET_WINDOWS = (5, 20)
-DECIMALS = 4  # of a percentage: the log stays readable, and a line's confidence follows from what it shows
+DECIMALS = 4  # of a percentage: the log stays readable, and holds the very values that its confidence was computed from
 RANGE_IN_VOLATILITIES = 1.596  # sqrt(8 / pi): the mean range of a random walk (Feller 1951; Parkinson 1980)
-LEAST_PCT = 0.05  # a flat or untraded bar says nothing; a daily volatility below this is not believed
+LEAST_PCT = 0.05  # per session; a flat or untraded bar is not evidence of a lower volatility
 
 
 def stock_input(window: int) -> str:
@@ -34,12 +34,23 @@ def market_input(window: int) -> str:
 
 
 def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarray:
-    """How far each session ranged, the gap before it included, as a log range in %, shape (n_days,).
+    """The logarithmic true range of each session: its range, including the gap from the close before.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Columns low, high, close and adj_close, one row per session.
+    breaks : collection of date
+        Sessions that open after an unadjusted jump, such as a demerger; their gap is left out.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        In %.
 
     Notes
     -----
-    Wilder's (1978) true range, in logarithms: from the lowest to the highest of the session and of the close before.
-    That close is freed of dividends; it is left out where a demerger made the gap, and on the first day.
+    Wilder (1978), in logarithms. The close before is adjusted for dividends; the first day has none.
     """
     low, high, close = (np.log(frame[name].to_numpy(float)) for name in ("low", "high", "close"))
     given = frame["adj_close"].to_numpy(float)
@@ -48,17 +59,27 @@ def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarra
     before[1:] = adjusted[:-1] + (close - adjusted)[1:]  # in the session's own units
     if breaks:
         before[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = np.nan
-    return (np.fmax(high, before) - np.fmin(low, before)) * 100
+    return np.asarray((np.fmax(high, before) - np.fmin(low, before)) * 100)
 
 
 def confidence_table(prices: PriceTable) -> pd.DataFrame:
-    """What each day's confidence is computed from, in % a session, shape (n_days, 5); NaN before a window fits."""
+    """Each day's confidence inputs: the stock's volatility over each of WINDOWS.
+
+    Parameters
+    ----------
+    prices : PriceTable
+
+    Returns
+    -------
+    DataFrame, shape (n_days, 5)
+        In % per session; NaN until a window is complete.
+    """
     ranges = true_ranges(prices.frame, prices.breaks)
     return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=prices.frame.index)
 
 
 def confidence_inputs(prices: PriceTable, day: date) -> dict[str, float]:
-    """The row of `confidence_table` of the last session up to that day, without what is not known yet."""
+    """The row of `confidence_table` of the last session up to `day`, without the windows not yet complete."""
     recent = prices.frame.loc[: pd.Timestamp(day)].iloc[-max(WINDOWS) - 1 :]  # one more: the oldest gap needs it
     ranges = true_ranges(recent, prices.breaks)
     newest = {stock_input(w): float(_mean_volatility(ranges[-w:], w)[-1]) for w in WINDOWS}
@@ -66,7 +87,7 @@ def confidence_inputs(prices: PriceTable, day: date) -> dict[str, float]:
 
 
 def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The market's part of the inputs: the average volatility of the stocks at hand, over 5 and 20 sessions."""
+    """The market's average volatility over 5 and 20 sessions, from the confidence inputs of its stocks."""
     averages = {}
     for window in MARKET_WINDOWS:
         known = [values[stock_input(window)] for values in inputs if stock_input(window) in values]
@@ -76,17 +97,28 @@ def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
 
 
 def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The same of many days at once: the average of `confidence_table`s by day, shape (n_days, 2)."""
+    """The market's average volatility by day.
+
+    Parameters
+    ----------
+    tables : sequence of DataFrame
+        The `confidence_table` of each stock.
+
+    Returns
+    -------
+    DataFrame, shape (n_days, 2)
+        In % per session, over 5 and 20 sessions.
+    """
     names = {stock_input(window): market_input(window) for window in MARKET_WINDOWS}
-    together = pd.concat([table[list(names)] for table in tables])
-    return together.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
+    all_days = pd.concat([table[list(names)] for table in tables])
+    return all_days.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
 
 
 def _mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
-    """The volatility that each day's last ranges tell of; NaN before there are enough."""
+    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980)."""
     volatility = np.full(len(ranges), np.nan)
     if len(ranges) >= window:
-        # A copy, row by row: each mean adds the same numbers in the same order however long the table is.
+        # a contiguous copy: each mean then adds the same numbers in the same order, however long the table is
         blocks = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(ranges, window))  # (days, window)
         volatility[window - 1 :] = np.round(
             np.maximum(blocks.mean(axis=1) / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS

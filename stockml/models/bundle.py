@@ -1,47 +1,30 @@
-"""A stock's models as one bundle: files of ml_training_data/models in, forecasts of any day out; and back.
+"""A stock's models as one value: forecasts of any day, without a machine-learning library.
 
-A bundle forecasts from `fast.bin`, a derived copy of the LSTM, the trees and the patterns that loads in milliseconds
-and needs no machine-learning library. How models come to be is left to `training`.
+Reading and writing bundles is left to `bundle_store`, fitting to the trainers.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import math
-import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
-from io import BufferedReader
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.core.paths import Home, folder_name
 from stockml.data.price_table import PriceTable
 from stockml.indicators.features import HISTORY_SESSIONS, feature_table
-from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
+from stockml.indicators.patterns import PatternModel, normalised_windows
 from stockml.models import lstm
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network, Scaler
-from stockml.storage.file_lock import exclusive
-from stockml.storage.files import write_whole
-from stockml.storage.folders import moved_folders, recover_folder, replace_folder, write_folder
 
-LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
-MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
-
-# What the newest day's forecast looks at: each day of the LSTM's window, and what that day's features look at.
+# The newest day's forecast uses each day of the LSTM's window, and the history behind each of those days' features.
 SESSIONS_NEEDED = HISTORY_SESSIONS + lstm.WINDOW_SESSIONS - 1
 
 PATTERN_FEATURES = ("pattern_outcome_pct", "pattern_unusual")
-ALIGNED = 16  # bytes, as memory is given out
 
 MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
     "missing",
@@ -50,11 +33,11 @@ MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
     "untrusted",
     "wrong_features",
 )
-_RETRAIN = "train it again with train_models.py --symbols"
+RETRAIN = "train it again with train_models.py --symbols"
 
 
 class ModelError(Exception):
-    """A bundle that cannot be used, in one plain sentence; `kind` says which way."""
+    """A bundle that cannot be used, in one plain sentence; `kind` is one of the constants above."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -63,17 +46,21 @@ class ModelError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:
-    """What the models say of n_days days; NaN (pattern -1) where the history is too short.
+    """The models' forecasts of n_days days; NaN (pattern -1) where the history is too short.
 
     Attributes
     ----------
     days : DatetimeIndex, shape (n_days,)
     lstm_path_pct : array, shape (n_days, horizon)
-        Changes 1..horizon sessions ahead.
+        Changes in %, 1..horizon sessions ahead.
     xgb_pct : array, shape (n_days,)
-        The change at the horizon.
-    pattern, pattern_unusual, pattern_pct : arrays, shape (n_days,)
-        The pattern's number, the share of training windows that were closer to theirs, and what followed it.
+        The change in % at the horizon.
+    pattern : array, shape (n_days,)
+        The number of the day's pattern.
+    pattern_unusual : array, shape (n_days,)
+        The share of training windows that lay closer to their pattern, 0..1.
+    pattern_pct : array, shape (n_days,)
+        The mean change in % that followed the pattern.
     """
 
     days: pd.DatetimeIndex
@@ -86,7 +73,7 @@ class Forecasts:
 
 @dataclass(frozen=True, slots=True)
 class ModelBundle:
-    """One stock's fitted models, and all that is known of how they were made."""
+    """One stock's fitted models with their metrics.json, the record of how they were made."""
 
     metrics: Mapping[str, Any]
     network: Network
@@ -96,28 +83,44 @@ class ModelBundle:
 
     @property
     def symbol(self) -> str:
+        """Ticker symbol."""
         return str(self.metrics["symbol"])
 
     @property
     def trained_at(self) -> str:
+        """Exchange-local time of the training, YYYY-MM-DDTHH:MM:SS."""
         return str(self.metrics["trained_at"])
 
     @property
     def data_through(self) -> date:
-        """The last day the models have seen."""
+        """The last day that the models were trained on."""
         return date.fromisoformat(self.metrics["data_through"])
 
     @property
     def horizon(self) -> int:
+        """Sessions ahead that the models forecast."""
         return self.network.horizon
 
     def forecast(self, prices: PriceTable, days: Sequence[date] | None = None) -> Forecasts:
-        """The models' opinions on the evenings of `days` (None: the newest), each the same bits alone or among others.
+        """Forecast from the closes of `days`.
+
+        Parameters
+        ----------
+        prices : PriceTable
+        days : sequence of date, optional
+            Sessions of the table; None: the newest.
+
+        Returns
+        -------
+        Forecasts
+            One row per day. A day gets the same bits alone or among others.
 
         Raises
         ------
         ValueError
             For a day without a bar.
+        ModelError
+            wrong_features, where the models were made for other features than today's.
         """
         index = prices.frame.index
         wanted = pd.DatetimeIndex(index[-1:] if days is None else list(days))
@@ -144,204 +147,10 @@ class ModelBundle:
     def _check_features(self, features: pd.DataFrame) -> None:
         known = (self.metrics["features"], self.metrics["inputs"], self.metrics["window_sessions"])
         if known != (feature_names(features), list(lstm.INPUTS), lstm.WINDOW_SESSIONS):
-            text = f"{self.symbol}: its models were made for other features than today's; {_RETRAIN} {self.symbol}"
+            text = f"{self.symbol}: its models were made for other features than today's; {RETRAIN} {self.symbol}"
             raise ModelError(WRONG_FEATURES, text)
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:
-    """What the trees see of a day, in order."""
+    """Names of the trees' inputs: the columns of a `feature_table`, then the pattern's."""
     return [*map(str, features.columns), *PATTERN_FEATURES]
-
-
-# ---- the derived copy ----
-
-
-def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternModel) -> bytes:
-    """All that forecasts need in one file, the same bytes each time: a line of JSON naming arrays, then the arrays."""
-    arrays: dict[str, Any] = {f"lstm_{number}": weights for number, weights in enumerate(network.weights)}
-    arrays |= {f"scaler_{name}": np.asarray(getattr(scaler, name)) for name in ("mean", "spread")}
-    arrays |= {f"forest_{field.name}": np.asarray(getattr(forest, field.name)) for field in fields(Forest)}
-    arrays |= {f"pattern_{name}": getattr(patterns, name) for name in ("centres", "outcome_pct", "distances")}
-    arrays |= {f"config_{f.name}": np.asarray(getattr(patterns.config, f.name)) for f in fields(PatternConfig)}
-    head = json.dumps({name: [array.dtype.str, array.shape] for name, array in arrays.items()}).encode() + b"\n"
-    return b"".join(part.ljust(_padded(len(part))) for part in (head, *(array.tobytes() for array in arrays.values())))
-
-
-def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
-    """What `to_fast` wrote; ValueError for anything else."""
-    try:
-        arrays = _arrays(content)
-        weights = tuple(arrays[f"lstm_{number}"] for number in range(3 * lstm.LAYERS + 2))
-        forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
-        config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
-        scaler = Scaler(*(tuple(arrays[f"scaler_{name}"].tolist()) for name in ("mean", "spread")))
-        parts = {name: arrays[f"pattern_{name}"] for name in ("centres", "outcome_pct", "distances")}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not a derived copy of models ({error})") from None
-    lstm.check_shapes(weights)
-    forest["base"] = float(forest["base"])
-    return Network(weights), scaler, Forest(**forest), PatternModel(config=config, **parts)
-
-
-def _arrays(content: bytes) -> dict[str, Any]:
-    """The arrays of a derived copy, where they lie: nothing is copied."""
-    at = content.index(b"\n") + 1
-    arrays = {}
-    for name, (kind, shape) in json.loads(content[:at]).items():
-        at = _padded(at)
-        arrays[name] = np.frombuffer(content, kind, math.prod(shape), at).reshape(shape)
-        at += arrays[name].nbytes
-    return arrays
-
-
-def _padded(length: int) -> int:
-    """Where the next array may begin."""
-    return -(-length // ALIGNED) * ALIGNED
-
-
-# ---- on disk ----
-
-
-def bundle_folder(home: Home, symbol: str) -> Path:
-    return home.models / folder_name(symbol)
-
-
-def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
-    """Write a bundle's folder complete and put it in place of the last one, then its validation forecasts.
-
-    Two trainings at once wait for each other, one bundle long; the later one's stays.
-
-    Parameters
-    ----------
-    metrics : mapping
-        SPEC's keys and ours; the files' checksums are added.
-    files : mapping
-        The content of each of MODEL_FILES.
-    validation : str
-        The validation forecasts as CSV.
-    """
-    target = bundle_folder(home, metrics["symbol"])
-    new = target.with_name(f".{target.name}.new")
-    whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
-    text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with exclusive(home.training_lock):
-        write_folder(new, {**files, METRICS_FILE: text.encode()})
-        replace_folder(new, target)
-        write_whole(home.validation / f"{target.name}.csv", validation)
-
-
-def trained_symbols(home: Home) -> list[str]:
-    """The symbols with a readable metrics.json, sorted; a damaged bundle is named when it is loaded."""
-    found = set()
-    for folder in [*home.models.glob("[!.]*"), *moved_folders(home.models)]:
-        try:
-            found.add(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
-        except (OSError, ValueError, KeyError, TypeError):
-            continue
-    return sorted(found)
-
-
-def read_metrics(home: Home, symbol: str) -> dict[str, Any]:
-    """A bundle's metrics.json alone; ModelError where there is none or it is damaged."""
-    with _opened(home, symbol) as folder:
-        return _metrics(folder, symbol)
-
-
-def load_bundle(home: Home, symbol: str) -> ModelBundle:
-    """A stock's models, whole and unharmed.
-
-    Raises
-    ------
-    ModelError
-        missing, unreadable, mismatch (a file is not the one that was saved), untrusted (someone else could have
-        written it). A bundle made for other features than today's raises wrong_features when it forecasts.
-    """
-    for attempt in range(2):
-        with _opened(home, symbol) as folder:
-            try:
-                return _load(folder, symbol)
-            except ModelError as error:
-                # a training run may have put a new folder in place meanwhile: what was open is then being deleted
-                if attempt or error.kind != MISSING:
-                    raise
-    raise AssertionError("unreachable")
-
-
-def _load(folder: int, symbol: str) -> ModelBundle:
-    metrics = _metrics(folder, symbol)
-    fast = _read(folder, FAST_FILE, symbol)
-    digests = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
-    for name, digest in {**digests, FAST_FILE: hashlib.sha256(fast).hexdigest()}.items():
-        if digest != metrics["sha256"].get(name):
-            raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {_RETRAIN} {symbol}")
-    try:
-        network, scaler, forest, patterns = from_fast(fast)
-    except ValueError as error:
-        raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {_RETRAIN} {symbol}") from None
-    return ModelBundle(metrics, network, scaler, forest, patterns)
-
-
-@contextmanager
-def _opened(home: Home, symbol: str) -> Iterator[int]:
-    """A bundle's folder, held open: all that is read through it comes from one training, whatever is swapped in."""
-    path = bundle_folder(home, symbol)
-    recover_folder(path)
-    try:
-        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    except OSError as error:
-        raise _unreadable(symbol, path.name, error) from None
-    try:
-        _refuse_untrusted(os.fstat(folder), f"{symbol}: the folder {path}")
-        yield folder
-    finally:
-        os.close(folder)
-
-
-def _read(folder: int, name: str, symbol: str) -> bytes:
-    with _file(folder, name, symbol) as file:
-        return file.read()
-
-
-def _digest(folder: int, name: str, symbol: str) -> str:
-    """The checksum of a file that no forecast reads."""
-    with _file(folder, name, symbol) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-@contextmanager
-def _file(folder: int, name: str, symbol: str) -> Iterator[BufferedReader]:
-    try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
-        with os.fdopen(descriptor, "rb") as file:
-            _refuse_untrusted(os.fstat(descriptor), f"{symbol}: {name}")
-            yield file
-    except OSError as error:
-        raise _unreadable(symbol, name, error) from None
-
-
-def _refuse_untrusted(status: os.stat_result, what: str) -> None:
-    """ModelError where another user could have written this: models decide what is forecast."""
-    if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        text = f"{what} could have been written by another user; check it, then make it yours alone (chmod go-w)"
-        raise ModelError(UNTRUSTED, text)
-
-
-def _unreadable(symbol: str, name: str, error: OSError) -> ModelError:
-    if isinstance(error, FileNotFoundError):
-        return ModelError(MISSING, f"{symbol}: there is no {name} of a trained model; {_RETRAIN} {symbol}")
-    return ModelError(UNREADABLE, f"{symbol}: {name} cannot be read ({error.strerror}); {_RETRAIN} {symbol}")
-
-
-def _metrics(folder: int, symbol: str) -> dict[str, Any]:
-    content = _read(folder, METRICS_FILE, symbol)
-    try:
-        metrics = json.loads(content)
-        whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
-        whole = whole and {"horizon_days", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
-        for day in (metrics["data_through"], metrics["trained_at"][:10]):
-            date.fromisoformat(day)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged; {_RETRAIN} {symbol}")
-    return dict(metrics)

@@ -1,16 +1,13 @@
-"""The LSTM forecaster: normalised windows of daily features -> per cent changes 1..horizon sessions ahead.
+"""LSTM network as plain arrays: normalised windows of daily inputs -> changes in %, 1..horizon sessions ahead.
 
-Three layers of 128 units with a dropout of 0.2 after each and one dense layer, as a plain value of NumPy arrays that is
-saved as a Keras file and needs no Keras to predict. How it learns is left to `lstm_training`.
+Three layers of 128 units, with a dropout of 0.2 after each in training, and one dense layer. Forecasting needs NumPy
+alone; training and Keras files are left to the trainers.
 """
 
 from __future__ import annotations
 
-import io
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,42 +19,73 @@ LAYERS = 3
 DROPOUT = 0.2
 GATES = 4  # input, forget, candidate, output: Keras's order
 
-# What a window shows of each day: its own price move, its range, its volume, and the RSI. All are known a month after
-# a stock's first session. More indicators, or volatility in place of RSI, found less of what was hidden in simulated
-# prices, and no more in real ones.
+# Inputs per day: the price change, the range, the volume and the RSI. All are known a month after a stock's first
+# session. More indicators, or volatility in place of RSI, found less of the signal hidden in simulated prices, and no
+# more in real ones.
 INPUTS = ("change_1_pct", "range_pct", "relative_volume", "rsi")
 WINDOW_SESSIONS = 20  # one trading month
-CLIP = 5.0  # standard deviations: one crash day must not drown the other days of its window
+CLIP = 5.0  # standard deviations; one crash day must not dominate its window
 
-# Forecasts are made so many windows at a time, padded where fewer are left: the matrix products then always have the
-# same shape, and what a window shares its block with cannot change its last bits. On some processors its place in the
-# block can, which is why a day has a place of its own. Of twice as many OpenBLAS would copy the weights into another
-# order for each product, which takes longer than the product.
+# Windows per block of forecasts, padded where fewer are left: the matrix products then always have the same shape, so
+# that the other windows of a block cannot change a window's last bits. On some processors its place in the block can,
+# which is why each day has a fixed place. With blocks twice as large OpenBLAS would reorder the weights for each
+# product, which takes longer than the product itself.
 BLOCK = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Scaler:
-    """Mean and spread of each input over a stock's training days: what makes its windows comparable to others'."""
+    """Mean and standard deviation of each input over a stock's training days, which make stocks comparable."""
 
     mean: tuple[float, ...]
     spread: tuple[float, ...]
 
     @classmethod
     def fit(cls, values: NDArray[np.float64]) -> Scaler:
-        """Mean and standard deviation of each column, shape (n_days, n_inputs); an input that never moves keeps 1."""
+        """Estimate the scaler.
+
+        Parameters
+        ----------
+        values : array, shape (n_days, n_inputs)
+            Of the training days, without NaN.
+
+        Returns
+        -------
+        Scaler
+            The standard deviation of a constant input is taken as 1.
+        """
         spread = values.std(axis=0)
         spread[spread < 1e-9] = 1.0
         return cls(tuple(values.mean(axis=0).tolist()), tuple(spread.tolist()))
 
     def apply(self, values: NDArray[np.float64]) -> Float32:
-        """The values in spreads from their mean, clipped, shape (n_days, n_inputs); NaN stays NaN."""
+        """Standardise inputs.
+
+        Parameters
+        ----------
+        values : array, shape (n_days, n_inputs)
+
+        Returns
+        -------
+        float32 array, shape (n_days, n_inputs)
+            In standard deviations from the mean, clipped to -CLIP..CLIP; NaN stays NaN.
+        """
         scaled = (values - np.asarray(self.mean)) / np.asarray(self.spread)
-        return np.clip(scaled, -CLIP, CLIP).astype(np.float32)
+        clipped: Float32 = np.clip(scaled, -CLIP, CLIP).astype(np.float32)
+        return clipped
 
 
 def complete_windows(scaled: Float32) -> NDArray[np.bool_]:
-    """Whether each day's window is known throughout, shape (n_days,)."""
+    """True where the window that ends on a day has no missing value.
+
+    Parameters
+    ----------
+    scaled : float32 array, shape (n_days, n_inputs)
+
+    Returns
+    -------
+    bool array, shape (n_days,)
+    """
     missing = ~np.isfinite(scaled).all(axis=1)
     gaps = np.concatenate([[0], np.cumsum(missing)])
     complete = np.zeros(len(scaled), dtype=np.bool_)
@@ -66,8 +94,19 @@ def complete_windows(scaled: Float32) -> NDArray[np.bool_]:
 
 
 def windows(scaled: Float32, rows: NDArray[np.int64]) -> Float32:
-    """The window that ends on each row, shape (n_rows, WINDOW_SESSIONS, n_inputs)."""
-    return scaled[rows[:, None] + np.arange(1 - WINDOW_SESSIONS, 1)]
+    """Cut the window that ends on each row.
+
+    Parameters
+    ----------
+    scaled : float32 array, shape (n_days, n_inputs)
+    rows : int array, shape (n_rows,)
+        At least WINDOW_SESSIONS - 1.
+
+    Returns
+    -------
+    float32 array, shape (n_rows, WINDOW_SESSIONS, n_inputs)
+    """
+    return np.asarray(scaled[rows[:, None] + np.arange(1 - WINDOW_SESSIONS, 1)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,38 +117,51 @@ class Network:
 
     @property
     def horizon(self) -> int:
+        """Number of outputs."""
         return int(self.weights[-1].shape[0])
 
     @property
     def inputs(self) -> int:
+        """Number of inputs per day."""
         return int(self.weights[0].shape[0])
 
     def scaled(self, factors: NDArray[np.float64], offsets: NDArray[np.float64]) -> Network:
-        """The network whose outputs are these times `factors` plus `offsets`, both of shape (horizon,)."""
+        """Rescale the outputs.
+
+        Parameters
+        ----------
+        factors, offsets : arrays, shape (horizon,)
+
+        Returns
+        -------
+        Network
+            With this one's outputs times `factors` plus `offsets`.
+        """
         kernel, bias = self.weights[-2] * factors, self.weights[-1] * factors + offsets
         return Network((*self.weights[:-2], kernel.astype(np.float32), bias.astype(np.float32)))
 
     def predict(self, inputs: Float32, places: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-        """Per cent changes 1..horizon sessions ahead.
+        """Forecast the changes 1..horizon sessions ahead.
 
         Parameters
         ----------
         inputs : float32 array, shape (n_windows, WINDOW_SESSIONS, n_inputs)
         places : int array, shape (n_windows,), optional
             The place of each window in its block, from 0 to BLOCK - 1. A window in the same place gets the same bits,
-            whatever others are forecast with it. Without it they are placed one after the other.
+            whatever other windows are forecast with it. None: one after the other.
 
         Returns
         -------
         array, shape (n_windows, horizon)
+            In the units of the targets it was trained or scaled to.
         """
         places = np.arange(len(inputs)) % BLOCK if places is None else places
         block = _number_among_equals(places)
         padded = np.zeros((1 + int(block.max(initial=-1)), BLOCK, *inputs.shape[1:]), dtype=np.float32)
         padded[block, places] = inputs
         forecasts = np.empty((*padded.shape[:2], self.horizon))
-        for number, together in enumerate(padded):
-            forecasts[number] = self._forward(together)
+        for number, windows_of_block in enumerate(padded):
+            forecasts[number] = self._forward(windows_of_block)
         return forecasts[block, places]
 
     def _forward(self, block: Float32) -> Float32:
@@ -120,12 +172,21 @@ class Network:
 
 
 def places_of(days: NDArray[np.datetime64]) -> NDArray[np.int64]:
-    """Where in its block each day is forecast, shape (n_days,): sessions in a row fill their blocks evenly."""
+    """The fixed place of each day in its block; consecutive days get consecutive places.
+
+    Parameters
+    ----------
+    days : datetime64 array, shape (n_days,)
+
+    Returns
+    -------
+    int array, shape (n_days,)
+    """
     return days.astype("datetime64[D]").astype(np.int64) % BLOCK
 
 
 def _number_among_equals(values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many equal values come before each, shape (n_values,)."""
+    """The number of equal values before each one, shape (n_values,)."""
     order = np.argsort(values, kind="stable")
     counts = np.bincount(values)
     numbers = np.empty(len(values), dtype=np.int64)
@@ -134,10 +195,10 @@ def _number_among_equals(values: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _layer(sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32) -> Float32:
-    """What one LSTM layer gives after each day, (days, batch, inputs) -> (days, batch, units).
+    """The outputs of one LSTM layer, (days, batch, inputs) -> (days, batch, units).
 
-    All four gates are worked on at once, as one contiguous block: tanh serves the sigmoids too, by
-    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, which halves without rounding.
+    All four gates are computed as one contiguous block: tanh serves the sigmoids too, by
+    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, whose halving does not round.
     """
     days, batch, inputs = sequence.shape
     from_inputs = (sequence.reshape(days * batch, inputs) @ kernel + bias).reshape(days, batch, -1)
@@ -162,7 +223,7 @@ def _layer(sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32
 
 
 _HALF = np.float32(0.5)
-_HALVED = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype=np.float32), UNITS)  # the sigmoids' arguments, not tanh's
+_HALVED = np.repeat(np.array([0.5, 0.5, 1.0, 0.5], dtype=np.float32), UNITS)  # tanh's own argument stays
 
 
 def weight_shapes(inputs: int, horizon: int) -> list[tuple[int, ...]]:
@@ -173,81 +234,19 @@ def weight_shapes(inputs: int, horizon: int) -> list[tuple[int, ...]]:
     return [*shapes, (UNITS, horizon), (horizon,)]
 
 
-def to_h5(network: Network) -> bytes:
-    """The network as the bytes of an uncompiled Keras Sequential `.h5` file, the same bytes each time."""
-    import h5py
-
-    layers = _keras_layers(network)
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        file.attrs["backend"] = "tensorflow"
-        file.attrs["keras_version"] = "3.15.0"  # whose format this is
-        config = {"name": "sequential", "layers": layers}
-        file.attrs["model_config"] = json.dumps({"class_name": "Sequential", "config": config})
-        group = file.create_group("model_weights")
-        names = [layer["config"]["name"] for layer in layers[1:]]
-        group.attrs["layer_names"] = names
-        group.create_group("top_level_model_weights").attrs["weight_names"] = []
-        for name in names:
-            group.create_group(name).attrs["weight_names"] = []
-        for name, arrays in _by_layer(network).items():
-            group[name].attrs["weight_names"] = list(arrays)
-            for path, array in arrays.items():
-                group[name].create_dataset(path, data=array)
-    return buffer.getvalue()
-
-
-def from_h5(content: bytes) -> Network:
-    """The network in a Keras `.h5` file; ValueError where it is not one of this shape."""
-    import h5py
-
-    try:
-        with h5py.File(io.BytesIO(content), "r") as file:
-            group = file["model_weights"]
-            paths = [f"{name}/{path}" for name in group.attrs["layer_names"] for path in _weight_names(group[name])]
-            weights = tuple(np.asarray(group[path], dtype=np.float32) for path in paths)
-    except (OSError, KeyError) as error:
-        raise ValueError(f"not a Keras .h5 file ({error}); train the stock again") from None
-    check_shapes(weights)
-    return Network(weights)
-
-
 def check_shapes(weights: Sequence[Float32]) -> None:
-    """ValueError unless these are the weights of such a network."""
+    """Check weights against the network's architecture.
+
+    Parameters
+    ----------
+    weights : sequence of arrays
+        As in `Network.weights`.
+
+    Raises
+    ------
+    ValueError
+        For other shapes.
+    """
     got = [array.shape for array in weights]
     if not got or len(got[-1]) != 1 or not got[0] or got != weight_shapes(got[0][0], got[-1][0]):
         raise ValueError(f"weights of shapes {got} are not {LAYERS} LSTM layers of {UNITS}; train the stock again")
-
-
-def _weight_names(group: Any) -> list[str]:
-    names = group.attrs["weight_names"]
-    return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
-
-
-def _by_layer(network: Network) -> dict[str, dict[str, Float32]]:
-    """Keras's name of each layer with weights -> path -> array."""
-    by_layer = {}
-    for layer in range(LAYERS):
-        name = _lstm_name(layer)
-        parts = zip(("kernel", "recurrent_kernel", "bias"), network.weights[3 * layer :], strict=False)
-        by_layer[name] = {f"sequential/{name}/lstm_cell/{part}": array for part, array in parts}
-    kernel, bias = network.weights[-2:]
-    by_layer["dense"] = {"sequential/dense/kernel": kernel, "sequential/dense/bias": bias}
-    return by_layer
-
-
-def _lstm_name(layer: int) -> str:
-    return f"lstm_{layer}" if layer else "lstm"
-
-
-def _keras_layers(network: Network) -> list[dict[str, Any]]:
-    shape = [None, WINDOW_SESSIONS, network.inputs]
-    layers: list[dict[str, Any]] = [
-        {"class_name": "InputLayer", "config": {"batch_shape": shape, "dtype": "float32", "name": "input_layer"}}
-    ]
-    for layer in range(LAYERS):
-        sequences = layer < LAYERS - 1
-        lstm = {"name": _lstm_name(layer), "units": UNITS, "return_sequences": sequences}
-        dropout = {"name": f"dropout_{layer}" if layer else "dropout", "rate": DROPOUT}
-        layers += [{"class_name": "LSTM", "config": lstm}, {"class_name": "Dropout", "config": dropout}]
-    return [*layers, {"class_name": "Dense", "config": {"name": "dense", "units": network.horizon}}]

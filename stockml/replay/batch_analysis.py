@@ -40,7 +40,7 @@ class Opinions:
     @classmethod
     def of(cls, bundle: ModelBundle, forecasts: Forecasts, rows: Sequence[int]) -> Opinions:
         """The forecasts of `rows`, one after the other, by row."""
-        return cls(bundle, {row: engine.model_view(bundle, forecasts, at) for at, row in enumerate(rows)})
+        return cls(bundle, {row: engine.view_of(bundle, forecasts, at) for at, row in enumerate(rows)})
 
 
 @dataclass(slots=True)
@@ -94,7 +94,7 @@ class PastStock:
     def _ask(self, table: PriceTable) -> ModelView | None:
         if self.opinions is None or table.data_through < self.opinions.bundle.data_through:
             return None
-        return engine.model_view(self.opinions.bundle, self.opinions.bundle.forecast(table))
+        return engine.view_of(self.opinions.bundle, self.opinions.bundle.forecast(table))
 
     def _analysis(self, row: int, table: PriceTable, model: ModelView | None) -> Analysis:
         names, input_names = self._names
@@ -144,4 +144,4 @@ def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange
             failures[stock.symbol] = error
             continue
         analyses.append(analysis)
-    return SessionView(tables, engine.with_market(analyses), failures)
+    return SessionView(tables, engine.add_market(analyses), failures)

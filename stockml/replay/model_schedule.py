@@ -20,8 +20,8 @@ from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.data.fetch import span_of
 from stockml.data.price_table import PriceTable
-from stockml.models import bundle as models
-from stockml.models.bundle import ModelBundle, ModelError
+from stockml.models.bundle import MISSING, ModelBundle, ModelError
+from stockml.models.bundle_store import load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.storage.folders import replace_folder
 from stockml.trainers.dataset import sessions_needed
@@ -144,8 +144,8 @@ def _bundle(symbol: str, homes: Sequence[Home]) -> ModelBundle:
     """The newest bundle; where a later training had none for a stock, the earlier models stay."""
     for home in homes[:-1]:
         try:
-            return models.load_bundle(home, symbol)
+            return load_bundle(home, symbol)
         except ModelError as error:
-            if error.kind != models.MISSING:
+            if error.kind != MISSING:
                 raise
-    return models.load_bundle(homes[-1], symbol)
+    return load_bundle(homes[-1], symbol)

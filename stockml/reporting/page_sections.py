@@ -148,13 +148,14 @@ def model_rows(home: Home, clock: Clock) -> list[dict[str, Any]]:
     """The scores of each model, those left out that cannot be read or have seen days after the clock's."""
     if not any(home.models.glob("[!.]*")):
         return []
-    from stockml.models import bundle as models
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import read_metrics, trained_symbols
 
     rows = []
-    for symbol in models.trained_symbols(home):
+    for symbol in trained_symbols(home):
         try:
-            metrics = models.read_metrics(home, symbol)
-        except models.ModelError:
+            metrics = read_metrics(home, symbol)
+        except ModelError:
             continue  # the run that would use it fails, and says why
         through = str(metrics["data_through"])
         if clock.as_of is None or through <= clock.as_of.isoformat():

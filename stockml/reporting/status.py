@@ -150,14 +150,15 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
     """Days since each model's last training day: of the stocks predicted now, or of all where none is."""
     if not any(home.models.glob("[!.]*")):
         return {}
-    from stockml.models import bundle as models
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import read_metrics, trained_symbols
 
     ages = {}
-    for symbol in models.trained_symbols(home):
+    for symbol in trained_symbols(home):
         if not predicted or symbol in predicted:
             try:
-                trained_through = date.fromisoformat(models.read_metrics(home, symbol)["data_through"])
-            except models.ModelError:
+                trained_through = date.fromisoformat(read_metrics(home, symbol)["data_through"])
+            except ModelError:
                 continue  # the run that would use it fails, and says why
             ages[symbol] = max(0, (clock.limit(symbol) - trained_through).days)
     return ages

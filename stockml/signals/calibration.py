@@ -1,6 +1,6 @@
-"""How likely a prediction is to land within 5 %, and the interval that holds 80 % of outcomes; both learn.
+"""Confidence calibration: the probability of an error below 5 %, and the interval that holds 80 % of outcomes.
 
-Volatility says how far prices move; outcomes correct that belief, for all stocks and for each. It writes no file.
+Both follow from volatility and are corrected by outcomes, for all stocks together and for each stock.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ from typing import Any
 from stockml.core.records import ACCURATE_BELOW_PCT
 from stockml.indicators.volatility import LEAST_PCT, MARKET_WINDOWS, WINDOWS, market_input, stock_input
 
-ELASTICITIES = {  # of the coming change's size; they sum to less than 1, for what is wild calms down
+ELASTICITIES = {  # of the coming change's size; they sum to less than 1, since volatility reverts to its mean
     stock_input(1): 0.10,
     stock_input(5): 0.06,
     stock_input(20): 0.33,
     stock_input(60): 0.13,
     stock_input(250): 0.22,
-    market_input(5): 0.38,  # the market's last week over its last month: a storm comes, or passes
+    market_input(5): 0.38,  # the market's last week against its last month: rising or falling volatility
     market_input(20): -0.28,
 }
-UNKNOWN_PCT = 1.5  # a large stock's usual volatility a session, where a line tells none
+UNKNOWN_PCT = 1.5  # a large stock's usual volatility per session, where a line has none
 GREATEST_PCT = 100.0
 SCALE = 0.96  # of Student's law, for the volatilities above over one session
 EIGHTY_PCT = 1.4759  # Student's t with 5 degrees of freedom stays within this four times in five
 MISSES = 0.2  # the share of outcomes that an 80 % interval leaves out
-SHARPEST = 0.999  # no probability is nearer to 0 or 1
-OWN_OUTCOMES = 500.0  # after so many of its own (they overlap) a stock is believed half, all stocks half
-PATIENCE = 4.0  # widths learn so many times more slowly: narrowed after calm weeks, they would meet the next storm
+GREATEST_PROBABILITY = 0.999  # and 0.001 the least
+OWN_OUTCOMES = 500.0  # overlapping outcomes after which a stock's own shift counts as much as all stocks'
+WIDTH_SLOWNESS = 4.0  # intervals narrowed after a few calm weeks would be too narrow for the next volatile one
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Confidence:
 
 @dataclass(frozen=True, slots=True)
 class StockPrior:
-    """What training saw of a stock: the log odds that its outcomes add to what volatility says, and their number."""
+    """A stock's log-odds offset estimated in training, and the number of outcomes it rests on."""
 
     shift: float = 0.0
     outcomes: float = 0.0
@@ -54,7 +54,7 @@ NO_STOCK_PRIOR = StockPrior()
 
 @dataclass(slots=True)
 class _Track:
-    """One learner of both figures: what outcomes add to the log odds, and to the log width of the interval."""
+    """Online estimates of two corrections: to the log odds, and to the log width of the interval."""
 
     count: int = 0
     shift: float = 0.0
@@ -70,7 +70,7 @@ class _Track:
 
 @dataclass(slots=True)
 class Calibration:
-    """What outcomes at one horizon have taught about confidence: for all stocks, and for each one."""
+    """Corrections learned from the outcomes at one horizon: for all stocks, and for each one."""
 
     horizon: int
     pool: _Track = field(default_factory=_Track)
@@ -79,27 +79,32 @@ class Calibration:
     def learn(
         self, symbol: str, inputs: Mapping[str, float], change_pct: float, actual_pct: float, accurate: bool
     ) -> None:
-        """Fold in one outcome: the predicted and the actual change in %, and whether the error stayed below 5 %."""
+        """Learn from one outcome: the predicted and the actual change in %, and if the error stayed below 5 %.
+
+        Notes
+        -----
+        Online logistic regression for the odds; an adaptive conformal interval (Gibbs and Candes 2021) for the width.
+        """
         scale = scale_pct(inputs, self.horizon)
         odds = _log_odds(_chance(scale, change_pct))
         reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale * EIGHTY_PCT))
         stock = self.stocks.setdefault(symbol, _Track())
-        together, own = _pool_rate(self.pool.count), _own_rate(stock.count)
-        self.pool.learn(odds, accurate, reach, rate=together, width_rate=together / PATIENCE)
+        pooled, own = _pool_rate(self.pool.count), _own_rate(stock.count)
+        self.pool.learn(odds, accurate, reach, rate=pooled, width_rate=pooled / WIDTH_SLOWNESS)
         stock.learn(odds, accurate, reach, rate=own, width_rate=own)
 
     def confidence(
-        self, symbol: str, inputs: Mapping[str, float], change_pct: float, habit: StockPrior = NO_STOCK_PRIOR
+        self, symbol: str, inputs: Mapping[str, float], change_pct: float, prior: StockPrior = NO_STOCK_PRIOR
     ) -> Confidence:
-        """The confidence in a predicted change of a stock."""
+        """The confidence in a predicted change in % of a stock."""
         scale = scale_pct(inputs, self.horizon)
         stock = self.stocks.get(symbol, _Track())
-        shift = _blend((self.pool.shift, OWN_OUTCOMES), (stock.shift, stock.count), (habit.shift, habit.outcomes))
-        widening = _blend((self.pool.widening, OWN_OUTCOMES * PATIENCE), (stock.widening, stock.count))
+        shift = _blend((self.pool.shift, OWN_OUTCOMES), (stock.shift, stock.count), (prior.shift, prior.outcomes))
+        widening = _blend((self.pool.widening, OWN_OUTCOMES * WIDTH_SLOWNESS), (stock.widening, stock.count))
         probability = logistic(_log_odds(_chance(scale, change_pct)) + shift)
         width = scale * EIGHTY_PCT * math.exp(widening)
         return Confidence(
-            probability=round(min(max(probability, 1 - SHARPEST), SHARPEST), 4),
+            probability=round(min(max(probability, 1 - GREATEST_PROBABILITY), GREATEST_PROBABILITY), 4),
             low_pct=change_pct - width,
             high_pct=change_pct + width,
         )
@@ -111,20 +116,26 @@ class Calibration:
 
     @classmethod
     def from_state(cls, horizon: int, state: Mapping[str, Any]) -> Calibration:
-        """The calibration that `to_state` wrote down."""
+        """Restore a calibration from `to_state`."""
         stocks = {symbol: _Track(*values) for symbol, values in state["stocks"].items()}
         return cls(horizon, _Track(*state["pool"]), stocks)
 
 
-def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> StockPrior:
-    """What a stock's past days teach before any prediction of it was made.
+def stock_prior_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> StockPrior:
+    """Estimate a stock's prior from the accuracy of the naive forecast on past days.
 
     Parameters
     ----------
-    inputs : of mappings
+    inputs : iterable of mappings
         Each day's confidence inputs, oldest first.
-    actual_pct : of float
-        The change after each in %; a prediction of no change is judged by it.
+    actual_pct : iterable of float
+        The change in % after each day.
+    horizon : int
+        Sessions from a day to its outcome.
+
+    Returns
+    -------
+    StockPrior
     """
     track = _Track()
     for day, actual in zip(inputs, actual_pct, strict=True):
@@ -135,21 +146,25 @@ def habit_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float],
 
 
 def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:
-    """The scale of the change over so many sessions in %, from volatilities in % a session.
+    """The scale in % of the change over so many sessions, from volatilities in % per session.
 
-    A window that is not known yet is stood in for by the longest known one that is shorter, the market by the stock.
+    A missing window is replaced by the longest shorter one, a missing market volatility by the stock's own.
+
+    Notes
+    -----
+    A log-linear HAR model (Corsi 2009).
     """
-    total, standing_in = 0.0, math.log(UNKNOWN_PCT)
+    total, substitute = 0.0, math.log(UNKNOWN_PCT)
     own: dict[int, float] = {}
     for window in WINDOWS:
-        own[window] = standing_in = _log_of(inputs, stock_input(window), standing_in)
-        total += ELASTICITIES[stock_input(window)] * standing_in
+        own[window] = substitute = _log_of(inputs, stock_input(window), substitute)
+        total += ELASTICITIES[stock_input(window)] * substitute
     for window in MARKET_WINDOWS:
         total += ELASTICITIES[market_input(window)] * _log_of(inputs, market_input(window), own[window])
     return SCALE * math.sqrt(horizon) * math.exp(total)
 
 
-# Newton's step is 1 / (n p (1 - p)) for n independent outcomes; of these, which come together or overlap, many are one.
+# Newton's step is 1 / (n p (1 - p)) for n independent outcomes; correlated and overlapping ones count as far fewer.
 
 
 def _pool_rate(count: int) -> float:
@@ -170,10 +185,10 @@ def _log_of(inputs: Mapping[str, float], name: str, otherwise: float) -> float:
 
 
 def _chance(scale: float, change_pct: float) -> float:
-    """The chance that the error stays below 5 %, where changes lie around 0 as volatility says.
+    """The probability of an error below 5 %, for changes distributed about 0 with this scale.
 
-    The error is a share of the actual price: below 5 % are actual prices from predicted / 1.05 to predicted / 0.95.
-    Of a bold prediction it is not assumed that it is right: the farther from no change, the less likely.
+    The error is a share of the actual price: accurate are actual prices from predicted / 1.05 to predicted / 0.95.
+    The distribution is centred on no change, not on the prediction, so a bold prediction gets a lower probability.
     """
     predicted = 100 + max(change_pct, -100.0)
     lowest = predicted / (1 + ACCURATE_BELOW_PCT / 100) - 100
@@ -182,17 +197,17 @@ def _chance(scale: float, change_pct: float) -> float:
 
 
 def student_cdf(value: float) -> float:
-    """Student's t with 5 degrees of freedom, in closed form (Abramowitz and Stegun 26.7.3)."""
+    """Distribution function of Student's t with 5 degrees of freedom (Abramowitz and Stegun 26.7.3)."""
     angle = math.atan(value / math.sqrt(5))
     cosine = math.cos(angle)
     return 0.5 + (angle + math.sin(angle) * cosine * (1 + 2 / 3 * cosine * cosine)) / math.pi
 
 
 def logistic(odds: float) -> float:
-    """The chance that log odds stand for."""
+    """The probability with these log odds."""
     return 1 / (1 + math.exp(-odds)) if odds >= 0 else math.exp(odds) / (1 + math.exp(odds))
 
 
 def _log_odds(chance: float) -> float:
-    chance = min(max(chance, 1 - SHARPEST), SHARPEST)
+    chance = min(max(chance, 1 - GREATEST_PROBABILITY), GREATEST_PROBABILITY)
     return math.log(chance / (1 - chance))

@@ -1,6 +1,6 @@
-"""The predictor's steps between fetching and writing: analyse, plan, predict. Values in, values out; no file, no clock.
+"""Signal engine: the predictor's steps ANALYZE, PLAN and PREDICT, as functions of values.
 
-A live run takes them once, for the newest day; a replay for many days in turn.
+A live run takes them once, for the newest day; a replay takes them for many days in turn.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
-from stockml.core.records import Evidence, Prediction, Signal, round_price
-from stockml.signals import rules as signals
-from stockml.signals.learner import Learner, Priors, Weighing
-from stockml.signals.rules import ModelForecast
+from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
+from stockml.signals.learner import Learner, Weighing
+from stockml.signals.priors import Priors
+from stockml.signals.rules import ModelForecast, opinions, path_pct, predicted_change_pct, regime
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ModelView:
-    """What a stock's trained models say of one day, and what training found out about them."""
+    """The forecasts of a stock's models for one day, with the priors from their training."""
 
     trained_at: str
     forecast: ModelForecast
@@ -41,20 +41,20 @@ class Analysis:
     current_price: float
     currency: str | None
     source: str
-    indicators: Mapping[str, float]  # a row of features.indicator_table
+    indicators: Mapping[str, float]  # a row of `features.indicator_table`
     regime: str
-    volatilities: Mapping[str, float]  # the confidence's inputs, in % a session
+    volatilities: Mapping[str, float]  # the confidence's inputs, in % per session
     model: ModelView | None
 
     @property
     def priors(self) -> Priors:
-        """What training found out, where there was any."""
+        """The priors of the stock's training, or none."""
         return self.model.priors if self.model else Priors()
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A hypothesis: every opinion heard, the weight each was given, and the change that follows."""
+    """A hypothesis: every opinion, its weight, and the change that follows."""
 
     analysis: Analysis
     horizon: int
@@ -64,20 +64,33 @@ class Plan:
 
 
 def sessions_back(today: date, due: Iterable[Prediction]) -> int:
-    """How far prices must reach: over all an analysis looks at, and to the day each due prediction was made from."""
+    """The sessions of prices that an analysis needs, and that reach back to the oldest due prediction."""
     from stockml.models.bundle import SESSIONS_NEEDED
 
     made_from = [date.fromisoformat(prediction.data_through) for prediction in due]
     return max(SESSIONS_NEEDED, (today - min(made_from, default=today)).days)
 
 
-def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
-    """What the models say of one of the days forecast; None where its history is too short for them.
+def view_of(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelView | None:
+    """One day of a bundle's forecasts, with its priors.
+
+    Parameters
+    ----------
+    bundle : ModelBundle
+    forecasts : Forecasts
+        Made by the bundle.
+    row : int, default 0
+        The day's row in `forecasts`.
+
+    Returns
+    -------
+    ModelView or None
+        None where the day's history is too short for the models.
 
     Raises
     ------
     ModelError
-        For priors nobody can read.
+        unreadable, for damaged priors.
     """
     from stockml.models.bundle import UNREADABLE, ModelError
 
@@ -100,11 +113,11 @@ def model_view(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> Model
 
 
 def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
-    """ANALYZE one stock: the indicators and the regime of its newest session."""
+    """ANALYZE one stock: indicators, regime and volatilities of its newest session."""
     from stockml.indicators.features import HISTORY_SESSIONS, indicator_columns
     from stockml.indicators.volatility import confidence_inputs
 
-    newest = prices.last(HISTORY_SESSIONS + 1)  # no figure of the newest day reaches back farther
+    newest = prices.last(HISTORY_SESSIONS + 1)  # the newest day depends on no older session
     day = {name: float(column[-1]) for name, column in indicator_columns(newest).items()}
     return analysis_of(prices, day, confidence_inputs(newest, prices.data_through), model)
 
@@ -112,7 +125,7 @@ def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
 def analysis_of(
     prices: PriceTable, day: Mapping[str, float], volatilities: Mapping[str, float], model: ModelView | None
 ) -> Analysis:
-    """The analysis of a table's newest session, from its row of indicators and its volatilities."""
+    """Assemble the analysis of a table's newest session from its row of indicators and its volatilities."""
     return Analysis(
         symbol=prices.symbol,
         data_through=prices.data_through,
@@ -120,48 +133,48 @@ def analysis_of(
         currency=prices.currency,
         source=prices.source,
         indicators=day,
-        regime=signals.regime(day["change_20"], day["volatility_20"]),
+        regime=regime(day["change_20"], day["volatility_20"]),
         volatilities=volatilities,
         model=model,
     )
 
 
-def with_market(analyses: Iterable[Analysis]) -> list[Analysis]:
-    """The analyses with their market's average volatility added: of the stocks at hand, by calendar and day."""
+def add_market(analyses: Iterable[Analysis]) -> list[Analysis]:
+    """Add the market's average volatility to each analysis: over the given stocks of one calendar and day."""
     from stockml.indicators.volatility import market_inputs
 
-    together: dict[tuple[str, date], list[Analysis]] = {}
+    markets: dict[tuple[str, date], list[Analysis]] = {}
     for analysis in analyses:
-        together.setdefault((calendar_for(analysis.symbol).name, analysis.data_through), []).append(analysis)
+        markets.setdefault((calendar_for(analysis.symbol).name, analysis.data_through), []).append(analysis)
     return [
         replace(analysis, volatilities={**analysis.volatilities, **market})
-        for market_members in together.values()
+        for market_members in markets.values()
         for market in [market_inputs([member.volatilities for member in market_members])]
         for analysis in market_members
     ]
 
 
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
-    """PLAN for one stock: hear every signal, weigh it by what was learned, form a hypothesis.
+    """PLAN for one stock: weigh every signal's opinion by the learned weights, and form a hypothesis.
 
-    Beyond the horizon of its models a stock is like one without any: training's priors speak of them as well.
+    Beyond the horizon of its models a stock is treated as one without any, since its priors belong to them.
     """
     if analysis.model and analysis.model.forecast.horizon < horizon:
         analysis = replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
-    heard = signals.opinions(analysis.indicators, forecast, horizon)
+    heard = opinions(analysis.indicators, forecast, horizon)
     weighing = learner.weigh(analysis.symbol, horizon, heard, analysis.priors)
     return Plan(
         analysis=analysis,
         horizon=horizon,
         opinions=heard,
         weighing=weighing,
-        change_pct=signals.predicted_change_pct(weighing.weights, weighing.magnitude),
+        change_pct=predicted_change_pct(weighing.weights, weighing.magnitude),
     )
 
 
 def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
-    """PREDICT for one stock: the price, its path and interval, how likely it is to be accurate, and the target date."""
+    """PREDICT for one stock: the price, its path and interval, the confidence, and the target date."""
     analysis = plan.analysis
     confidence = learner.confidence(
         analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
@@ -194,8 +207,8 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
 def _path(plan: Plan) -> list[float]:
     forecast = plan.analysis.model.forecast if plan.analysis.model else None
     opinion, weight = plan.opinions.get("lstm", 0.0), plan.weighing.weights.get("lstm", 0.0)
-    share = plan.weighing.magnitude * weight * signals.STRONG_SIGNAL_PCT / opinion if opinion else 0.0
-    return signals.path_pct(plan.change_pct, plan.horizon, forecast, share if math.isfinite(share) else 0.0)
+    share = plan.weighing.magnitude * weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
+    return path_pct(plan.change_pct, plan.horizon, forecast, share if math.isfinite(share) else 0.0)
 
 
 def _moved(price: float, change_pct: float) -> float:

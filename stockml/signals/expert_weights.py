@@ -1,7 +1,8 @@
-"""Outcomes into trusts: regressions of differing boldness and memory, and how much the evidence speaks for each.
+"""Expert ensemble: outcomes into learned weights, by regressions with differing priors and memory.
 
 Opinions and outcomes come in units of the stock's own scale. Stocks move together and outcomes overlap, so a session
-is learned from as a whole, when the next one begins. Which stock, which line and which file is others' business.
+is learned from as a whole, when the next one begins. A learned weight is the regression coefficient of a signal's
+opinion: 1 takes the opinion at face value, 0 ignores it. Symbols, log lines and files are left to the learner.
 """
 
 from __future__ import annotations
@@ -16,64 +17,79 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
 
-# Facts of five-session changes in their scale (Student's t, 5 degrees of freedom), and of stocks in one session.
-HELD_BACK = 1.2  # scales; errors beyond pull no harder (Huber 1964)
-CURVATURE = 0.716  # the share of outcomes within that
-VARIANCE = 0.687  # of the outcomes held back so
-TOGETHER = 0.3  # correlation of two stocks' outcomes in a session; 0.25 to 0.32 on NSE and US stocks
+# Properties of five-session changes in their scale (Student's t, 5 degrees of freedom), and of stocks in one session.
+HUBER = 1.2  # scales; the threshold beyond which an error pulls no harder (Huber 1964)
+CURVATURE = 0.716  # the share of outcomes within the threshold
+VARIANCE = 0.687  # of outcomes clipped to the threshold
+CORRELATION = 0.3  # of two stocks' outcomes in a session; 0.25 to 0.32 on NSE and US stocks
 
 
 @dataclass(frozen=True, slots=True)
 class Expert:
-    """One way of learning: how far it lets trusts go, how long it remembers, what share of belief it is given."""
+    """Settings of one regression: its prior, its memory, and its part in the fixed share."""
 
     name: str
-    trust_spread: float  # standard deviation of a trust about its start
-    drift_spread: float  # of the trust in the drift, in % at five sessions
-    mean_spread: float  # of what all signals together forecast on average, in %; infinite: anything
-    half_life: float  # sessions
-    share: float  # of the belief that changing times give back to it
+    weight_spread: float  # standard deviation of a learned weight about its prior
+    drift_spread: float  # of the drift's learned weight, in % at five sessions
+    mean_spread: float  # of the average forecast of all signals together, in %; infinite: not restrained
+    half_life: float  # of past sessions' influence, in sessions
+    share: float  # of the ensemble weight that is redistributed after each session
 
 
 EXPERTS = (
-    Expert("start", trust_spread=1.0, drift_spread=0.3, mean_spread=math.inf, half_life=math.inf, share=0.05),
-    Expert("sceptic", trust_spread=0.03, drift_spread=3.0, mean_spread=0.05, half_life=math.inf, share=0.85),
-    Expert("short", trust_spread=3.0, drift_spread=3.0, mean_spread=0.05, half_life=25.0, share=0.05),
+    Expert("start", weight_spread=1.0, drift_spread=0.3, mean_spread=math.inf, half_life=math.inf, share=0.05),
+    Expert("anchored", weight_spread=0.03, drift_spread=3.0, mean_spread=0.05, half_life=math.inf, share=0.85),
+    Expert("short", weight_spread=3.0, drift_spread=3.0, mean_spread=0.05, half_life=25.0, share=0.05),
 )
-START, SCEPTIC, SHORT = range(3)
+START, ANCHORED, SHORT = range(3)
 CHANGING = 0.01  # the chance that another expert becomes the best one (Herbster and Warmuth 1998)
 SHARES = np.array([1.0 - sum(expert.share for expert in EXPERTS), *(expert.share for expert in EXPERTS)])
 DECAYS = np.array([0.5 ** (1 / expert.half_life) for expert in EXPERTS])
 DRIFT = 0  # the number of the drift among the signals
-LEAST_BELIEF = 1e-9  # what is left to believe in after any evidence
-SHARPNESS = 3.0  # power of beliefs: an expert believed little, because times may change, has no say until they do
-TRAINED_ODDS = 10.0  # by which the sceptic, who stays with what training found, is believed more where it found it
-REMEMBERED = 20  # sessions at least, of what experts believed
+LEAST_WEIGHT = 1e-9  # of an expert, whatever the evidence against it
+SHARPNESS = 3.0  # power of the ensemble weights: the small weight that the fixed share gives back has no say
+TRAINED_ODDS = 10.0  # in favour of the prior-anchored expert, where training has found priors
+REMEMBERED = 20  # sessions at least, of the experts' past weights
 
 
 @dataclass(slots=True)
 class DayOutcomes:
-    """What the outcomes of one session add up to; every prediction in it was made on the same evening."""
+    """Sums over one session's outcomes; every prediction in it was made from the same session's close."""
 
     made_on: str
     known_on: str
-    is_evidence: bool  # whether it is known what experts believed on that evening
-    trusts: Array  # (experts, signals) on that evening
+    is_evidence: bool  # whether the experts' weights of that session are known
+    trusts: Array  # (experts, signals) learned weights as of that session
     count: int = 0
     opinions: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums in %
-    once: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums in scales
-    products: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (signals, signals)
-    pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 0)))  # (experts, signals)
-    pull_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS)))
-    losses: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # "no change" is the first
-    held_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))
+    once: Array = field(default_factory=lambda: np.zeros(0))  # (signals,) sums of opinions in scales
+    products: Array = field(default_factory=lambda: np.zeros((0, 0)))  # (signals, signals) of opinions
+    pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 0)))  # (experts, signals) of pull and opinions
+    pull_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS)))  # sums of pulls
+    losses: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # Huber losses, naive first
+    held_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # sums of clipped errors
 
     def add(self, opinions: Array, scale: float, actual: float) -> Array:
-        """Add one outcome; returns each expert's error, "no change" first, in scales, held back."""
+        """Add one outcome.
+
+        Parameters
+        ----------
+        opinions : array, shape (signals,)
+            In %.
+        scale : float
+            Typical size of the stock's change, in %.
+        actual : float
+            The change that came, in scales.
+
+        Returns
+        -------
+        array, shape (experts + 1,)
+            The error of the naive forecast, then of each expert, in scales, clipped to HUBER.
+        """
         inputs = opinions / scale
         forecasts = self.trusts @ inputs  # (experts,)
         errors = actual - np.concatenate([[0.0], forecasts])
-        held = np.clip(errors, -HELD_BACK, HELD_BACK)
+        held = np.clip(errors, -HUBER, HUBER)
         pull = CURVATURE * forecasts + held[1:]
         self.count += 1
         self.opinions += opinions
@@ -91,11 +107,11 @@ class DayOutcomes:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> DayOutcomes:
-        """The session that `to_state` wrote down."""
+        """Restore a session from `to_state`."""
         return cls(**_arrays(state))
 
     def widen(self, starts: Array) -> None:
-        """Make room for signals met since; see `Council.widen`."""
+        """Make room for new signals, whose prior weights are `starts`, shape (signals,); see `ExpertEnsemble.widen`."""
         size = len(starts)
         self.trusts = _begun(self.trusts, starts)
         self.opinions = _padded(self.opinions, size)
@@ -106,13 +122,13 @@ class DayOutcomes:
 
 @dataclass(slots=True)
 class ExpertEnsemble:
-    """All experts at one horizon, after the sessions so far; signals have numbers, the drift's is 0."""
+    """All experts at one horizon, after the sessions so far; signals are numbered, the drift is 0."""
 
     horizon: int
-    starts: Array = field(default_factory=lambda: np.zeros(1))  # (signals,) trusts before any outcome
+    starts: Array = field(default_factory=lambda: np.zeros(1))  # (signals,) learned weights before any outcome
     sessions: int = 0
-    latest: str = ""  # the last evening whose predictions were learned from
-    beliefs: Array = field(default_factory=lambda: np.eye(1, len(EXPERTS) + 1, START + 1)[0])  # "no change" first
+    latest: str = ""  # the last session whose predictions were learned from
+    beliefs: Array = field(default_factory=lambda: np.eye(1, len(EXPERTS) + 1, START + 1)[0])  # naive first
     usual: Array = field(default_factory=lambda: np.zeros(1))  # (signals,) sums of each session's mean opinions
     products: Array = field(default_factory=lambda: np.zeros((2, 1, 1)))  # kept for ever, and fading: (2, signals, ^)
     pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 1)))
@@ -120,34 +136,34 @@ class ExpertEnsemble:
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON."""
-        return _plain(self) | {"history": [[day, trusts.tolist()] for day, trusts in self.history]}
+        return _plain(self) | {"history": [[day, weights.tolist()] for day, weights in self.history]}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> ExpertEnsemble:
-        """The council that `to_state` wrote down."""
-        history = [(day, np.array(trusts)) for day, trusts in state["history"]]
+        """Restore an ensemble from `to_state`."""
+        history = [(day, np.array(weights)) for day, weights in state["history"]]
         return cls(**_arrays({**state, "history": ()}) | {"history": history})
 
     def widen(self, starts: Array) -> None:
-        """Make room for signals met since.
+        """Make room for new signals.
 
         Parameters
         ----------
         starts : array, shape (signals,)
-            The trusts of all signals before any outcome, those known already first.
+            The learned weights of all signals before any outcome, known signals first.
         """
         size = len(starts)
         self.starts = starts
         self.usual = _padded(self.usual, size)
         self.products = _padded(_padded(self.products, size).transpose(0, 2, 1), size)
         self.pulls = _padded(self.pulls, size)
-        self.history = [(day, _begun(trusts, starts)) for day, trusts in self.history]
+        self.history = [(day, _begun(weights, starts)) for day, weights in self.history]
 
     def open(self, made_on: str, known_on: str) -> DayOutcomes:
-        """A session to be filled with outcomes of predictions made on one evening.
+        """Begin a session: outcomes of predictions made from one day's close.
 
-        Experts are judged by what they believed on that evening, when none of these outcomes, nor any that overlaps
-        with them, was known.
+        Experts are scored on their weights of that day, before any of these outcomes or any that overlaps with them
+        was known.
         """
         known = [number for number, (day, _) in enumerate(self.history) if day <= made_on]
         number = known[-1] if known else 0
@@ -157,17 +173,22 @@ class ExpertEnsemble:
         return session
 
     def close(self, session: DayOutcomes) -> None:
-        """Learn from a whole session."""
-        information = CURVATURE / ((1 - TOGETHER) * VARIANCE * self.horizon)  # outcomes overlap: so many are one
-        stocks = session.count / (1 + (session.count - 1) * TOGETHER)  # as if each moved alone
-        common = TOGETHER * stocks / session.count
+        """Learn from a whole session.
+
+        Notes
+        -----
+        Exponential weights with a fixed share (Vovk 1990; Herbster and Warmuth 1998), and one step of each expert's
+        Bayesian ridge regression (Hoerl and Kennard 1970).
+        """
+        # outcomes overlap, so `horizon` of them count as one
+        information = CURVATURE / ((1 - CORRELATION) * VARIANCE * self.horizon)
+        stocks = session.count / (1 + (session.count - 1) * CORRELATION)  # the number of independent ones
+        common = CORRELATION * stocks / session.count
         if session.is_evidence:
-            losses = information * (session.losses - common / 2 * session.held_once**2)
-            self.beliefs = self.beliefs * np.exp(losses.min() - losses)
-            self.beliefs /= self.beliefs.sum()
+            self._reweigh(information * (session.losses - common / 2 * session.held_once**2))
         if session.made_on > self.latest:
             self.latest = session.made_on
-            changing = CHANGING * stocks  # the less a session tells, the less it unsettles
+            changing = CHANGING * stocks  # a session with little information redistributes little
             self.beliefs = (1 - changing) * self.beliefs + changing * SHARES
             self.products[1] *= DECAYS[SHORT]
             self.pulls *= DECAYS[:, None]
@@ -176,15 +197,20 @@ class ExpertEnsemble:
         self.products += CURVATURE * information * (session.products - common * np.outer(session.once, session.once))
         self.pulls += information * (session.pulls - common * np.outer(session.pull_once, session.once))
         blank = _begun(np.zeros((len(EXPERTS), 0)), self.starts)
-        known_on = max(session.known_on, self.history[-1][0])  # one that came in late stands on all that was learned
-        self.history.append((known_on, self.weights_now().trusts(blank)))
+        known_on = max(session.known_on, self.history[-1][0])  # a late one builds on all that was learned
+        self.history.append((known_on, self.weights_now().learned_weights(blank)))
+
+    def _reweigh(self, losses: Array) -> None:
+        """Multiply each ensemble weight by exp(-loss)."""
+        self.beliefs = self.beliefs * np.exp(losses.min() - losses)
+        self.beliefs /= self.beliefs.sum()
 
     def weights_now(self) -> EnsembleWeights:
-        """What the experts believe now, wherever they begin."""
+        """The weights after the sessions so far, for any priors."""
         usual = self.usual / max(self.sessions, 1)
         learned, kept = np.empty_like(self.pulls), np.empty((len(EXPERTS), *self.products.shape[1:]))
         for number, expert in enumerate(EXPERTS):
-            precision = np.full(len(self.starts), expert.trust_spread**-2)
+            precision = np.full(len(self.starts), expert.weight_spread**-2)
             precision[DRIFT] = expert.drift_spread**-2
             prior = np.diag(precision) + np.outer(usual, usual) / expert.mean_spread**2
             system = self.products[int(number == SHORT)] + prior
@@ -195,26 +221,47 @@ class ExpertEnsemble:
 
 @dataclass(frozen=True, slots=True)
 class EnsembleWeights:
-    """What experts believe: trusts are `learned` plus as much of where they began as is `kept`."""
+    """The ensemble's weights; an expert's learned weights are `learned` plus `kept` times its priors."""
 
-    beliefs: Array  # (experts + 1,), "no change" first
+    probabilities: Array  # (experts + 1,) of the naive forecast and of each expert, given the outcomes
     learned: Array  # (experts, signals)
     kept: Array  # (experts, signals, signals)
 
-    def trusts(self, begins: Array) -> Array:
-        """Each expert's trusts, begun at `begins`: both (experts, signals)."""
-        return self.learned + np.einsum("eij,ej->ei", self.kept, begins)
+    def learned_weights(self, priors: Array) -> Array:
+        """Each expert's learned weights.
+
+        Parameters
+        ----------
+        priors : array, shape (experts, signals)
+            The learned weights before any outcome.
+
+        Returns
+        -------
+        array, shape (experts, signals)
+        """
+        return np.asarray(self.learned + np.einsum("eij,ej->ei", self.kept, priors))
 
     @property
     def naive_weight(self) -> float:
-        """The belief in "no change"."""
-        return float(self.beliefs[0])
+        """The ensemble weight of the naive forecast."""
+        return float(self.probabilities[0])
 
     def shares(self, *, is_trained: bool = False) -> Array:
-        """How much each expert says where "no change" is left out, shape (experts,); trained: beside priors."""
+        """Each expert's share of a prediction, the naive forecast left out.
+
+        Parameters
+        ----------
+        is_trained : bool, default False
+            Favour the prior-anchored expert by TRAINED_ODDS.
+
+        Returns
+        -------
+        array, shape (experts,)
+            Sums to 1.
+        """
         odds = np.ones(len(EXPERTS))
-        odds[SCEPTIC] = TRAINED_ODDS if is_trained else 1.0
-        sharpened = (odds * np.maximum(self.beliefs[1:], LEAST_BELIEF)) ** SHARPNESS
+        odds[ANCHORED] = TRAINED_ODDS if is_trained else 1.0
+        sharpened = (odds * np.maximum(self.probabilities[1:], LEAST_WEIGHT)) ** SHARPNESS
         return np.asarray(sharpened / sharpened.sum())
 
 
@@ -224,10 +271,10 @@ def _padded(values: Array, size: int) -> Array:
     return np.concatenate([values, np.zeros((*values.shape[:-1], more))], axis=-1)
 
 
-def _begun(trusts: Array, starts: Array) -> Array:
-    """The trusts with those of signals met since added: the first expert begins at the start, the others at 0."""
-    wider = _padded(trusts, len(starts))
-    wider[START, trusts.shape[-1] :] = starts[trusts.shape[-1] :]
+def _begun(weights: Array, starts: Array) -> Array:
+    """Learned weights with those of new signals added: the first expert's begin at `starts`, the others' at 0."""
+    wider = _padded(weights, len(starts))
+    wider[START, weights.shape[-1] :] = starts[weights.shape[-1] :]
     return wider
 
 

@@ -1,6 +1,6 @@
-"""Verified predictions into what is believed now: how far each signal is trusted, how large predictions may be.
+"""Online learner: verified predictions in, signal weights, magnitudes and confidences out.
 
-Reads nothing but the lines of the log; where the state is kept is the business of who calls it.
+It learns from the lines of the log alone. Storing its state is left to the caller.
 """
 
 from __future__ import annotations
@@ -14,159 +14,84 @@ from typing import Any
 import numpy as np
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, Confidence, StockPrior, scale_pct
+from stockml.signals.calibration import Calibration, Confidence, scale_pct
 from stockml.signals.expert_weights import (
-    CURVATURE,
+    ANCHORED,
     DRIFT,
     EXPERTS,
-    SCEPTIC,
     START,
-    VARIANCE,
     DayOutcomes,
     EnsembleWeights,
     ExpertEnsemble,
 )
+from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
-from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
+from stockml.signals.rules import SESSIONS_OF_RULES
+from stockml.signals.stock_state import HitRate, StockState
 
 STATE_VERSION = 3
-FARTHEST_OPINION_PCT = 10.0  # a forecaster that sees more than two strong signals is not taken at its word
-CALMEST_PCT = 0.5  # nothing is learned from moves as if they were smaller than this, in five sessions
+FARTHEST_OPINION_PCT = 10.0  # at five sessions, two strong signals; an opinion beyond is clipped
+CALMEST_PCT = 0.5  # the smallest scale at five sessions, so that a calm stock's outcomes do not blow up
 FARTHEST = 1000.0  # scales
-# An error is a share of the price that came, so what misses least is not the median m of the change but its (-1)-median
+# An error is a share of the actual price, so the best forecast is not the median m of the change but its (-1)-median
 # (Gneiting 2011): m - E|y| / (2 f(m)) to first order, for Student's t with 5 degrees of freedom m - 1.25 scale^2.
 BELOW_MEDIAN = 1.25
-OWN_SPREAD = 0.02  # standard deviation of a stock's own trusts about all stocks'
-HALF = 0.5  # below this accuracy predictions are made smaller
-BENEFIT_OF_DOUBT = 2.0  # accurate outcomes that each accuracy begins with
-POOLED_OUTCOMES = 5.0  # outcomes of a stock after which its own accuracy counts half, all stocks' half
-SMALLEST_MAGNITUDE = 0.01  # below this a prior magnitude would leave nothing to learn with
-
-
-@dataclass(frozen=True, slots=True)
-class Priors:
-    """What training found before any outcome: trusts by signal, the magnitude (None: SPEC's start), the habit."""
-
-    trusts: Mapping[str, float] = field(default_factory=dict)
-    magnitude: float | None = None
-    habit: StockPrior = NO_STOCK_PRIOR
-
-    def to_dict(self) -> dict[str, Any]:
-        return {"trusts": dict(self.trusts), "magnitude": self.magnitude, "habit": asdict(self.habit)}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Priors:
-        """The priors a JSON object stands for; ValueError where it stands for none."""
-        try:
-            trusts, magnitude, habit = (values[name] for name in ("trusts", "magnitude", "habit"))
-            return cls(
-                {str(name): _finite(name, value) for name, value in trusts.items()},
-                None if magnitude is None else _finite("magnitude", magnitude),
-                StockPrior(**{name: _finite(name, value) for name, value in habit.items()}),
-            )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
-
-    def trust(self, name: str) -> float:
-        """The trust in a signal before any outcome: training's, else 1 for SPEC's six and 0 for all others."""
-        return self.trusts.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
-
-    def magnitude_at(self, horizon: int) -> float:
-        """The magnitude before any outcome: training's, else 1, and sqrt(N / 5) for a horizon of N sessions."""
-        return math.sqrt(horizon / SESSIONS_OF_RULES) if self.magnitude is None else self.magnitude
-
-
-NO_PRIORS = Priors()
+HALF = 0.5  # accuracy below which predictions are shrunk
+SMALLEST_MAGNITUDE = 0.01  # a smaller prior magnitude would leave no room to learn
 
 
 @dataclass(frozen=True, slots=True)
 class Weighing:
-    """The weights of the signals that count (4 decimals), and the magnitude that shrinks their sum."""
+    """The weights of the signals that count, to 4 decimals, and the magnitude that shrinks their sum."""
 
     weights: Mapping[str, float]
     magnitude: float
 
     @property
     def change_pct(self) -> float:
-        """The predicted change in %, by the rule that every line of the log can be audited with."""
+        """The predicted change in %; the formula that audits any line of the log."""
         return STRONG_SIGNAL_PCT * self.magnitude * math.fsum(self.weights.values())
 
 
 @dataclass(slots=True)
-class _Accuracy:
-    """The share of accurate outcomes, begun with the benefit of the doubt."""
-
-    count: int = 0
-    accurate: int = 0
-
-    def add(self, accurate: bool) -> None:
-        self.count += 1
-        self.accurate += accurate
-
-    def pooled(self, all_stocks: float) -> float:
-        hits = self.accurate + BENEFIT_OF_DOUBT + POOLED_OUTCOMES * all_stocks
-        return hits / (self.count + BENEFIT_OF_DOUBT + POOLED_OUTCOMES)
-
-    @property
-    def share(self) -> float:
-        return (self.accurate + BENEFIT_OF_DOUBT) / (self.count + BENEFIT_OF_DOUBT)
-
-
-@dataclass(slots=True)
-class _Stock:
-    """What is particular to one stock: its accuracy, and by signal the information and pull beside all stocks'."""
-
-    accuracy: _Accuracy = field(default_factory=_Accuracy)
-    own: dict[str, list[float]] = field(default_factory=dict)
-
-    def learn(self, inputs: Mapping[str, float], error: float, horizon: int) -> None:
-        for name, value in inputs.items():
-            sums = self.own.setdefault(name, [0.0, 0.0])
-            sums[0] += CURVATURE**2 / (VARIANCE * horizon) * value * value
-            sums[1] += CURVATURE / (VARIANCE * horizon) * value * error
-
-    def trust(self, name: str) -> float:
-        """What is added to all stocks' trust."""
-        information, pull = self.own.get(name, (0.0, 0.0))
-        return pull / (information + OWN_SPREAD**-2)
-
-
-@dataclass(slots=True)
 class _Horizon:
-    """All that is known at one horizon; families of signals are numbered in the order in which they were met."""
+    """The state at one horizon; families of signals are numbered in order of appearance."""
 
     ensemble: ExpertEnsemble
     calibration: Calibration
     families: dict[str, int] = field(default_factory=lambda: {DRIFT_SIGNAL: DRIFT})
     session: DayOutcomes | None = None
-    accuracy: _Accuracy = field(default_factory=_Accuracy)
-    stocks: dict[str, _Stock] = field(default_factory=dict)
-    weights_now: EnsembleWeights | None = None  # of the council as if the open session were over; derived, never stored
+    accuracy: HitRate = field(default_factory=HitRate)
+    stocks: dict[str, StockState] = field(default_factory=dict)
+    weights_now: EnsembleWeights | None = None  # as if the open session were over; derived, never stored
 
     @classmethod
     def fresh(cls, horizon: int) -> _Horizon:
         return cls(ExpertEnsemble(horizon), Calibration(horizon))
 
     def learn(self, prediction: Prediction) -> None:
-        outcome, evidence = prediction.outcome, prediction.evidence
-        actual_pct = prediction.actual_change_pct
+        outcome = prediction.outcome
         assert outcome is not None and outcome.was_accurate is not None
         self.weights_now = None
         self.calibration.learn(
             prediction.symbol,
-            evidence.confidence_inputs,
+            prediction.evidence.confidence_inputs,
             prediction.predicted_change_pct,
-            actual_pct,
+            prediction.actual_change_pct,
             outcome.was_accurate,
         )
-        self.accuracy.add(outcome.was_accurate)
-        stock = self.stocks.setdefault(prediction.symbol, _Stock())
-        stock.accuracy.add(outcome.was_accurate)
-        horizon = self.ensemble.horizon
+        stock = self.stocks.setdefault(prediction.symbol, StockState())
+        for accuracy in (self.accuracy, stock.accuracy):
+            accuracy.add(outcome.was_accurate)
+        self._learn_weights(prediction, stock)
+
+    def _learn_weights(self, prediction: Prediction, stock: StockState) -> None:
+        """Add the line to its session, then learn the stock's deviation from the ensemble's error."""
+        evidence, horizon = prediction.evidence, self.ensemble.horizon
         scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
-        heard = {name: _believable(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
+        heard = {name: _clipped(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
         session = self._session(prediction, heard)
-        aim_pct = actual_pct - BELOW_MEDIAN * scale**2 / 100
+        aim_pct = prediction.actual_change_pct - BELOW_MEDIAN * scale**2 / 100
         actual = min(max(aim_pct / scale, -FARTHEST), FARTHEST)
         errors = session.add(self._by_family(heard), scale, actual)
         error = float(self.ensemble.beliefs @ errors)
@@ -175,38 +100,35 @@ class _Horizon:
     def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
         horizon = self.ensemble.horizon
         weights_now = self._weights_now()
+        stock = self.stocks.get(symbol, StockState())
         size = max(priors.magnitude_at(horizon), SMALLEST_MAGNITUDE)
-        stock = self.stocks.get(symbol, _Stock())
-        trusts = self._trusts(weights_now, opinions, priors, size)
-        weights = {
-            name: round(
-                (trusts[name] / size + stock.trust(name)) * _believable(opinion, horizon) / STRONG_SIGNAL_PCT, 4
-            )
-            for name, opinion in opinions.items()
-        }
+        weights = {}
+        for name, learned in self._learned_weights(weights_now, opinions, priors, size).items():
+            own = learned / size + stock.deviation(name)
+            weights[name] = round(own * _clipped(opinions[name], horizon) / STRONG_SIGNAL_PCT, 4)
         accuracy = stock.accuracy.pooled(self.accuracy.share)
         magnitude = priors.magnitude_at(horizon) * (1 - weights_now.naive_weight) * min(1.0, accuracy / HALF)
         return Weighing({name: weight for name, weight in weights.items() if weight}, round(magnitude, 4))
 
-    def _trusts(
+    def _learned_weights(
         self, weights_now: EnsembleWeights, opinions: Mapping[str, float], priors: Priors, size: float
     ) -> dict[str, float]:
-        """All stocks' trust in each opinion heard: the experts', each as far as the evidence speaks for it."""
+        """All stocks' learned weight of each opinion: the experts' mean by their shares of the ensemble."""
 
-        def begins(name: str) -> list[float]:
-            of = {START: priors.trust(name) * size, SCEPTIC: priors.trusts.get(name, 0.0) * size}
+        def priors_of(name: str) -> list[float]:
+            of = {START: priors.weight(name) * size, ANCHORED: priors.weights.get(name, 0.0) * size}
             return [of.get(expert, 0.0) for expert in range(len(EXPERTS))]
 
         heard = {_family(name): name for name in opinions}
-        met = np.array([begins(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
-        shares = weights_now.shares(is_trained=bool(priors.trusts))
-        learned = shares @ weights_now.trusts(met)
-        unmet = {family: float(shares @ begins(name)) for family, name in heard.items()}
+        met = np.array([priors_of(heard.get(family, family)) for family in self.families]).T  # (experts, signals)
+        shares = weights_now.shares(is_trained=bool(priors.weights))
+        learned = shares @ weights_now.learned_weights(met)
+        unmet = {family: float(shares @ priors_of(name)) for family, name in heard.items()}
         known = {family: float(learned[number]) for family, number in self.families.items()}
         return {name: (unmet | known)[_family(name)] for name in opinions}
 
     def _session(self, prediction: Prediction, heard: Mapping[str, float]) -> DayOutcomes:
-        """The open session that the line belongs to, with room for its signals."""
+        """The open session of a line, with room for its signals."""
         if self.session is not None and self.session.made_on != prediction.data_through:
             self.ensemble.close(self.session)
             self.session = None
@@ -216,7 +138,7 @@ class _Horizon:
         new = {_family(name) for name in heard} - set(self.families)
         if new:
             self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
-            starts = np.array([NO_PRIORS.trust(name) * _stretch(self.ensemble.horizon) for name in self.families])
+            starts = np.array([NO_PRIORS.weight(name) * _stretch(self.ensemble.horizon) for name in self.families])
             self.ensemble.widen(starts)
             self.session.widen(starts)
         return self.session
@@ -253,33 +175,42 @@ class _Horizon:
             calibration=Calibration.from_state(horizon, state["calibration"]),
             families={name: number for number, name in enumerate(state["families"])},
             session=None if state["session"] is None else DayOutcomes.from_state(state["session"]),
-            accuracy=_Accuracy(**state["accuracy"]),
+            accuracy=HitRate(**state["accuracy"]),
             stocks={
-                symbol: _Stock(_Accuracy(**stock["accuracy"]), stock["own"])
+                symbol: StockState(HitRate(**stock["accuracy"]), stock["own"])
                 for symbol, stock in state["stocks"].items()
             },
         )
 
 
 class Learner:
-    """What verified predictions have taught so far, by horizon; LEARNING.md tells the rule and what it guarantees."""
+    """Everything learned from verified predictions, by horizon; docs/learning.md states the rules and guarantees."""
 
     def __init__(self) -> None:
         self._horizons: dict[int, _Horizon] = {}
 
     def learn(self, prediction: Prediction) -> None:
-        """Fold in one verified prediction; each once, in the order of (verified_at, position in the log)."""
+        """Learn from one verified prediction; call once each, in the order of (verified_at, position in the log)."""
         horizon = prediction.prediction_horizon_days
         self._horizons[horizon] = known = self._at(horizon)
         known.learn(prediction)
 
     def weigh(self, symbol: str, horizon: int, opinions: Mapping[str, float], priors: Priors = NO_PRIORS) -> Weighing:
-        """The weights of a stock's signals now.
+        """Weigh a stock's signals.
 
         Parameters
         ----------
+        symbol : str
+        horizon : int
+            Sessions ahead.
         opinions : mapping
-            Each signal's forecast in % at the target; a rule's is SPEC's weight times 5.
+            Each signal's forecast of the change in % at the target; a rule's is its documented weight times 5.
+        priors : Priors, optional
+            Of the stock's training.
+
+        Returns
+        -------
+        Weighing
         """
         return self._at(horizon).weigh(symbol, opinions, priors)
 
@@ -291,8 +222,8 @@ class Learner:
         change_pct: float,
         priors: Priors = NO_PRIORS,
     ) -> Confidence:
-        """How likely a predicted change is to be accurate, and its 80 % interval."""
-        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.habit)
+        """The probability that a predicted change in % is accurate, and its 80 % interval."""
+        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.stock_prior)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
@@ -303,7 +234,7 @@ class Learner:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Learner:
-        """The learner that `to_state` wrote down; ValueError for a state of another version."""
+        """Restore a learner from `to_state`; ValueError for a state of another version."""
         if state.get("version") != STATE_VERSION:
             raise ValueError(
                 f"learned state has version {state.get('version')!r}, need {STATE_VERSION}; fold the log again"
@@ -319,21 +250,15 @@ class Learner:
 
 
 def _family(name: str) -> str:
-    """What is trusted together: a pattern's number is each stock's own, so that all patterns are one signal."""
+    """The signal that shares a learned weight: pattern numbers differ by stock, so all patterns are one signal."""
     return "pattern" if name.startswith("pattern_") else name
 
 
 def _stretch(horizon: int) -> float:
-    """How much farther prices move in so many sessions than in five."""
+    """The typical size of a change over so many sessions, relative to five."""
     return math.sqrt(horizon / SESSIONS_OF_RULES)
 
 
-def _believable(opinion: float, horizon: int) -> float:
+def _clipped(opinion: float, horizon: int) -> float:
     farthest = FARTHEST_OPINION_PCT * _stretch(horizon)
     return min(max(opinion, -farthest), farthest)
-
-
-def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"priors: {name} is {value!r}, not a finite number; train again")
-    return float(value)

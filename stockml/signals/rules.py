@@ -1,6 +1,6 @@
-"""What speaks for a rise or a fall today: regime, rules, and the models' forecasts, each as an opinion in %.
+"""Signals of one day: the regime, the rules that hold and the models' forecasts, each as an opinion in %.
 
-An opinion is a forecast at the target before weighting. How far each is believed is left to learning.
+An opinion is a forecast of the change at the target, before weighting. Weights are left to the learner.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RULE_WEIGHTS = {
     "regime_bullish": 0.3,
 }
 DRIFT = "drift"
-DRIFT_OPINION_PCT = 1.0  # a unit: the learned trust in it is the drift itself, in % at the target
+DRIFT_OPINION_PCT = 1.0  # a unit: the drift's learned weight is then the drift itself, in % at the target
 
 BULLISH, BEARISH, VOLATILE, SIDEWAYS = "bullish", "bearish", "volatile", "sideways"
 
@@ -40,7 +40,7 @@ class ModelForecast:
 
 
 def regime(change_20: float, volatility_20: float) -> str:
-    """The market state over 20 sessions: volatile above 35 % a year, else by a change of 5 %.
+    """Market state over 20 sessions: volatile above 35 % a year, else by a change of 5 %.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ def regime(change_20: float, volatility_20: float) -> str:
     Returns
     -------
     str
-        volatile, bullish, bearish or sideways; sideways where the history is too short to tell.
+        volatile, bullish, bearish or sideways; sideways where the history is too short.
     """
     if volatility_20 > 0.35:
         return VOLATILE
@@ -69,7 +69,12 @@ def rule_opinions(day: Mapping[str, float]) -> dict[str, float]:
     Parameters
     ----------
     day : mapping
-        A row of `features.indicator_table`; a comparison with NaN holds for no rule.
+        A row of `features.indicator_table`; with NaN no comparison holds.
+
+    Returns
+    -------
+    dict
+        Name of the rule -> the change in % it stands for at five sessions.
     """
     close, sma50, sma200 = day["close"], day["sma50"], day["sma200"]
     holds = {
@@ -84,10 +89,22 @@ def rule_opinions(day: Mapping[str, float]) -> dict[str, float]:
 
 
 def opinions(day: Mapping[str, float], forecast: ModelForecast | None, horizon: int) -> dict[str, float]:
-    """Every opinion of a day in %, at `horizon` sessions: the rules that hold, the drift, and the models'.
+    """Every opinion of a day: the rules that hold, the drift, and the models'.
 
-    The models are heard up to the horizon they were trained for; XGBoost and the pattern know only that one, and
-    serve a shorter one in proportion.
+    Parameters
+    ----------
+    day : mapping
+        A row of `features.indicator_table`.
+    forecast : ModelForecast, optional
+        Left out beyond the horizon it was trained for. XGBoost and the pattern forecast only that horizon; a shorter
+        one gets its share of the change.
+    horizon : int
+        Sessions ahead.
+
+    Returns
+    -------
+    dict
+        Name of the signal -> forecast of the change in % at the horizon, to 6 decimals.
     """
     heard = {**rule_opinions(day), DRIFT: DRIFT_OPINION_PCT * horizon / SESSIONS_OF_RULES}
     if forecast is not None and horizon <= forecast.horizon:
@@ -105,9 +122,22 @@ def predicted_change_pct(weights: Mapping[str, float], magnitude: float) -> floa
 
 
 def path_pct(change_pct: float, horizon: int, forecast: ModelForecast | None, lstm_share: float) -> list[float]:
-    """The predicted change at each session up to the target, in %, shape (horizon,), ending in `change_pct`.
+    """The predicted path: a straight line, bent by the LSTM's own path in proportion to its share.
 
-    A straight line, bent by as much of the LSTM's own bend as the LSTM counts in the prediction.
+    Parameters
+    ----------
+    change_pct : float
+        The predicted change at the target, in %.
+    horizon : int
+        Sessions to the target.
+    forecast : ModelForecast, optional
+    lstm_share : float
+        The learned weight of the LSTM times the magnitude.
+
+    Returns
+    -------
+    list, shape (horizon,)
+        Changes in % at each session, the last one `change_pct`.
     """
     line = [change_pct * step / horizon for step in range(1, horizon + 1)]
     if forecast is None or horizon > forecast.horizon:

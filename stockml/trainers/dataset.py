@@ -1,6 +1,6 @@
-"""One stock's checked prices -> all that its models learn from, cut by time: features, windows, answers, patterns.
+"""Training set of one stock: features, windows, targets and patterns of its checked prices, split by time.
 
-Whatever is fitted here is fitted on the fit days alone.
+Scaler and patterns are fitted on the fit days alone.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from stockml.models.lstm import Float32, Scaler
 from stockml.trainers.lstm_trainer import Samples
 
 SESSIONS_A_YEAR = 252
-LEAST_DAYS, LEAST_HORIZONS = 75, 5  # days to learn from: some 50 to fit on, 15 each to select and validate, and gaps
-FARTHEST_TARGET = 4.0  # standard deviations; a crash is no lesson for every day after
-LEAST_SPREAD_PCT = 0.05  # a day; below it a price does not really move
+LEAST_DAYS, LEAST_HORIZONS = 75, 5  # some 50 days to fit on, 15 each to select and validate, and the gaps
+FARTHEST_TARGET = 4.0  # standard deviations; one crash must not dominate the fit
+LEAST_SPREAD_PCT = 0.05  # per day; a price that moves less is as good as constant
 
 
 class TooShortError(ValueError):
-    """A history too short to learn from."""
+    """A history too short to train on."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingSet:
-    """What is learned from one stock; rows are the table's newest days, oldest first."""
+    """All that the trainers need of one stock; rows are the table's newest days, oldest first."""
 
     symbol: str
     source: str
@@ -44,49 +44,96 @@ class TrainingSet:
     names: list[str]  # of the features
     features: NDArray[np.float64]  # (n_days, n_features), for the trees
     inputs: Float32  # (n_days, n_inputs), scaled, for the LSTM
-    paths_pct: NDArray[np.float64]  # (n_days, horizon), changes 1..horizon sessions ahead; NaN where not known yet
+    paths_pct: NDArray[np.float64]  # (n_days, horizon), changes 1..horizon sessions ahead; NaN where not yet known
     spread_pct: float  # standard deviation of a day's change on the fit days
     split: Split
     scaler: Scaler
     patterns: PatternModel
-    pattern_pct: NDArray[np.float64]  # (n_days,) what followed each day's pattern, on a fit day as far as known then
-    volatilities: pd.DataFrame  # (n_days, 5) what each day's confidence would be computed from; (n_days, 7) with_market
+    pattern_pct: NDArray[np.float64]  # (n_days,) mean outcome of each day's pattern, as known on a fit day
+    volatilities: pd.DataFrame  # (n_days, 5) each day's confidence inputs; (n_days, 7) after join_market
 
     @property
     def horizon(self) -> int:
-        return self.paths_pct.shape[1]
+        """Sessions ahead of the farthest target."""
+        return int(self.paths_pct.shape[1])
 
     @property
     def spreads_pct(self) -> NDArray[np.float64]:
-        """Standard deviations of the changes 1..horizon sessions ahead, as if days were independent, (horizon,)."""
+        """Standard deviations of the changes 1..horizon sessions ahead in %, shape (horizon,), for independent days."""
         return self.spread_pct * np.sqrt(np.arange(1, self.horizon + 1))
 
     def targets(self, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        """The changes 1..horizon sessions ahead in standard deviations, (n_rows, horizon)."""
+        """The changes 1..horizon sessions ahead.
+
+        Parameters
+        ----------
+        rows : int array, shape (n_rows,)
+
+        Returns
+        -------
+        array, shape (n_rows, horizon)
+            In standard deviations.
+        """
         return np.asarray(self.paths_pct[rows] / self.spreads_pct)
 
     def samples(self, rows: NDArray[np.int64], centre: NDArray[np.float64]) -> Samples:
-        """What the LSTM learns from these days: answers about their centre, far ones held."""
+        """The LSTM's samples of some days.
+
+        Parameters
+        ----------
+        rows : int array, shape (n_rows,)
+        centre : array, shape (horizon,)
+            Subtracted from the targets, in standard deviations.
+
+        Returns
+        -------
+        Samples
+            Targets are clipped to FARTHEST_TARGET.
+        """
         targets = np.clip(self.targets(rows) - centre, -FARTHEST_TARGET, FARTHEST_TARGET)
         return Samples(self.inputs, rows, targets.astype(np.float32))
 
     def known_before(self, rows: NDArray[np.int64], day: np.datetime64) -> NDArray[np.int64]:
-        """Those of the rows whose answer was known before that day."""
+        """The rows whose target was known before a day.
+
+        Parameters
+        ----------
+        rows : int array, shape (n_rows,)
+        day : datetime64
+
+        Returns
+        -------
+        int array, shape (n_known,)
+        """
         return rows[self.dates[rows + self.horizon] < day]
 
 
 def sessions_needed(years: int) -> int:
-    """Of prices: the years learned from, and before them what the first day's indicators look back on."""
+    """Sessions of prices to fetch: the training years, and the history of the first day's indicators."""
     return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 
 
 def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> TrainingSet:
-    """Features, windows, answers and patterns of the newest years, split by time.
+    """Build the training set of the newest years.
+
+    Parameters
+    ----------
+    prices : PriceTable
+    horizon : int
+        Sessions ahead of the target.
+    years : int
+        Of days to train on.
+    seed : int
+        Of the pattern clustering.
+
+    Returns
+    -------
+    TrainingSet
 
     Raises
     ------
     TooShortError
-        Where too few days have both a whole window and an answer.
+        Where too few days have both a complete window and a target.
     """
     table = feature_table(prices)
     raw = table[list(lstm.INPUTS)].to_numpy()
@@ -121,8 +168,8 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
     )
 
 
-def with_market(training_sets: Mapping[str, TrainingSet]) -> dict[str, TrainingSet]:
-    """The same with each day's average volatility of their market's stocks beside their own, by calendar."""
+def join_market(training_sets: Mapping[str, TrainingSet]) -> dict[str, TrainingSet]:
+    """Join each day's average volatility over the stocks of the same calendar to every stock's own."""
     markets: dict[str, list[TrainingSet]] = {}
     for symbol, training_set in training_sets.items():
         markets.setdefault(calendar_for(symbol).name, []).append(training_set)
@@ -150,7 +197,7 @@ def _refuse_short(prices: PriceTable, days: int, horizon: int) -> None:
 
 
 def _trimmed(training_set: TrainingSet) -> TrainingSet:
-    """Without the days before the first window: they need not travel between processes."""
+    """Drop the days before the first window, so that they need not be sent between processes."""
     start = int(training_set.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
     split = Split(*(getattr(training_set.split, part) - start for part in ("fit", "select", "validation")))
     columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "volatilities")

@@ -1,7 +1,7 @@
-"""What all stocks are learned from together: common days, one LSTM, one forest, and how far each is to be believed.
+"""Global models: one LSTM and one forest fitted on many stocks' common days, with shrinkage estimated on held-out days.
 
-Of very many stocks some teach for all: what is learned from, what one message holds and how long it takes are bounded,
-however many are trained. No day that any stock is validated on is seen here, whatever the stock's own calendar.
+The number of training stocks is capped, so that time and message sizes stay bounded however many stocks are trained.
+No day that any stock is validated on is seen here, whatever the stock's own calendar.
 """
 
 from __future__ import annotations
@@ -17,41 +17,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stockml.models import forest as xgb
-from stockml.models.forest import Forest, XGBSettings
+from stockml.models.forest import Forest
 from stockml.models.lstm import Float32, Network, windows
 from stockml.trainers import shrinkage
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 from stockml.trainers.shrinkage import Array, Posterior
+from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
-HOLD_OUT_TASKS = (
-    16  # tasks, whatever the number of stocks and processes: small ones, that fill up what the forest leaves idle
-)
-NEAR_DAYS = 30  # calendars differ by a holiday here and there; a table that ends a month earlier learns alone
+HOLD_OUT_TASKS = 16  # whatever the number of stocks; small ones fill the time that the forest's long tasks leave idle
+NEAR_DAYS = 30  # calendars differ by a few holidays; a table that ends a month earlier is trained apart
 Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]
-Task = tuple[Callable[..., Any], tuple[Any, ...]]  # what is called in another process, and with what
+Task = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, for another process
 
 
 @dataclass(frozen=True, slots=True)
 class GlobalModelSettings:
-    """How the common LSTM learns: each round every shard goes its own way, and their mean goes on."""
+    """Settings of the global models; in each round the LSTM is trained on every shard apart, then averaged."""
 
-    rounds: tuple[float, ...] = (2e-3, 1e-3)  # the learning rate of each
+    rounds: tuple[float, ...] = (2e-3, 1e-3)  # learning rate of each
     shards: int = 4  # whatever the number of processes
-    most_teachers: int = 2000  # stocks learned from, an exchange's worth; a task for the forest has 75 MB then
+    most_teachers: int = 2000  # training stocks at most, an exchange's worth: 75 MB per forest task
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
     @property
     def task_count(self) -> int:
-        """The tasks of learning together: the rounds' shards, the forest's two fits, what the LSTM is judged by."""
+        """Number of tasks: the rounds' shards, the forest's two fits, the LSTM's hold-out forecasts."""
         return len(self.rounds) * self.shards + 2 + HOLD_OUT_TASKS
 
 
 @dataclass(frozen=True, slots=True)
 class SplitDates:
-    """Fitted on answers known before `select`; believed by answers known before `validation`."""
+    """The first days of two parts: fit on targets known before `select`, hold out those known before `validation`."""
 
     select: np.datetime64
     validation: np.datetime64
@@ -59,11 +57,11 @@ class SplitDates:
 
 @dataclass(frozen=True, slots=True)
 class GlobalModel:
-    """What was learned together; `members` are the stocks it was learned from, and those too young to teach."""
+    """Models fitted on many stocks; `members` are the training stocks and those with too short a history to be one."""
 
     days: SplitDates
     members: tuple[str, ...]
-    centre: Array  # (horizon,) the median changes, in standard deviations, that the models were fitted about
+    centre: Array  # (horizon,) median changes in standard deviations, subtracted before fitting
     network: Network
     forest: bytes  # the pickled XGBoost model
     drift: Posterior
@@ -73,7 +71,7 @@ class GlobalModel:
 
 
 def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, list[str]]]:
-    """The stocks that learn together and the days they do it on; those whose days end too early learn alone."""
+    """Group the stocks that are trained together, each group with its dates; outliers form groups of their own."""
     if not training_sets:
         return []
     starts = {symbol: (_first(m, "select"), _first(m, "validation")) for symbol, m in training_sets.items()}
@@ -88,7 +86,7 @@ def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, l
 
 
 def _shares_dates_with(common: SplitDates, own: SplitDates) -> bool:
-    """Whether what ends on the common days ends before the stock's own as well, so that it sees none of its future."""
+    """True where the common days end no later than the stock's own, so that none of its future is seen."""
     return bool(own.select >= common.select and own.validation >= common.validation)
 
 
@@ -98,23 +96,23 @@ def _first(training_set: TrainingSet, part: str) -> np.datetime64:
 
 @dataclass(frozen=True, slots=True)
 class TreeRows:
-    """Days that trees learn from: features as XGBoost compares them, answers at the horizon about the centre."""
+    """Training rows of the trees."""
 
-    features: Float32
-    targets: Array
+    features: Float32  # (n_rows, n_features)
+    targets: Array  # (n_rows,) at the horizon, about the centre, in standard deviations
 
 
 @dataclass(frozen=True, slots=True)
 class _TrainingRows:
-    """The teaching stocks' days, in the same order for every forecaster; changes in standard deviations."""
+    """Rows of the training stocks, in the same order for every forecaster; changes in standard deviations."""
 
-    centre: Array  # (horizon,) the median change, which is left to `drift`
+    centre: Array  # (horizon,) median change, estimated apart as `drift`
     samples: Samples  # the LSTM's, of the fit days
     trees: TreeRows  # the forest's, of the fit days
     hold_out: list[tuple[Float32, NDArray[np.int64]]]  # inputs and rows of each stock's later days
     hold_out_features: Float32
-    hold_out_targets: Array  # as they are
-    hold_out_pattern: Array  # what followed each day's pattern, none of the judged answers in it
+    hold_out_targets: Array  # not centred
+    hold_out_pattern: Array  # mean outcome of each day's pattern, without hold-out targets
     hold_out_days: NDArray[np.int64]
     known_targets: Array  # of all the days before any validation
     known_grown: Array  # the price after each of them over the price before
@@ -124,15 +122,25 @@ class _TrainingRows:
 def train_global_model(
     days: SplitDates, members: Sequence[TrainingSet], settings: GlobalModelSettings, *, seed: int, run: Map
 ) -> GlobalModel:
-    """One LSTM and one forest for these stocks, and how far they are to be believed.
+    """Fit one LSTM and one forest for these stocks, and estimate their shrinkage.
 
     Parameters
     ----------
-    members : sequence of Material
-        In an order that does not depend on chance, for the results do depend on it. At most
-        `settings.most_teachers` of them are learned from.
+    days : SplitDates
+    members : sequence of TrainingSet
+        In a reproducible order, because the results depend on it. At most `settings.most_teachers` of them are used.
+    settings : GlobalModelSettings
+    seed : int
     run : callable
         Maps a function over tasks, perhaps in other processes; yields each task's number and result.
+
+    Returns
+    -------
+    GlobalModel
+
+    Notes
+    -----
+    The LSTM is trained by federated averaging (McMahan et al. 2017).
     """
     horizon = members[0].horizon
     members = training_stocks(members, settings.most_teachers, seed)
@@ -141,8 +149,8 @@ def train_global_model(
     for number, rate in enumerate(settings.rounds):
         network = _mean(_in_order(run, _shards(network, rows.samples, settings, rate, (seed, number))))
     forest = _forest_tasks(rows, settings.trees, seed)
-    model, forest_says, *parts = _in_order(run, forest + _hold_out_tasks(network, rows.hold_out))  # the longest first
-    lstm_says = np.concatenate(parts)
+    model, by_forest, *parts = _in_order(run, forest + _hold_out_tasks(network, rows.hold_out))  # the longest first
+    by_lstm = np.concatenate(parts)
     drift = shrinkage.drift_posterior(rows.known_targets, rows.known_grown, rows.known_days, horizon)
     targets = rows.hold_out_targets - drift.value
 
@@ -152,19 +160,19 @@ def train_global_model(
     symbols = tuple(member.symbol for member in members)
     pattern = rows.hold_out_pattern - rows.hold_out_pattern.mean()
     return GlobalModel(
-        days, symbols, rows.centre, network, model, drift, slope(lstm_says), slope(forest_says), slope(pattern)
+        days, symbols, rows.centre, network, model, drift, slope(by_lstm), slope(by_forest), slope(pattern)
     )
 
 
 def stock_seed(seed: int, symbol: str) -> int:
-    """A seed of the stock's own, the same whichever others are trained beside it."""
+    """A seed that depends on the run's seed and the symbol alone."""
     return zlib.crc32(f"{seed}:{symbol}".encode())
 
 
 def training_stocks(members: Sequence[TrainingSet], most: int, seed: int) -> list[TrainingSet]:
-    """The members that are learned from, in their order: all, or so many drawn by name and seed, whatever came of them.
+    """The members used for training, in their order: all, or `most` of them drawn by symbol and seed.
 
-    Another stock beside them takes the place of one of them at most.
+    One more member replaces at most one training stock.
     """
     drawn = sorted(members, key=lambda stock: (stock_seed(seed, stock.symbol), stock.symbol))[:most]
     chosen = {stock.symbol for stock in drawn}
@@ -208,11 +216,11 @@ def _joined(
     return np.concatenate([what(stock, chosen) for stock, chosen in zip(stocks, rows, strict=True)])
 
 
-# ---- what is done in other processes ----
+# ---- tasks for other processes ----
 
 
 def _in_order(run: Map, tasks: Sequence[Task]) -> list[Any]:
-    """Every task's result; the first exception among them is raised."""
+    """All results in the order of the tasks; raises the first exception among them."""
     results = dict(run(_call, tasks))
     for number in sorted(results):
         if isinstance(results[number], Exception):
@@ -250,40 +258,40 @@ def _trainer(inputs: int, horizon: int, settings: OptimizerSettings) -> LSTMTrai
 
 
 def trainer_for(network: Network, settings: OptimizerSettings) -> LSTMTrainer:
-    """This process's learner for such networks: its buffers serve one stock after another."""
+    """This process's trainer for networks of this shape; its buffers are reused."""
     return _trainer(network.inputs, network.horizon, settings)
 
 
 def _mean(networks: Sequence[Network]) -> Network:
-    """The network with the mean of the weights; McMahan et al. (2017)."""
-    together = zip(*(network.weights for network in networks), strict=True)
-    return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in together))
+    """Average the weights of networks; McMahan et al. (2017)."""
+    by_layer = zip(*(network.weights for network in networks), strict=True)
+    return Network(tuple(np.stack(weights).mean(axis=0, dtype=np.float32) for weights in by_layer))
 
 
 def _forest_tasks(rows: _TrainingRows, settings: XGBSettings, seed: int) -> list[Task]:
-    """The model fitted on all days before any validation, and what one fitted without the judged days says of those."""
+    """Fit the forest on all days before validation, and forecast the held-out days with one fitted without them."""
     hold_out = TreeRows(rows.hold_out_features, rows.hold_out_targets - rows.centre[-1])
     return [
         (_fit_forest, ([rows.trees, hold_out], settings, seed)),
-        (_forest_says, (rows.trees, hold_out.features, settings, seed)),
+        (_forest_forecasts, (rows.trees, hold_out.features, settings, seed)),
     ]
 
 
 def _fit_forest(parts: Sequence[TreeRows], settings: XGBSettings, seed: int) -> bytes:
     """The pickled model."""
     features, targets = (np.concatenate([getattr(p, name) for p in parts]) for name in ("features", "targets"))
-    return pickle.dumps(xgb.fit_trees(features, targets, settings, seed))
+    return pickle.dumps(fit_trees(features, targets, settings, seed))
 
 
-def _forest_says(fit: TreeRows, features: Float32, settings: XGBSettings, seed: int) -> Array:
-    return Forest.of(xgb.fit_trees(fit.features, fit.targets, settings, seed)).predict(features)
+def _forest_forecasts(fit: TreeRows, features: Float32, settings: XGBSettings, seed: int) -> Array:
+    return Forest.of(fit_trees(fit.features, fit.targets, settings, seed)).predict(features)
 
 
 def _hold_out_tasks(network: Network, hold_out: Sequence[tuple[Float32, NDArray[np.int64]]]) -> list[Task]:
     ends = np.linspace(0, len(hold_out), HOLD_OUT_TASKS + 1).round().astype(int)
-    return [(_forecasts, (network, hold_out[start:end])) for start, end in pairwise(ends)]
+    return [(_network_forecasts, (network, hold_out[start:end])) for start, end in pairwise(ends)]
 
 
-def _forecasts(network: Network, hold_out: Sequence[tuple[Float32, NDArray[np.int64]]]) -> Array:
-    """What is forecast at the horizon on each of some stocks' judged rows, (n_rows,)."""
+def _network_forecasts(network: Network, hold_out: Sequence[tuple[Float32, NDArray[np.int64]]]) -> Array:
+    """The network's forecasts at the horizon on some stocks' hold-out rows, shape (n_rows,)."""
     return np.concatenate([np.zeros(0), *(network.predict(windows(*stock))[:, -1] for stock in hold_out)])

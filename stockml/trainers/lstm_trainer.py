@@ -1,8 +1,7 @@
-"""How the LSTM learns: batches of windows and targets -> gradients, step by step through time -> Adam.
+"""LSTM trainer: batches of windows and targets in, gradients by backpropagation through time, one step of Adam each.
 
-Plain NumPy on one thread, with buffers that serve every stock of a process: nothing is compiled or traced, memory stays
-flat, the same seed gives the same bits. Large matrix products take most of the time, as they should. What is learned
-from which days is left to `pool` and `finishing`.
+Plain NumPy on one thread, with buffers reused for every stock of a process: nothing is compiled or traced, memory stays
+flat, and the same seed gives the same bits. The choice of training days is left to `global_model` and `fine_tuning`.
 """
 
 from __future__ import annotations
@@ -14,39 +13,49 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from stockml.models.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
+from stockml.models.lstm import LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
+from stockml.trainers.lstm_layer import LayerPass
 
-_PART = 2**15  # weights updated at a time: what Adam holds of them then stays in the processor's cache
-_IFO = 3 * UNITS  # inside, the sigmoid gates stand together: input, forget, output, then the candidate
+_PART = 2**15  # weights updated at a time, so that Adam's moments stay in the processor's cache
 
 
 @dataclass(frozen=True, slots=True)
 class OptimizerSettings:
-    """One way of learning: Adam on Huber's loss."""
+    """Settings of Adam on Huber's loss."""
 
     batch: int = 64
     huber: float = 1.0  # in the targets' units; beyond it an error counts linearly
-    clip: float = 1.0  # the gradient's greatest length
+    clip: float = 1.0  # the gradient's greatest norm
 
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Learned from: the windows of `inputs` (n_days, n_inputs) that end on `rows` (n,), and `targets` (n, horizon)."""
+    """Training windows of the LSTM with their targets."""
 
-    inputs: Float32
-    rows: NDArray[np.int64]
-    targets: Float32
+    inputs: Float32  # (n_days, n_inputs)
+    rows: NDArray[np.int64]  # (n,) the last row of each window
+    targets: Float32  # (n, horizon)
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def part(self, chosen: NDArray[np.int64]) -> Samples:
-        """Some of the samples, in that order; the inputs are shared, not copied."""
+        """Select samples; the inputs are shared, not copied.
+
+        Parameters
+        ----------
+        chosen : int array, shape (n_chosen,)
+            Numbers of samples, in the order wanted.
+
+        Returns
+        -------
+        Samples
+        """
         return Samples(self.inputs, self.rows[chosen], self.targets[chosen])
 
     @classmethod
     def joined(cls, parts: Sequence[Samples]) -> Samples:
-        """The samples of several stocks as one."""
+        """Concatenate the samples of several stocks, in their order."""
         starts = np.cumsum([0, *(len(part.inputs) for part in parts)])
         return cls(
             inputs=np.concatenate([part.inputs for part in parts]),
@@ -56,13 +65,19 @@ class Samples:
 
 
 def fresh_network(inputs: int, horizon: int, seed: int) -> Network:
-    """A network as Keras starts one, but for its last layer, which starts by forecasting no change."""
+    """Initialise a network like Keras, but with a last layer that makes naive forecasts.
+
+    Notes
+    -----
+    Glorot and Bengio (2010) for kernels, Saxe et al. (2014) for recurrent kernels, Jozefowicz et al. (2015) for the
+    forget gate's bias.
+    """
     rng = np.random.default_rng(seed)
     weights: list[Float32] = []
     for kernel, recurrent, bias in _in_threes(weight_shapes(inputs, horizon)[:-2]):
-        limit = math.sqrt(6 / sum(kernel))  # Glorot and Bengio (2010)
+        limit = math.sqrt(6 / sum(kernel))
         forget = np.zeros(bias, dtype=np.float32)
-        forget[UNITS : 2 * UNITS] = 1.0  # Jozefowicz et al. (2015)
+        forget[UNITS : 2 * UNITS] = 1.0
         weights += [rng.uniform(-limit, limit, kernel).astype(np.float32), _orthogonal(rng, recurrent), forget]
     return Network((*weights, np.zeros((UNITS, horizon), np.float32), np.zeros(horizon, np.float32)))
 
@@ -72,14 +87,14 @@ def _in_threes(shapes: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...],
 
 
 def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
-    """A random matrix with orthonormal rows; Saxe et al. (2014)."""
+    """A random matrix with orthonormal rows."""
     rows, columns = shape
     q, r = np.linalg.qr(rng.standard_normal((columns, rows)))
     return np.ascontiguousarray((q * np.sign(np.diag(r))).T, dtype=np.float32)
 
 
 class LSTMTrainer:
-    """A network that is learning, with Adam's memory and all buffers; `start` begins anew with another network."""
+    """A network in training, with Adam's moments and all buffers; `start` resets it to another network."""
 
     def __init__(self, inputs: int, horizon: int, settings: OptimizerSettings) -> None:
         self.settings = settings
@@ -92,18 +107,26 @@ class LSTMTrainer:
         self._steps = 0
 
     def start(self, network: Network) -> None:
-        """Go on from this network, remembering nothing of what came before."""
+        """Reset to this network, with Adam's moments at 0."""
         for mine, theirs in zip(self._weights, _swapped(network.weights), strict=True):
             mine[...] = theirs
         self._first[...] = self._second[...] = 0.0
         self._steps = 0
 
     def network(self) -> Network:
-        """A copy of the network as it stands."""
+        """A copy of the current network."""
         return Network(_swapped(self._weights))
 
     def epoch(self, samples: Samples, rng: np.random.Generator, learning_rate: float) -> None:
-        """Learn from every sample once, in random order; the last batch is filled up with the first ones drawn."""
+        """Train on every sample once, in random order; the last batch is filled up with the first samples drawn.
+
+        Parameters
+        ----------
+        samples : Samples
+        rng : numpy.random.Generator
+            Of the order and of dropout.
+        learning_rate : float
+        """
         batch = self.settings.batch
         order = rng.permutation(len(samples))
         for chosen in np.resize(order, (-(-len(order) // batch), batch)):
@@ -111,12 +134,26 @@ class LSTMTrainer:
             self.update(learning_rate)
 
     def gradients(self, batch: Samples, rng: np.random.Generator | None = None) -> tuple[float, tuple[Float32, ...]]:
-        """The mean loss of a batch and its gradient by each of `Network.weights`; only `rng` drops units out."""
+        """The loss of a batch and its gradient.
+
+        Parameters
+        ----------
+        batch : Samples
+        rng : numpy.random.Generator, optional
+            Of dropout; None: no dropout.
+
+        Returns
+        -------
+        loss : float
+            Mean Huber loss.
+        gradients : tuple of arrays
+            By each of `Network.weights`.
+        """
         loss = self._pass(batch, rng)
         return loss, _swapped(self._gradients)
 
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
-        """Forward and back: the mean loss of a batch, its gradients left in place."""
+        """Forward and backward pass: returns the mean loss of a batch and leaves its gradients in place."""
         sequence = np.ascontiguousarray(windows(batch.inputs, batch.rows).transpose(1, 0, 2))  # (days, batch, inputs)
         for number, layer in enumerate(self._layers):
             layer.forward(sequence, *self._weights[3 * number : 3 * number + 3])
@@ -139,7 +176,7 @@ class LSTMTrainer:
                 self._layers[number].behind(self._weights[3 * number], out=self._slope)
 
     def update(self, learning_rate: float) -> None:
-        """One step of Adam (Kingma and Ba, 2015) along the last gradients, their length held."""
+        """Take one step of Adam (Kingma and Ba 2015) along the last gradients, clipped by their norm."""
         length = math.sqrt(float(self._gradient @ self._gradient))
         held = min(1.0, self.settings.clip / max(length, 1e-12))
         self._steps += 1
@@ -159,122 +196,17 @@ class LSTMTrainer:
             self._flat[part] -= np.multiply(spare, rate, out=spare)
 
     def _views(self, flat: Float32) -> list[Float32]:
-        """The weights' own places in one flat array."""
+        """Views of one flat array in the shapes of the weights."""
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self._shapes, strict=True)]
 
 
 def _swapped(weights: Sequence[Float32]) -> tuple[Float32, ...]:
-    """Copies with Keras's gate order i, f, c, o turned into ours, i, f, o, c, or back."""
+    """Copies with Keras's gate order (i, f, c, o) turned into the trainer's (i, f, o, c), or back."""
     return tuple(_swap_gates(w) if w.shape[-1] == 4 * UNITS else w.copy() for w in weights)
 
 
 def _swap_gates(columns: Float32) -> Float32:
-    """Keras's gate order i, f, c, o as i, f, o, c, and back."""
+    """Swap the last two gates."""
     enter, forget, third, fourth = np.split(columns, 4, axis=-1)
     return np.concatenate([enter, forget, fourth, third], axis=-1)
-
-
-def _by_gate(sigmoids: float, candidate: float) -> Float32:
-    return np.repeat(np.array([sigmoids, candidate], dtype=np.float32), [_IFO, UNITS])
-
-
-class LayerPass:
-    """One LSTM layer's pass over a batch, forward and back; every array is (days, batch, features) or a day of it.
-
-    All four gates are worked on at once, as one contiguous block: tanh serves the sigmoids too, by
-    sigmoid(x) = tanh(x / 2) / 2 + 1 / 2, and the slope of either by its value a is a * (tilt - a) + base.
-    """
-
-    _half = _by_gate(0.5, 1.0)
-    _lift = _by_gate(0.5, 0.0)
-    _tilt = _by_gate(1.0, 0.0)
-    _base = _by_gate(0.0, 1.0)
-
-    def __init__(self, batch: int, *, is_last: bool) -> None:
-        def buffer(size: int, days: int = WINDOW_SESSIONS) -> Float32:
-            return np.zeros((days, batch, size), dtype=np.float32)
-
-        self._inputs = buffer(0)
-        self._gates = buffer(4 * UNITS)
-        self._slopes = buffer(4 * UNITS)  # of the loss by each gate's sum
-        self._cells = buffer(UNITS, WINDOW_SESSIONS + 1)  # 0 before the first day
-        self._squashed = buffer(UNITS)  # tanh of the cells
-        self._outputs = buffer(UNITS, WINDOW_SESSIONS + 1)
-        self._mask = buffer(UNITS, 1 if is_last else WINDOW_SESSIONS)  # of the last layer, only the last day counts
-        self.dropped = np.zeros_like(self._mask)  # what the next layer sees
-        self._wide = np.zeros((batch, 4 * UNITS), dtype=np.float32)
-        self._one, self._other, self._cell_slope = np.zeros((3, batch, UNITS), dtype=np.float32)
-
-    def forward(self, sequence: Float32, kernel: Float32, recurrent: Float32, bias: Float32) -> None:
-        """The layer's outputs, kept for `drop_out`, and all that the way back will need."""
-        self._inputs, cells, outputs, wide = sequence, self._cells, self._outputs, self._wide
-        np.matmul(_rows(sequence), kernel, out=_rows(self._gates))
-        for day, now in enumerate(self._gates):
-            np.matmul(outputs[day], recurrent, out=wide)
-            wide += bias
-            now += wide
-            now *= self._half
-            np.tanh(now, out=now)
-            now *= self._half
-            now += self._lift
-            enter, forget, leave, candidate = _each_gate(now)
-            np.multiply(forget, cells[day], out=cells[day + 1])
-            cells[day + 1] += np.multiply(enter, candidate, out=self._one)
-            np.tanh(cells[day + 1], out=self._squashed[day])
-            np.multiply(leave, self._squashed[day], out=outputs[day + 1])
-
-    def drop_out(self, rng: np.random.Generator | None) -> None:
-        """Silence a share of the outputs and raise the others to make up for it; without `rng` all stay."""
-        if rng is None:
-            self._mask[...] = 1.0
-        else:
-            draws = rng.bit_generator.random_raw(self._mask.size // 4).view(np.uint16).reshape(self._mask.shape)
-            np.multiply(draws >= round(DROPOUT * 2**16), np.float32(1 / (1 - DROPOUT)), out=self._mask)
-        np.multiply(self._outputs[-len(self._mask) :], self._mask, out=self.dropped)
-
-    def backward(self, slope: Float32, weights: list[Float32], gradients: list[Float32]) -> None:
-        """From the loss's slope by `dropped`, which is overwritten, to its gradients by the weights."""
-        slope[-len(self._mask) :] *= self._mask
-        self._cell_slope[...] = 0.0
-        back = np.ascontiguousarray(weights[1].T)
-        for day in reversed(range(WINDOW_SESSIONS)):
-            if day < WINDOW_SESSIONS - 1:
-                slope[day] += np.matmul(self._slopes[day + 1], back, out=self._one)
-            self._back_one_day(day, slope[day])
-        slopes = _rows(self._slopes)
-        np.matmul(_rows(self._inputs).T, slopes, out=gradients[0])
-        np.matmul(_rows(self._outputs[:-1]).T, slopes, out=gradients[1])
-        slopes.sum(axis=0, out=gradients[2])
-
-    def behind(self, kernel: Float32, out: Float32) -> Float32:
-        """After `backward`: the loss's slope by the layer's inputs."""
-        np.matmul(_rows(self._slopes), kernel.T, out=_rows(out))
-        return out
-
-    def _back_one_day(self, day: int, slope: Float32) -> None:
-        gates, squashed, slopes, cell = self._gates[day], self._squashed[day], self._slopes[day], self._cell_slope
-        enter, forget, leave, candidate = _each_gate(gates)
-        by_enter, by_forget, by_leave, by_candidate = _each_gate(slopes)
-        one, other, wide = self._one, self._other, self._wide
-        np.multiply(squashed, squashed, out=one)
-        np.subtract(1.0, one, out=one)
-        cell += np.multiply(np.multiply(slope, leave, out=other), one, out=other)
-        np.multiply(cell, candidate, out=by_enter)
-        np.multiply(cell, self._cells[day], out=by_forget)
-        np.multiply(slope, squashed, out=by_leave)
-        np.multiply(cell, enter, out=by_candidate)
-        np.subtract(self._tilt, gates, out=wide)
-        wide *= gates
-        wide += self._base
-        slopes *= wide
-        cell *= forget
-
-
-def _rows(array: Float32) -> Float32:
-    """(days, batch, features) seen as (days * batch, features)."""
-    return array.reshape(-1, array.shape[-1])
-
-
-def _each_gate(block: Float32) -> tuple[Float32, Float32, Float32, Float32]:
-    return block[:, :UNITS], block[:, UNITS : 2 * UNITS], block[:, 2 * UNITS : _IFO], block[:, _IFO:]

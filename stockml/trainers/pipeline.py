@@ -1,7 +1,7 @@
-"""Checked price tables -> trained stocks, over processes: prepare each, learn from all together, finish each.
+"""Training pipeline: prepare each stock, fit the global models, fine-tune each stock, over processes or a cluster.
 
-A stock's result is a function of the tables, the settings and the seed, whatever the number of processes. Only whoever
-asked writes files: results come back as finished bytes.
+A stock's result depends on the tables, the settings and the seed, never on the number of processes. Workers return
+finished bytes; only the caller writes files.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 from stockml.core.paths import Home
 from stockml.core.progress import Progress, no_progress
 from stockml.data.price_table import PriceTable
-from stockml.models.bundle import save_bundle
-from stockml.trainers.dataset import TooShortError, TrainingSet, prepare, with_market
+from stockml.models.bundle_store import save_bundle
+from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare
 from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
 from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkersLostError
@@ -32,10 +32,10 @@ PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster",
 
 @dataclass(frozen=True, slots=True)
 class TrainingSettings:
-    """All that the result depends on, beside the prices; and the number of processes, on which it does not."""
+    """All that the result depends on beside the prices, and the number of processes, on which it does not."""
 
     horizon: int = 5  # sessions ahead
-    years: int = 2  # of days to learn from
+    years: int = 2  # of days to train on
     seed: int = 1
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     pool: GlobalModelSettings = field(default_factory=GlobalModelSettings)
@@ -47,7 +47,7 @@ class TrainingSettings:
                 raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values, without the number of processes."""
+        """The settings as plain values, without the number of processes."""
         values = asdict(self)
         del values["jobs"]
         return values
@@ -55,7 +55,7 @@ class TrainingSettings:
 
 @dataclass(frozen=True, slots=True)
 class TrainingFailure:
-    """Why a stock has no new models, in one plain sentence; `kind` is too_short or failed."""
+    """A stock without new models: the reason in one plain sentence; `kind` is too_short or failed."""
 
     symbol: str
     kind: str
@@ -66,36 +66,45 @@ def train(
     tables: Mapping[str, PriceTable],
     settings: TrainingSettings,
     on_progress: Progress = no_progress,
-    hands: TaskRunner | None = None,
+    runner: TaskRunner | None = None,
 ) -> Iterator[TrainedStock | TrainingFailure]:
-    """Train every stock; each comes back as it is done, a failing one as a failure.
+    """Train every stock and yield each as it is done.
 
     Parameters
     ----------
     tables : mapping of symbol to PriceTable
+    settings : TrainingSettings
     on_progress : callable
-        Told the stage (prepare, learn together, finish), how many of its steps are done, and of how many.
-    hands : Hands, optional
-        Who does the work; None: `settings.jobs` processes of this machine.
+        Called with the stage (prepare, learn together, finish), the number of its steps that are done, and their
+        total.
+    runner : TaskRunner, optional
+        Runs the tasks; None: `settings.jobs` processes of this machine.
+
+    Yields
+    ------
+    TrainedStock or TrainingFailure
 
     Raises
     ------
-    CrewLostError
-        Where they are gone; what has come back until then is whole.
+    WorkersLostError
+        Where all workers are gone; the stocks yielded until then are complete.
     """
-    with nullcontext(hands) if hands else ProcessRunner(settings.jobs, preload=PRELOAD) as runner:
-        training_sets, seconds, failures = _prepare_all(tables, settings, runner, on_progress)
+    with nullcontext(runner) if runner else ProcessRunner(settings.jobs, preload=PRELOAD) as workers:
+        run = _Run(settings, workers, on_progress)
+        training_sets, seconds, failures = _prepare_all(tables, run)
         yield from failures
         for days, symbols in divide(training_sets):
             members = [training_sets.pop(symbol) for symbol in symbols]
-            yield from _train_stocks(days, members, settings, runner, seconds, on_progress)
+            yield from _train_stocks(days, members, seconds, run)
 
 
 def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
-    """Put a stock's models, metrics and validation forecasts in their places, each whole or not at all.
+    """Write a stock's models, metrics and validation forecasts, each completely or not at all.
 
     Parameters
     ----------
+    home : Home
+    trained : TrainedStock
     trained_at : str
         Exchange-local time, YYYY-MM-DDTHH:MM:SS.
     """
@@ -103,20 +112,30 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
     save_bundle(home, metrics, trained.files, trained.validation)
 
 
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One training run: its settings, the workers that do its tasks, and the progress bar."""
+
+    settings: TrainingSettings
+    runner: TaskRunner
+    on_progress: Progress
+
+
 def _prepare_all(
-    tables: Mapping[str, PriceTable], settings: TrainingSettings, runner: TaskRunner, on_progress: Progress
+    tables: Mapping[str, PriceTable], run: _Run
 ) -> tuple[dict[str, TrainingSet], dict[str, float], list[TrainingFailure]]:
-    symbols = sorted(tables)  # what is learned together depends on the order
+    symbols = sorted(tables)  # the global models depend on the order
     found: dict[str, TrainingSet] = {}
     seconds, failures = {}, []
-    for done, (number, result) in enumerate(runner.map(_prepare, [(tables[s], settings) for s in symbols]), start=1):
+    tasks = [(tables[symbol], run.settings) for symbol in symbols]
+    for done, (number, result) in enumerate(run.runner.map(_prepare, tasks), start=1):
         symbol = symbols[number]
         if isinstance(result, Exception):
             failures.append(_failure(symbol, result))
         else:
             found[symbol], seconds[symbol] = result
-        on_progress("prepare", done, len(symbols))
-    return with_market({symbol: found[symbol] for symbol in symbols if symbol in found}), seconds, failures
+        run.on_progress("prepare", done, len(symbols))
+    return join_market({symbol: found[symbol] for symbol in symbols if symbol in found}), seconds, failures
 
 
 def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[TrainingSet, float]:
@@ -127,28 +146,24 @@ def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[TrainingSet, fl
     return training_set, time.perf_counter() - begin
 
 
-def _train_stocks(  # noqa: PLR0913, PLR0917
-    days: SplitDates,
-    members: list[TrainingSet],
-    settings: TrainingSettings,
-    runner: TaskRunner,
-    seconds: Mapping[str, float],
-    on_progress: Progress,
+def _train_stocks(
+    days: SplitDates, members: list[TrainingSet], seconds: Mapping[str, float], run: _Run
 ) -> Iterator[TrainedStock | TrainingFailure]:
+    settings = run.settings
     begin = time.perf_counter()
-    run = _telling(runner.map, on_progress, settings.pool.task_count)
+    run_tasks = _counted(run.runner.map, run.on_progress, settings.pool.task_count)
     try:
-        pool = train_global_model(days, members, settings.pool, seed=settings.seed, run=run)
+        model = train_global_model(days, members, settings.pool, seed=settings.seed, run=run_tasks)
     except WorkersLostError:
         raise
-    except Exception as error:  # one task failed for all: tell each, and go on with the stocks that learn alone
+    except Exception as error:  # a shared task failed: these stocks fail, those trained apart go on
         yield from (_failure(member.symbol, error) for member in members)
         return
     shared = (time.perf_counter() - begin) / len(members)
-    work = partial(fine_tune, pool, settings.own, settings.seed)
-    for done, (number, result) in enumerate(runner.map(work, members), start=1):
+    work = partial(fine_tune, model, settings.own, settings.seed)
+    for done, (number, result) in enumerate(run.runner.map(work, members), start=1):
         symbol = members[number].symbol
-        on_progress("finish", done, len(members))
+        run.on_progress("finish", done, len(members))
         if isinstance(result, Exception):
             yield _failure(symbol, result)
         else:
@@ -157,17 +172,17 @@ def _train_stocks(  # noqa: PLR0913, PLR0917
             yield replace(result, metrics=metrics, seconds=stages)
 
 
-def _telling(run: Map, tell: Progress, task_count: int) -> Map:
-    """The same `run`, that tells how many lessons are done."""
+def _counted(run: Map, on_progress: Progress, task_count: int) -> Map:
+    """Wrap `run` so that it reports the number of finished tasks."""
     numbers = count(1)
-    tell("learn together", 0, task_count)
+    on_progress("learn together", 0, task_count)
 
-    def told(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+    def counted(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
         for result in run(function, tasks):
-            tell("learn together", next(numbers), task_count)
+            on_progress("learn together", next(numbers), task_count)
             yield result
 
-    return told
+    return counted
 
 
 def _failure(symbol: str, error: Exception) -> TrainingFailure:

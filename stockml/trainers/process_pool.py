@@ -1,6 +1,6 @@
-"""Tasks over processes: one thread each, few waiting, results as they come, a killed process a loss of time alone.
+"""Process pool: tasks over processes of one thread each, with few tasks queued and results as they come.
 
-What the tasks are is the business of who hands them out; results never depend on how many processes there are.
+A killed process costs time only: its tasks are run again. Results never depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -16,35 +16,35 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol, Self
 
-# One thread a process: two such processes do more than one with two threads, and sums keep their order.
+# One thread per process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-WAITING_A_PROCESS = 2  # tasks handed out ahead: none idles, and memory does not grow with the number of stocks
-DEATHS_ALONE = 2  # a task that ends its process so often while nothing else runs is given up
+QUEUED_PER_PROCESS = 2  # tasks submitted ahead: no process idles, and memory does not grow with the number of stocks
+DEATHS_ALONE = 2  # a task that kills its process so often while nothing else runs is given up
 
 
 class WorkerDiedError(RuntimeError):
-    """A task ended its process each time it was tried, as the system does when memory runs out."""
+    """A task whose process was killed each time, as happens when memory runs out."""
 
 
 class WorkersLostError(RuntimeError):
-    """Nobody is left to do the tasks, in one plain sentence."""
+    """All workers are gone; the message is one plain sentence."""
 
 
 class TaskRunner(Protocol):
-    """Whoever does tasks: a Crew's processes here, or others elsewhere."""
+    """Runs tasks: a ProcessRunner on this machine, or a DaskRunner on a cluster."""
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Each task's number with its result, or with the exception it raised, in the order they are done."""
+        """Yield each task's number with its result, or with the exception it raised, in order of completion."""
         ...
 
 
 class ProcessRunner:
-    """A number of processes, started at the first task and kept for all; use as a context manager."""
+    """A fixed number of processes, started at the first task and kept for all; use as a context manager."""
 
     def __init__(self, jobs: int, preload: Sequence[str] = ()) -> None:
         self.jobs = jobs
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once a process
+        self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
         self._pool: ProcessPoolExecutor | None = None
         self._environment: dict[str, str | None] = {}
 
@@ -62,13 +62,13 @@ class ProcessRunner:
                 os.environ[name] = value
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Each task's number with its result, or with the exception it raised, in the order they are done.
+        """Yield each task's number with its result, or with the exception it raised, in order of completion.
 
-        `function` and the tasks must pickle. Whatever was running when a process was killed is done again, one at a
-        time; the rest goes on after that.
+        `function` and the tasks must pickle. Tasks that were running when a process was killed are run again one at a
+        time, before the others.
         """
         numbered = enumerate(tasks)
-        again: deque[tuple[int, Any, int]] = deque()  # number, task, how often it died alone
+        again: deque[tuple[int, Any, int]] = deque()  # number, task, deaths alone
         while True:
             running: dict[Future[Any], tuple[int, Any]] = {}
             try:
@@ -86,7 +86,7 @@ class ProcessRunner:
     ) -> Iterator[tuple[int, Any]]:
         more = True
         while more or running:
-            while more and len(running) < WAITING_A_PROCESS * self.jobs:
+            while more and len(running) < QUEUED_PER_PROCESS * self.jobs:
                 following = next(numbered, None)
                 if following is None:
                     more = False
@@ -103,7 +103,7 @@ class ProcessRunner:
         try:
             return self._processes().submit(function, task[1])
         except BrokenProcessPool:
-            running[Future()] = task  # not begun, but taken from the list
+            running[Future()] = task  # not begun, but taken from the iterator
             raise
 
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
@@ -136,7 +136,7 @@ def _outcome(future: Future[Any]) -> Any:
 
 
 def _begin() -> None:
-    """In a new process: leave interrupts to the one that gives out the tasks, and end when it ends."""
+    """Set up a new process: leave interrupts to the parent, and end when it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -1,7 +1,7 @@
-"""How far to believe what was learned: prior beliefs and a few weeks of later days -> posterior drift and slope.
+"""Shrinkage estimated on held-out days: a prior and a few weeks of outcomes in, posterior drift and slope out.
 
-Everything is in a stock's own standard deviations over the horizon. Days are the unit of evidence, not rows: stocks
-move together and answers overlap, so that fifty stocks over eighty days are some sixteen observations.
+All values are in a stock's own standard deviations over the horizon. The unit of evidence is the day, not the row:
+stocks move together and targets overlap, so that fifty stocks over eighty days are some sixteen observations.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 # Chosen on NSE and US prices of 2009-2022, the same in both: over five sessions the best constant forecast lay between
-# 0.03 and 0.07 of a share's standard deviation; of what two years of days seemed to teach beyond that, a tenth held.
+# 0.03 and 0.07 of a share's standard deviation; of what two years of days seemed to show beyond that, a tenth held.
 DRIFT, DRIFT_SPREAD = 0.045, 0.03
 SLOPE, SLOPE_SPREAD = 0.1, 0.5
 SESSIONS_OF_DRIFT = 5  # a drift grows with time, a standard deviation with its root
 
-FARTHEST = 3.0  # standard deviations; an answer farther away counts as this far
-GREATEST_SLOPE = 1.2  # a model is hardly made bolder than it was fitted: what asks for more is chance
+FARTHEST = 3.0  # standard deviations; a target farther away is clipped
+GREATEST_SLOPE = 1.2  # an estimate that would amplify a fitted model further is chance
 
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """What is believed of a number after seeing it: the estimate with its standard error, and the posterior."""
+    """A posterior mean (`value`), with the estimate from the data and its standard error."""
 
     value: float
     estimate: float
@@ -33,21 +33,27 @@ class Posterior:
 
 
 def drift_posterior(targets: Array, grown: Array, days: NDArray[np.int64], horizon: int) -> Posterior:
-    """The constant forecast at the horizon, in standard deviations, that misses least.
+    """The best constant forecast at the horizon, in standard deviations.
 
     Parameters
     ----------
-    answers : array, shape (n_rows,)
+    targets : array, shape (n_rows,)
         Changes at the horizon in standard deviations.
     grown : array, shape (n_rows,)
-        The price after each over the price before.
+        The price at the target over the price before.
     days : int array, shape (n_rows,)
-        The session each row belongs to, as a number.
+        The number of each row's session.
+    horizon : int
+        In sessions.
+
+    Returns
+    -------
+    Posterior
 
     Notes
     -----
-    An error is a share of the price that came: what misses least is the median in which a row counts the less the
-    higher its price rose, the (-1)-median of Gneiting (2011), half as far up as the plain one in these markets.
+    An error is a share of the actual price, so the best constant is a median that weights each row by the inverse of
+    its growth: the (-1)-median of Gneiting (2011), half the plain median in these markets.
     """
     longer = (horizon / SESSIONS_OF_DRIFT) ** 0.5
     held = np.clip(targets, -FARTHEST, FARTHEST)
@@ -57,35 +63,51 @@ def drift_posterior(targets: Array, grown: Array, days: NDArray[np.int64], horiz
 
 
 def weighted_median(values: Array, weights: Array) -> float:
-    """The smallest value that half of the weight does not exceed."""
+    """The smallest value at which the cumulative weight reaches half.
+
+    Parameters
+    ----------
+    values, weights : arrays, shape (n_values,)
+
+    Returns
+    -------
+    float
+    """
     order = np.argsort(values, kind="stable")
     reached = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(reached, reached[-1] / 2)])
 
 
 def slope_posterior(forecasts: Array, targets: Array, days: NDArray[np.int64], horizon: int) -> Posterior:
-    """What a forecast that was made should be multiplied by; between 0 and GREATEST_SLOPE.
+    """The factor that a forecast should be multiplied by, between 0 and GREATEST_SLOPE.
 
     Parameters
     ----------
-    forecasts, answers : arrays, shape (n_rows,)
-        On days the forecaster was not fitted on, both about 0, in standard deviations.
+    forecasts, targets : arrays, shape (n_rows,)
+        On held-out days, both centred about 0, in standard deviations.
     days : int array, shape (n_rows,)
+        The number of each row's session.
+    horizon : int
+        In sessions.
+
+    Returns
+    -------
+    Posterior
     """
     squares = float(forecasts @ forecasts)
     if squares == 0.0:
-        return Posterior(0.0, 0.0, np.inf)  # a forecast of nothing
+        return Posterior(0.0, 0.0, np.inf)  # a naive forecast
     held = np.clip(targets, -FARTHEST, FARTHEST)
     estimate = float(forecasts @ held) / squares
     error = _ratio_error(forecasts * (held - estimate * forecasts), forecasts**2, days, horizon)
-    belief = _posterior(SLOPE, SLOPE_SPREAD, estimate, error)
-    return Posterior(min(max(belief.value, 0.0), GREATEST_SLOPE), estimate, error)
+    posterior = _posterior(SLOPE, SLOPE_SPREAD, estimate, error)
+    return Posterior(min(max(posterior.value, 0.0), GREATEST_SLOPE), estimate, error)
 
 
 def _ratio_error(residuals: Array, weights: Array, days: NDArray[np.int64], horizon: int) -> float:
     """The standard error of a sum of residuals over a sum of weights, from its variation between blocks of days.
 
-    Each block is `horizon` sessions, so that answers overlap into the next block at most; Liang and Zeger (1986).
+    A block is `horizon` sessions, so that targets overlap with the next block at most; Liang and Zeger (1986).
     """
     _, order = np.unique(days, return_inverse=True)
     block = order // horizon
@@ -96,6 +118,6 @@ def _ratio_error(residuals: Array, weights: Array, days: NDArray[np.int64], hori
 
 
 def _posterior(mean: float, spread: float, estimate: float, error: float) -> Posterior:
-    """A normal prior joined with a normal estimate."""
+    """Combine a normal prior with a normal estimate."""
     weight = spread**2 / (spread**2 + error**2) if np.isfinite(error) else 0.0
     return Posterior(float(mean + weight * (estimate - mean)), estimate, float(error))

@@ -1,0 +1,175 @@
+"""Model bundles on disk: folders of ml_training_data/models, written whole and checked on loading.
+
+A bundle forecasts from `fast.bin`, a derived copy of the LSTM, the trees and the patterns; the Keras and joblib files
+beside it are for other programs, and are checked but not read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from io import BufferedReader
+from pathlib import Path
+from typing import Any
+
+from stockml.core.paths import Home, folder_name
+from stockml.models.bundle import MISMATCH, MISSING, RETRAIN, UNREADABLE, UNTRUSTED, ModelBundle, ModelError
+from stockml.models.bundle_file import from_fast
+from stockml.storage.file_lock import exclusive
+from stockml.storage.files import write_whole
+from stockml.storage.folders import moved_folders, recover_folder, replace_folder, write_folder
+
+LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
+MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
+
+
+def bundle_folder(home: Home, symbol: str) -> Path:
+    """The folder of a stock's bundle."""
+    return home.models / folder_name(symbol)
+
+
+def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
+    """Write a complete folder, swap it in for the last one, then write its validation forecasts.
+
+    Two trainings at once take turns bundle by bundle; the later bundle stays.
+
+    Parameters
+    ----------
+    home : Home
+    metrics : mapping
+        The content of metrics.json; the files' checksums are added.
+    files : mapping
+        The content of each of MODEL_FILES.
+    validation : str
+        The validation forecasts as CSV.
+    """
+    target = bundle_folder(home, metrics["symbol"])
+    new = target.with_name(f".{target.name}.new")
+    whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
+    text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
+    with exclusive(home.training_lock):
+        write_folder(new, {**files, METRICS_FILE: text.encode()})
+        replace_folder(new, target)
+        write_whole(home.validation / f"{target.name}.csv", validation)
+
+
+def trained_symbols(home: Home) -> list[str]:
+    """The symbols with a readable metrics.json, sorted; damage elsewhere shows when a bundle is loaded."""
+    found = set()
+    for folder in [*home.models.glob("[!.]*"), *moved_folders(home.models)]:
+        try:
+            found.add(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+    return sorted(found)
+
+
+def read_metrics(home: Home, symbol: str) -> dict[str, Any]:
+    """A bundle's metrics.json alone; ModelError where it is missing or damaged."""
+    with _opened(home, symbol) as folder:
+        return _metrics(folder, symbol)
+
+
+def load_bundle(home: Home, symbol: str) -> ModelBundle:
+    """Load a stock's models and check every file of the bundle.
+
+    Raises
+    ------
+    ModelError
+        missing, unreadable, mismatch (a file is not the one that was saved) or untrusted (another user could have
+        written it). A bundle made for other features than today's raises wrong_features when it forecasts.
+    """
+    for attempt in range(2):
+        with _opened(home, symbol) as folder:
+            try:
+                return _load(folder, symbol)
+            except ModelError as error:
+                # a training run may have swapped in a new folder: the one held open is then being deleted
+                if attempt or error.kind != MISSING:
+                    raise
+    raise AssertionError("unreachable")
+
+
+def _load(folder: int, symbol: str) -> ModelBundle:
+    metrics = _metrics(folder, symbol)
+    fast = _read(folder, FAST_FILE, symbol)
+    digests = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
+    for name, digest in {**digests, FAST_FILE: hashlib.sha256(fast).hexdigest()}.items():
+        if digest != metrics["sha256"].get(name):
+            raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {RETRAIN} {symbol}")
+    try:
+        network, scaler, forest, patterns = from_fast(fast)
+    except ValueError as error:
+        raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {RETRAIN} {symbol}") from None
+    return ModelBundle(metrics, network, scaler, forest, patterns)
+
+
+@contextmanager
+def _opened(home: Home, symbol: str) -> Iterator[int]:
+    """Hold a bundle's folder open: all files read through it come from one training, whatever is swapped in."""
+    path = bundle_folder(home, symbol)
+    recover_folder(path)
+    try:
+        folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise _unreadable(symbol, path.name, error) from None
+    try:
+        _refuse_untrusted(os.fstat(folder), f"{symbol}: the folder {path}")
+        yield folder
+    finally:
+        os.close(folder)
+
+
+def _read(folder: int, name: str, symbol: str) -> bytes:
+    with _file(folder, name, symbol) as file:
+        return file.read()
+
+
+def _digest(folder: int, name: str, symbol: str) -> str:
+    """The SHA-256 of a file that no forecast reads."""
+    with _file(folder, name, symbol) as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def _file(folder: int, name: str, symbol: str) -> Iterator[BufferedReader]:
+    try:
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+        with os.fdopen(descriptor, "rb") as file:
+            _refuse_untrusted(os.fstat(descriptor), f"{symbol}: {name}")
+            yield file
+    except OSError as error:
+        raise _unreadable(symbol, name, error) from None
+
+
+def _refuse_untrusted(status: os.stat_result, what: str) -> None:
+    """ModelError where another user could have written this: models decide what is forecast."""
+    if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        text = f"{what} could have been written by another user; check it, then make it yours alone (chmod go-w)"
+        raise ModelError(UNTRUSTED, text)
+
+
+def _unreadable(symbol: str, name: str, error: OSError) -> ModelError:
+    if isinstance(error, FileNotFoundError):
+        return ModelError(MISSING, f"{symbol}: there is no {name} of a trained model; {RETRAIN} {symbol}")
+    return ModelError(UNREADABLE, f"{symbol}: {name} cannot be read ({error.strerror}); {RETRAIN} {symbol}")
+
+
+def _metrics(folder: int, symbol: str) -> dict[str, Any]:
+    content = _read(folder, METRICS_FILE, symbol)
+    try:
+        metrics = json.loads(content)
+        whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
+        whole = whole and {"horizon_days", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
+        for day in (metrics["data_through"], metrics["trained_at"][:10]):
+            date.fromisoformat(day)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged; {RETRAIN} {symbol}")
+    return dict(metrics)

@@ -1,0 +1,160 @@
+"""Workers of a Dask cluster: only those that compute the same bits as this machine are admitted to work.
+
+Results are the same wherever Python, the libraries and this package are the same and each worker has one thread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from stockml import __version__
+from stockml.trainers.process_pool import WorkersLostError
+
+LOOK_SECONDS = 1.0  # between two looks at who has joined or left
+THREADS = "OMP_NUM_THREADS"  # one, as in local processes: sums keep their order, and so the bits
+
+
+class ClusterError(Exception):
+    """No work can begin on a cluster; the message is one plain sentence."""
+
+
+def facts(libraries: Sequence[str]) -> dict[str, str]:
+    """Versions, digest of the package's code and number of threads: all that must match on every machine."""
+    found = {"python": platform.python_version(), **{name: _version(name) for name in libraries}}
+    return {**found, "stockml": f"{__version__} ({_code_digest()})", THREADS: os.environ.get(THREADS, "not set")}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "missing"
+
+
+@cache  # a worker keeps running the code it has loaded, even if the files change
+def _code_digest() -> str:
+    digest = hashlib.sha256()
+    package = Path(__file__).resolve().parents[1]
+    for path in sorted(package.rglob("*.py")):
+        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+class ClusterWorkers:
+    """The workers seen so far: `admitted` by address, the others refused with a reason.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    address : str
+        The scheduler's, as the user wrote it.
+    libraries : sequence of str
+        Distributions whose versions must match.
+    on_notice : callable
+        Called once per refused worker, with the reason.
+    patience_seconds : float
+        Time without any admitted worker after which the cluster is given up.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        address: str,
+        libraries: Sequence[str],
+        on_notice: Callable[[str], None],
+        *,
+        patience_seconds: float,
+    ) -> None:
+        self.admitted: frozenset[str] = frozenset()
+        self._client = client
+        self._address = address
+        self._libraries = libraries
+        self._on_notice = on_notice
+        self._patience_seconds = patience_seconds
+        self._refused: dict[str, str] = {}
+        self._looked = self._seen = 0.0  # time of the last look, and of the last one with an admitted worker
+
+    def wait_for_first(self, seconds: float) -> None:
+        """Wait for one worker that can be admitted.
+
+        Raises
+        ------
+        ClusterError
+            Where none has joined in time, or none fits.
+        """
+        with plain_errors(self._address):
+            try:
+                self._client.wait_for_workers(1, timeout=seconds)
+            except TimeoutError:
+                text = f"No worker has joined {self._address}; start some, each with --nthreads 1."
+                raise ClusterError(text) from None
+        self._update()
+        if not self.admitted:
+            raise ClusterError(f"No worker at {self._address} fits: {' '.join(self._refused.values())}")
+        for reason in self._refused.values():
+            self._on_notice(reason)
+
+    def look(self) -> None:
+        """Check who has joined or left, at most once in LOOK_SECONDS.
+
+        Raises
+        ------
+        WorkersLostError
+            Where there has been no admitted worker for too long.
+        """
+        if time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        known = set(self._refused)
+        self._update()
+        for worker in sorted(set(self._refused) - known):
+            self._on_notice(self._refused[worker])
+        if time.monotonic() - self._seen > self._patience_seconds:
+            raise WorkersLostError(
+                f"The cluster at {self._address} has had no worker for {self._patience_seconds:.0f} seconds."
+            )
+
+    def _update(self) -> None:
+        with plain_errors(self._address):
+            threads = self._client.nthreads()
+            new = sorted(set(threads) - self.admitted - set(self._refused))
+            answers = self._client.run(facts, self._libraries, workers=new, on_error="return") if new else {}
+        expected = facts(self._libraries) | {THREADS: "1"}
+        for worker, answer in answers.items():
+            reason = _misfit(threads[worker], answer, expected)
+            if reason:
+                self._refused[worker] = f"The worker at {worker} gets no work: {reason}."
+        self.admitted = frozenset(threads) - set(self._refused)
+        self._looked = time.monotonic()
+        if self.admitted:
+            self._seen = self._looked
+
+
+def _misfit(threads: int, answer: Mapping[str, str] | Exception, expected: Mapping[str, str]) -> str | None:
+    """The reason why a worker's results could differ from this machine's; None where they cannot."""
+    if isinstance(answer, Exception):
+        return f"it cannot load this program ({type(answer).__name__}: {answer}); start it in a copy of the project"
+    if threads != 1:
+        return f"it has {threads} threads, where one is wanted; start it with --nthreads 1"
+    unlike = [f"{name} is {answer[name]}, not {wanted}" for name, wanted in expected.items() if answer[name] != wanted]
+    return f"there {', '.join(unlike)}" if unlike else None
+
+
+@contextmanager
+def plain_errors(address: str) -> Iterator[None]:
+    """Turn the errors of a lost connection into a WorkersLostError of one plain sentence."""
+    try:
+        yield
+    except (OSError, CancelledError, RuntimeError) as error:  # Dask's connection errors are among these
+        if isinstance(error, WorkersLostError):
+            raise
+        raise WorkersLostError(f"The scheduler at {address} does not answer ({type(error).__name__}).") from None
