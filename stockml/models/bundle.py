@@ -152,5 +152,5 @@ class ModelBundle:
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:
-    """Names of the trees' inputs: the columns of a `feature_table`, then the pattern's."""
+    """Names of the trees' inputs: the columns of a `feature_table`, shape (n_days, n_features), then the pattern's."""
     return [*map(str, features.columns), *PATTERN_FEATURES]

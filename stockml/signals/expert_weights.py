@@ -111,7 +111,13 @@ class DayOutcomes:
         return cls(**_arrays(state))
 
     def widen(self, starts: Array) -> None:
-        """Make room for new signals, whose prior weights are `starts`, shape (signals,); see `ExpertEnsemble.widen`."""
+        """Make room for new signals.
+
+        Parameters
+        ----------
+        starts : array, shape (signals,)
+            As in `ExpertEnsemble.widen`.
+        """
         size = len(starts)
         self.trusts = _begun(self.trusts, starts)
         self.opinions = _padded(self.opinions, size)

@@ -146,8 +146,8 @@ class LSTMTrainer:
         -------
         loss : float
             Mean Huber loss.
-        gradients : tuple of arrays
-            By each of `Network.weights`.
+        gradients : tuple of float32 arrays
+            By each of `Network.weights`, in their order and shapes.
         """
         loss = self._pass(batch, rng)
         return loss, _swapped(self._gradients)
