@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,14 @@ import pandas as pd
 import pytest
 import tools
 from browser import browser, made_page, visit  # noqa: F401 - fixtures of a real browser
-from commands import predict, train
+from fake_yahoo import FakeYahoo, Listing
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from made_up_bars import market
+from scripts import predict, train
 
+from stockml.commands.symbols import WATCHLIST
+from stockml.core.calendars import calendar_for
 from stockml.data.price_table import PriceTable
 from stockml.storage import tail_file
 
@@ -104,3 +108,22 @@ def in_haste() -> Iterator[None]:
         patch.setattr(tail_file, "TAIL_PAUSE_SECONDS", 0.0)
         patch.setattr(os, "fsync", lambda descriptor: None)
         yield
+
+
+NEW_YORK = {"currency": "USD", "exchange": "NMS", "timezone": "America/New_York", "opens": "09:30"}
+
+
+def _listed(symbol: str, seed: int) -> Listing:
+    """Five years of prices through today, on the days of the symbol's own exchange."""
+    days = calendar_for(symbol).sessions_between(date.today() - timedelta(days=5 * 365), date.today())
+    bars = market(len(days), seed).drop(columns="Adj Close").set_index(pd.DatetimeIndex(days, name="Date"))
+    return Listing(bars) if symbol.endswith(".NS") else Listing(bars, **NEW_YORK)
+
+
+@pytest.fixture
+def yahoo() -> Iterator[FakeYahoo]:
+    """A server that knows the stocks the examples ask Yahoo for."""
+    with FakeYahoo(date.today()) as server:
+        for seed, symbol in enumerate((*WATCHLIST, "AAPL", "MSFT")):
+            server.listings[symbol] = _listed(symbol, seed)
+        yield server

@@ -9,7 +9,7 @@ import sys
 import tomllib
 
 import pytest
-from commands import BARE, PROJECT, predict
+from scripts import BARE, PROJECT, predict
 
 HEAVY = {
     "tensorflow",

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from commands import PROJECT
+from scripts import PROJECT
 
 FILES = [*sorted((PROJECT / "stockml").rglob("*.py")), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
 QUESTIONS = {"What", "How", "Whether", "Where", "Who", "Which", "When", "Why"}

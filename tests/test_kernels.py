@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from commands import BARE, PROJECT, log_of, predict, train
+from scripts import BARE, PROJECT, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import PATIENCE_SECONDS
 
@@ -32,9 +32,8 @@ KERNELS: dict[str, tuple[str, int, set[str]]] = {
     "Zen": ("avx2", 3, {"Zen", "Haswell"}),
     "SkylakeX": ("avx512f", 4, {"SkylakeX"}),
 }
-NUMERIC = ("indicators", "no_future", "features", "patterns", "xgb", "lstm", "models", "self_check", "confidence")
-LEARNED = ("experts", "learning")
-THREADED = ("lstm", "models", "self_check")  # those with products large enough to be shared
+NUMERIC = ("indicators", "models", "signals", "trainers/test_forest.py", "replay/test_lookahead_check.py")
+THREADED = ("models", "replay/test_lookahead_check.py")  # those with products large enough to be shared
 SLOW = "not memorised and not command"  # a hundred epochs; commands, which are run below
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
@@ -69,12 +68,11 @@ def probed(home: Path, environment: Mapping[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_numeric_tests_pass(kernel: str, threads: int) -> None:
-    names = NUMERIC + LEARNED if threads == 1 else THREADED
-    files = [f"tests/test_{name}.py" for name in names]
+    places = [f"tests/{name}" for name in (NUMERIC if threads == 1 else THREADED)]
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
     left_out = SLOW if threads == 1 else f"{SLOW} and not keras"  # once is enough for what loads TensorFlow
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", left_out, *files],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", left_out, *places],
         capture_output=True,
         text=True,
         env=outside | as_on(kernel, threads),

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from commands import BARE, PROJECT, log_of
+from scripts import BARE, PROJECT, log_of
 
 sys.path.insert(0, str(PROJECT / "benchmarks/quality"))
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from commands import BARE, PROJECT
 from report_helpers import HORIZON, made_up_home, stock_lines, write_log
+from scripts import BARE, PROJECT
 from waiting import PATIENCE_SECONDS
 
 from stockml.core.paths import Home

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from commands import BARE, PROJECT, predict, train
+from scripts import BARE, PROJECT, predict, train
 from tools import need
 from trained import TRAINED
 

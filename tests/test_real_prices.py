@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import BARE, log_of
 from conftest import REAL_SYMBOLS
+from scripts import BARE, log_of
 from tools import need
 
 

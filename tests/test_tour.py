@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from commands import BARE, PROJECT, log_of
 from fake_yahoo import FakeYahoo, site_folder
-from test_help import yahoo  # noqa: F401 - a fixture
+from scripts import BARE, PROJECT, log_of
 from tools import needs
 from waiting import wait_until
 
@@ -97,7 +96,7 @@ def test_the_messages_of_the_readme_are_explained_in_full() -> None:
     assert short <= full
 
 
-def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) -> None:  # noqa: F811 - the fixture
+def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) -> None:
     """With a `python` that has none of the libraries, as in a shell where no environment is activated."""
     found = shutil.which("python3.11", path="/usr/bin:/usr/local/bin")
     if found is None:
@@ -127,7 +126,7 @@ def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) ->
 
 @needs("tail", "jq")
 def test_predictions_are_watched_with_tail_and_jq(trained_home: Path) -> None:
-    from commands import predict
+    from scripts import predict
 
     log = trained_home / "realtime_predictions/predictions.jsonl"
     log.parent.mkdir()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from commands import train
 from filelock import FileLock
+from scripts import train
 
 TRAINED_AS_OF = "2026-03-02"
 TRAINED = ("SIM-ALPHA", "SIM-BETA", "SIM-GAMMA")

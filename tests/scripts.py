@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import pty
+import re
 import struct
 import subprocess
 import termios
@@ -19,6 +20,9 @@ from waiting import PATIENCE_SECONDS
 
 PROJECT = Path(__file__).resolve().parents[1]
 BARE = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+
+
+ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 
 @dataclass(frozen=True)

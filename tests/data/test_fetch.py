@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
-from test_prices import market
+from made_up_bars import market
 
 from stockml.core import failures
 from stockml.core.calendars import calendar_for

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import BARE, PROJECT, Ran, files_under, train
 from conftest import made_up_prices
+from scripts import BARE, PROJECT, Ran, files_under, train
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import wait_until
 

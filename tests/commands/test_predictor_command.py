@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from commands import BARE, PROJECT, files_under, log_of, predict
+from scripts import BARE, PROJECT, files_under, log_of, predict
 
 from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterator
-from datetime import date, timedelta
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from commands import BARE, PROJECT, run
-from fake_yahoo import FakeYahoo, Listing, site_folder
-from test_prices import market
+from fake_yahoo import FakeYahoo, site_folder
+from scripts import BARE, PROJECT, run
 
 from stockml.commands.symbols import WATCHLIST
-from stockml.core.calendars import calendar_for
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
-NEW_YORK = {"currency": "USD", "exchange": "NMS", "timezone": "America/New_York", "opens": "09:30"}
 TOLD = {"--only-stale": "10 of 10 stocks have models younger", "--replay": "No stock has a trained model yet"}
 UNITS = re.compile(r"sessions|years|days|seconds|processes|seed of")
 
@@ -39,22 +33,6 @@ def options_told(script: str) -> dict[str, str]:
     pairs = (re.match(r"\s*(-.*?)(?:  +|\n +)(.*)", part, flags=re.S) for part in parts)
     told = {pair[1].strip(): " ".join(pair[2].split()) for pair in pairs if pair}
     return {names: text for names, text in told.items() if " " in re.sub(r",? --?[a-z-]+", "", names)}
-
-
-def listing(symbol: str, seed: int) -> Listing:
-    """Five years of prices through today, on the days of the symbol's own exchange."""
-    days = calendar_for(symbol).sessions_between(date.today() - timedelta(days=5 * 365), date.today())
-    bars = market(len(days), seed).drop(columns="Adj Close").set_index(pd.DatetimeIndex(days, name="Date"))
-    return Listing(bars) if symbol.endswith(".NS") else Listing(bars, **NEW_YORK)
-
-
-@pytest.fixture
-def yahoo() -> Iterator[FakeYahoo]:
-    """A server that knows the stocks the examples ask Yahoo for."""
-    with FakeYahoo(date.today()) as server:
-        for seed, symbol in enumerate((*WATCHLIST, "AAPL", "MSFT")):
-            server.listings[symbol] = listing(symbol, seed)
-        yield server
 
 
 def test_the_examples_work_as_pasted(yahoo: FakeYahoo, tmp_path: Path) -> None:

@@ -6,8 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from commands import predict, watched
-from test_progress import ESCAPE
+from scripts import ESCAPE, predict, watched
 
 SCRIPT = "realtime_predictor.py"
 SIM = ("--source", "sample", "--symbols", "SIM-ALPHA", "SIM-BETA")

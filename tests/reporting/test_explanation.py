@@ -8,8 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from commands import predict, watched
-from test_progress import ESCAPE
+from scripts import ESCAPE, predict, watched
 
 from stockml.core.records import Prediction
 from stockml.data.simulated_market import sample_bars

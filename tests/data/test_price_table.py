@@ -7,33 +7,14 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from made_up_bars import N_DAYS, market
 from tools import shared_folder
 
 from stockml.data import raw_table
 from stockml.data.price_table import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
 
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
-N_DAYS = 400
 OLD, RECENT = 100, N_DAYS - 50  # rows on either side of the sessions that must be sound
-
-
-def market(n_days: int = N_DAYS, seed: int = 1, level: float = 100.0) -> pd.DataFrame:
-    """Ordinary weekday bars as a source gives them."""
-    rng = np.random.default_rng(seed)
-    close = level * np.exp(np.cumsum(rng.normal(0, 0.012, n_days)))
-    opening = close * np.exp(rng.normal(0, 0.004, n_days))
-    spread = np.exp(np.abs(rng.normal(0, 0.006, n_days)))
-    return pd.DataFrame(
-        {
-            "Open": opening,
-            "High": np.maximum(opening, close) * spread,
-            "Low": np.minimum(opening, close) / spread,
-            "Close": close,
-            "Adj Close": close * 0.97,
-            "Volume": rng.integers(100_000, 300_000, n_days).astype(float),
-        },
-        index=pd.bdate_range("2024-01-01", periods=n_days, name="Date"),
-    )
 
 
 def check(raw: pd.DataFrame, **options):

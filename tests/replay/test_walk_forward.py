@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from commands import BARE, PROJECT, files_under, log_of, predict
+from scripts import BARE, PROJECT, files_under, log_of, predict
 from trained import TRAINED
 
 from realtime_predictor import main

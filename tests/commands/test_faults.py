@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
@@ -12,11 +11,10 @@ from typing import Any
 import fake_yahoo as fake
 import pandas as pd
 import pytest
-from commands import log_of, predict
+from asking import AT_ONCE, HANGING, listing
 from fake_yahoo import FakeYahoo, redirected
-from test_feed import AT_ONCE, HANGING, listing
+from scripts import log_of, predict
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import realtime_predictor
 from stockml.commands import run
 from stockml.core.calendars import calendar_for

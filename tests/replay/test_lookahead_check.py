@@ -12,11 +12,11 @@ from typing import Any
 import jsonschema
 import numpy as np
 import pytest
-from commands import PROJECT, predict
 from conftest import made_up_prices
 from log_helpers import outcome, prediction
 from made_up_models import made_up_bundle
 from moving_average import ema
+from scripts import PROJECT, predict
 
 from stockml.accuracy.scores import Score, leakage_warning
 from stockml.core.records import Outcome

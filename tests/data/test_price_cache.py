@@ -4,7 +4,7 @@ from datetime import UTC, date, datetime
 
 import pandas as pd
 import pytest
-from test_prices import market
+from made_up_bars import market
 
 from stockml.core.paths import Home
 from stockml.data import price_cache

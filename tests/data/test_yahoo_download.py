@@ -13,8 +13,9 @@ import fake_yahoo as fake
 import numpy as np
 import pandas as pd
 import pytest
-from fake_yahoo import FakeYahoo, Listing, redirected
-from test_prices import market
+from asking import AT_ONCE, HANGING, listing
+from fake_yahoo import FakeYahoo, redirected
+from scripts import PROJECT
 from waiting import PATIENCE_SECONDS
 
 from stockml.core import failures
@@ -28,16 +29,7 @@ from stockml.data.yahoo_download import GIVE_UP_AFTER
 TUESDAY = date(2026, 6, 30)
 WEDNESDAY = date(2026, 7, 1)
 MUMBAI = "Asia/Kolkata"
-AT_ONCE = FetchSettings(threads=1, timeout_s=60, first_wait_s=0, longest_wait_s=0)
-HANGING = replace(AT_ONCE, timeout_s=1)  # for a server that never answers: fifty times what an answer takes
 OFFLINE = FetchSettings(offline=True)
-
-
-def listing(n_days: int = 700, seed: int = 1, last_day: str = "2026-08-31", symbol: str = "TCS.NS") -> Listing:
-    """Bars on the sessions of the symbol's own exchange."""
-    days = calendar_for(symbol).sessions_between(date(2023, 1, 1), date.fromisoformat(last_day))[-n_days:]
-    raw = market(n_days, seed).drop(columns="Adj Close")
-    return Listing(raw.set_index(pd.DatetimeIndex(days, name="Date")))
 
 
 @dataclass
@@ -85,7 +77,7 @@ def kinds(fetched: Fetched, symbol: str = "TCS.NS") -> list[str]:
 
 def in_another_process(desk: Desk, folder: Path, code: str, *, home: Path | None = None) -> tuple[str, str]:
     """What code prints and complains of as cron would run it after the session of TUESDAY, sent to the server."""
-    path = [str(fake.site_folder(desk.yahoo, folder / "site")), str(Path(__file__).resolve().parents[1])]
+    path = [str(fake.site_folder(desk.yahoo, folder / "site")), str(PROJECT)]
     done = subprocess.run(
         [sys.executable, "-W", "default", "-c", FETCH.format(home=str(home or desk.home.root)) + code],
         capture_output=True,

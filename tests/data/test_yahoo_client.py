@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fake_yahoo import FakeYahoo, Listing, Wire, redirected
-from test_prices import market
+from made_up_bars import market
 from tools import shared_folder
 
 from stockml.core import failures

@@ -9,8 +9,8 @@ from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
 import pytest
-from commands import BARE, PROJECT
 from report_helpers import write_metrics
+from scripts import BARE, PROJECT
 from tools import need
 from waiting import PATIENCE_SECONDS
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Ran, log_of, predict, watched
+from asking import AT_ONCE, listing
 from fake_yahoo import FakeYahoo, redirected, site_folder
-from test_feed import AT_ONCE, listing
+from scripts import ESCAPE, Ran, log_of, predict, watched
 
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
@@ -25,7 +25,6 @@ SYMBOLS = tuple(f"MADE{number}.NS" for number in range(8))
 YAHOO = ("realtime_predictor.py", "--symbols", *SYMBOLS, "--as-of", DAY)
 SIM = ("--source", "sample", "--symbols", "SIM-ALPHA")
 BAR = re.compile(r"(\w[\w ]*?) +[━╸╺]+ +(\d+)% +(-:--:--|\d:\d\d:\d\d)")
-ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")
 
 
 def slowly(chart: dict[str, Any]) -> dict[str, Any]:

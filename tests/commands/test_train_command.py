@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import files_under, log_of, predict, train
+from scripts import files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 
 import train_models
@@ -269,7 +269,7 @@ def test_a_python_without_the_libraries_sends_the_script_to_its_environment(tmp_
     import subprocess
     import sys
 
-    from commands import BARE, PROJECT
+    from scripts import BARE, PROJECT
 
     bare = tmp_path / "bare"
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", bare], check=True)
@@ -284,7 +284,7 @@ def test_without_an_environment_the_scripts_say_what_to_do(tmp_path: Path) -> No
     import subprocess
     import sys
 
-    from commands import BARE, PROJECT
+    from scripts import BARE, PROJECT
 
     copy = tmp_path / "copy"
     shutil.copytree(PROJECT / "stockml", copy / "stockml")
