@@ -151,7 +151,7 @@ def test_every_path_of_the_project_that_is_named_exists(page: str) -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_test_that_is_named_exists(page: str) -> None:
-    tests = "".join(path.read_text() for path in (PROJECT / "tests").glob("test_*.py"))
+    tests = "".join(path.read_text() for path in (PROJECT / "tests").rglob("test_*.py"))
     for name in re.findall(r"`(test_\w+)`", prose(page)):
         assert f"def {name}(" in tests, name
 
