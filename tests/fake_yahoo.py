@@ -350,7 +350,9 @@ class _Handler(BaseHTTPRequestHandler):
 def redirected(yahoo: FakeYahoo) -> Iterator[FakeYahoo]:
     """yfinance asks the server, whatever URL it means, as long as this lasts."""
     from curl_cffi.requests import Session
+    from yfinance.data import SingletonMeta
 
+    SingletonMeta._instances.clear()  # it remembers which cookies worked, and another test's server is another world
     real = Session.request
 
     def request(self: Any, method: str, url: str, **options: Any) -> Any:
