@@ -200,8 +200,8 @@ def walk_figures(panel: Panel) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", choices=[[], "real", "cold", "planted"], help="which parts (default: all)")
-    parser.add_argument("--first", default="2023-01-01", help="first evening of real and cold (default: %(default)s)")
-    parser.add_argument("--last", default="2026-12-31", help="last evening (default: %(default)s)")
+    parser.add_argument("--first", default="2023-01-01", help="first session of real and cold (default: %(default)s)")
+    parser.add_argument("--last", default="2026-12-31", help="last session (default: %(default)s)")
     parser.add_argument("--seeds", type=int, default=5, help="simulated markets a truth (default: %(default)s)")
     args = parser.parse_args()
     for part in args.parts or ["real", "cold", "planted"]:

@@ -38,7 +38,7 @@ WARM_UP = 200  # sessions until every rule can fire
 
 @dataclass(frozen=True)
 class Day:
-    """One stock on one evening: what was heard, what confidence needs, and what came of it."""
+    """One stock in one session: what was heard, what confidence needs, and what came of it."""
 
     symbol: str
     opinions: dict[str, float]
@@ -115,7 +115,7 @@ class Walk:
 
 
 def walk(panel: Panel, priors: Callable[[str], Priors] = lambda symbol: Priors()) -> Walk:
-    """Each evening: learn what has just become known, then predict."""
+    """Each session: learn what has just become known, then predict."""
     learner, rows = Learner(), []
     open_lines: dict[str, list[tuple[Prediction, float]]] = {}
     for made_on, stocks in zip(panel.days, panel.stocks, strict=True):

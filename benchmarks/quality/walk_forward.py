@@ -1,6 +1,6 @@
 """Markets, and lives in them: the replay's own steps, with a log in memory and learners that lack a part.
 
-What is seen on each evening is worked out once and lived through by every variant.
+Each session is analysed once and stepped through by every variant.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ ABLATIONS = {
 
 @dataclass
 class Seen:
-    """A market's evenings, and how its models did on their own validation days."""
+    """A market's sessions, and how its models did on their own validation days."""
 
     market: Market
     history: dict[date, SessionView] = field(default_factory=dict)
@@ -186,7 +186,7 @@ class Seen:
 
 
 def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print) -> Seen:
-    """Every evening of a market, with the forecasts of models trained as of each of those days."""
+    """Every session of a market, with the forecasts of models trained as of each of those days."""
     seen, schedule = Seen(market), ModelSchedule([Home(Path("/nonexistent"))], jobs)
     folder = BUILD / "quality-models" / f"{market.name}-{digest(market)}"
     replay_log: ReplayLog = MemoryBook(Learner())
@@ -245,4 +245,4 @@ def _validation(home: Home) -> Iterable[dict[str, float]]:
 
 
 def _silent(stage: str, done: int, of: int) -> None:
-    """Nobody watches a benchmark's bars."""
+    """No progress bar."""

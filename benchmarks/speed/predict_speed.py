@@ -64,7 +64,7 @@ def multiplied(root: Path, home: Path, files: dict[str, Path], count: int) -> tu
 
 
 def predict(prices: Path, home: Path) -> float:
-    """Seconds of one run that predicts every stock of a home anew."""
+    """Seconds of one run that predicts every stock of a home again."""
     shutil.rmtree(home / "realtime_predictions", ignore_errors=True)
     return seconds_of([PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"])
 

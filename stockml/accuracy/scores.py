@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
 
 ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap
-GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # nobody forecasts prices so well by honest means
+GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # no honest method forecasts prices so well
 
 J = TypeVar("J", bound=Hashable)
 K = TypeVar("K", bound=Hashable)

@@ -104,7 +104,7 @@ def _settle_one(
 
 
 def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], clock: Clock) -> bool:
-    """True where the session after a missing target may stand in: nobody traded that day, or it was waited for."""
+    """True where the session after a missing target may stand in: no stock traded that day, or it was waited for."""
     import pandas as pd
 
     target = date.fromisoformat(prediction.target_date)

@@ -15,7 +15,7 @@ log = logging.getLogger("stockml")
 
 
 def run_status(run: Run) -> int:
-    """--status, --report, or both; the exit code is 1 where --status finds something that asks for help."""
+    """--status, --report, or both; the exit code is 1 if --status finds any alarm."""
     if run.args.report is not None:
         refuse_beside(run, "--report", ("verify_only", "explain", "dry_run"))
     refuse_beside(run, "--status", ("verify_only", "explain"))

@@ -172,13 +172,13 @@ def _outcome_row(prediction: Prediction) -> Sequence[str]:
     outcome = prediction.outcome
     if outcome is None or outcome.actual_price is None:
         return (*head, "-", "-", "-", f"expired: {outcome.reason if outcome else ''}")
-    verdict = "hit" if outcome.was_accurate else "miss"
+    hit = "hit" if outcome.was_accurate else "miss"
     return (
         *head,
         money(outcome.actual_price),
         f"{outcome.error_pct:.2f} %",
         f"{outcome.naive_error_pct:.2f} %",
-        verdict,
+        hit,
     )
 
 
@@ -213,7 +213,7 @@ def tell_story(text: str) -> None:
 
 
 def tell_status(text: str) -> None:
-    """A status, its names bold, and red what asks for help: it begins with ALARM as well."""
+    """A status, its names bold, alarms red: they begin with ALARM as well."""
     from rich.text import Text
 
     told = Text(text)

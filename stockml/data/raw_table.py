@@ -19,7 +19,7 @@ UNREADABLE_SHARE = 0.1  # a tenth of the rows unreadable is not a slip of the pe
 def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, list[Finding]]:
     """The six columns as numbers on naive days, and the rows that could not be read.
 
-    Days after `limit` are not judged: their format must not decide about the days before.
+    Days after `limit` are not counted: their format must not decide about the days before.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, li
     numbers = pd.DataFrame(values.T, index, NAMES)
     undated = np.asarray(index.isna())
     unread |= undated
-    judged = np.ones(len(raw), dtype=np.bool_) if limit is None else ~np.asarray(index > pd.Timestamp(limit))
-    unread &= judged
-    _refuse_unreadable(int(unread.sum()), int(judged.sum()))
+    counted = np.ones(len(raw), dtype=np.bool_) if limit is None else ~np.asarray(index > pd.Timestamp(limit))
+    unread &= counted
+    _refuse_unreadable(int(unread.sum()), int(counted.sum()))
     text = "with a text for a number dropped"
     if undated.any():
         numbers, unread = numbers[~undated], unread[~undated]
@@ -61,9 +61,9 @@ def tidy(raw: pd.DataFrame, limit: date | None = None) -> tuple[pd.DataFrame, li
     return numbers, findings
 
 
-def _refuse_unreadable(unread: int, judged: int) -> None:
-    if unread > UNREADABLE_SHARE * judged:
-        raise PriceError("unreadable", f"{unread} of {judged} rows hold no ISO date or no number; re-export the file")
+def _refuse_unreadable(unread: int, counted: int) -> None:
+    if unread > UNREADABLE_SHARE * counted:
+        raise PriceError("unreadable", f"{unread} of {counted} rows hold no ISO date or no number; re-export the file")
 
 
 def _read_days(column: pd.Series) -> pd.DatetimeIndex:

@@ -117,7 +117,7 @@ def read_last_run(home: Home) -> LastRun | None:
         with storage(path, "read the file"):
             return LastRun.from_record(json.loads(path.read_bytes())) if path.exists() else None
     except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # the next run writes it anew
+        return None  # the next run rewrites it
 
 
 def _write(home: Home, run: LastRun) -> None:

@@ -1,4 +1,4 @@
-"""The log, the models' scores and the state -> one HTML page for people, self-contained: it asks nothing of a network.
+"""The log, the models' scores and the state -> the HTML report, self-contained: it loads nothing from a network.
 
 Owner of realtime_predictions/report.html. The figures come from `report_data`, the words from `report_parts`; what the
 page looks like, and what its script draws, lies in the folder `page`.

@@ -2,7 +2,7 @@
 
 const isPattern = (name) => /^pattern_\d+$/.test(name);
 const meaning = (name) => (isPattern(name) ? data.meanings.pattern : Object.hasOwn(data.meanings, name) ? data.meanings[name] : "");
-const verdict = (error) => (error < data.accurate_below_pct ? "a hit" : "a miss");
+const hitOrMiss = (error) => (error < data.accurate_below_pct ? "a hit" : "a miss");
 const shownSessions = () => Number(document.querySelector("#range input:checked").value);
 const money = (stock, value) => `${price(value)}${stock.currency ? " " + stock.currency : ""}`;
 
@@ -82,7 +82,7 @@ function mark(stock, at, place, add, size) {
   }
   const actual = place([stock.target[at], stock.actual[at]]);
   add("path", { class: "stem", d: line([[x, y], actual]) });
-  if (verdict(stock.error[at]) === "a hit") add("circle", { class: "hit", cx: x, cy: y, r: size });
+  if (hitOrMiss(stock.error[at]) === "a hit") add("circle", { class: "hit", cx: x, cy: y, r: size });
   else add("path", { class: "miss", d: cross(x, y, size) });
 }
 
@@ -103,7 +103,7 @@ function told(stock, at) {
     `Made from ${dayText(stock.made[at])} for ${dayText(stock.target[at])}: ${price(stock.predicted[at])} (${signed(stock.change[at])}), ` +
     `80 % ${price(stock.low[at])} to ${price(stock.high[at])}, confidence ${share(stock.confidence[at])}, ${stock.regimes[at]}. `;
   if (stock.error[at] === null) return `${start}Not known yet.`;
-  const actual = stock.actual[at] === null ? "" : `It came to ${price(stock.actual[at])}: ${verdict(stock.error[at])}, error ${percent(stock.error[at])} (naive: ${percent(stock.naive_error[at])}).`;
+  const actual = stock.actual[at] === null ? "" : `It came to ${price(stock.actual[at])}: ${hitOrMiss(stock.error[at])}, error ${percent(stock.error[at])} (naive: ${percent(stock.naive_error[at])}).`;
   return start + actual;
 }
 
@@ -115,7 +115,7 @@ function historyTable(stock) {
       figure(price(stock.close[at])), figure(price(stock.predicted[at])), figure(`${price(stock.low[at])} – ${price(stock.high[at])}`),
       figure(share(stock.confidence[at])), figure(known ? price(stock.actual[at]) : "–"),
       figure(known ? percent(stock.error[at]) : "–"), figure(known ? percent(stock.naive_error[at]) : "–"),
-      known ? (verdict(stock.error[at]) === "a hit" ? { text: "● hit", kind: "hit" } : { text: "✕ miss", kind: "miss" }) : "not known yet",
+      known ? (hitOrMiss(stock.error[at]) === "a hit" ? { text: "● hit", kind: "hit" } : { text: "✕ miss", kind: "miss" }) : "not known yet",
     ];
   });
   const table = element("table", { class: "data" });
