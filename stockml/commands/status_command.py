@@ -45,4 +45,4 @@ def tell(run: Run, state: Status, path: Path | None) -> None:
     elif run.args.status:
         tables.tell_status(state.to_text())
     if path and not run.args.quiet:
-        print(f"The page is {path}")
+        print(f"The report is {path}")

@@ -138,7 +138,7 @@ function whyTable(stock) {
   const last = stock.made.length - 1;
   const total = element("tr", {}, element("th", { scope: "row", colspan: "2" }, `Expected change, at magnitude ${stock.magnitude.toFixed(2)}`));
   total.append(element("td", { class: "number" }, signed(stock.change[last], 3)));
-  const head = tableRow(["Signal", { text: "Forecast × learned weight", kind: "number" }, { text: "Adds", kind: "number" }], "th");
+  const head = tableRow(["Signal", { text: "Forecast × weight", kind: "number" }, { text: "Adds", kind: "number" }], "th");
   byId("why").replaceChildren(element("thead", {}, head), body, element("tfoot", {}, total));
 }
 
