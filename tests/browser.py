@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import tools
 from report_helpers import made_up_home, page_of
+from waiting import PATIENCE_SECONDS
 
 from stockml.core.paths import Home
 from stockml.reporting.page import report_path
@@ -41,6 +42,11 @@ class Opened:
     def text(self, selector: str) -> str:
         return str(self.page.inner_text(selector)).replace("\u2212", "-")
 
+    def comes_to(self, selector: str, text: str) -> None:
+        """Wait until this is shown: the browser tells the page of a new address only after it has answered us."""
+        shown = "([selector, text]) => document.querySelector(selector)?.innerText === text"
+        self.page.wait_for_function(shown, arg=[selector, text], timeout=PATIENCE_SECONDS * 1000)
+
     def column(self, name: str) -> list[str]:
         """A column of the predictions, the rows that are shown."""
         heads = [head.strip().rstrip("↕▲▼") for head in self.page.locator("#predictions thead th").all_inner_texts()]
@@ -67,6 +73,7 @@ def visit(browser: Any) -> Iterator[Callable[..., Opened]]:
 
     def open_(path: Path, *, at: str = "", viewport: dict[str, int] = DESKTOP, **how: Any) -> Opened:
         context = browser.new_context(viewport=viewport, reduced_motion="reduce", **how)
+        context.set_default_timeout(PATIENCE_SECONDS * 1000)
         opened = Opened(context.new_page())
         opened.page.on("console", lambda message: opened.complaints.append(f"{message.type}: {message.text}"))
         opened.page.on("pageerror", lambda error: opened.complaints.append(f"error: {error}"))

@@ -78,19 +78,20 @@ def test_it_searches_and_filters(made_page: Made, visit: Callable[..., Opened]) 
 
 def test_a_stock_is_picked_by_link_list_step_and_address(made_page: Made, visit: Callable[..., Opened]) -> None:
     opened = visit(made_page.path)
-    assert opened.text("#stock-name") == FIRST
+    opened.comes_to("#stock-name", FIRST)
     opened.page.click("#predictions >> text=MADE-03.XY")
-    assert opened.text("#stock-name") == "MADE-03.XY"
+    opened.comes_to("#stock-name", "MADE-03.XY")
     assert opened.page.evaluate("document.activeElement.id") == "stock-name"
     assert opened.page.locator("#predictions tr.chosen th").inner_text() == "MADE-03.XY"
     opened.page.select_option("#pick", "MADE-07.XY")
-    assert opened.text("#stock-name") == "MADE-07.XY"
+    opened.comes_to("#stock-name", "MADE-07.XY")
     opened.page.click("#next")
-    assert opened.text("#stock-name") == "MADE-08.XY"
+    opened.comes_to("#stock-name", "MADE-08.XY")
     opened.page.click("#previous")
-    opened.page.go_back()
-    assert opened.text("#stock-name") == "MADE-08.XY", "the browser's own way back works"
-    assert visit(made_page.path, at="#stock/MADE-05.XY").text("#stock-name") == "MADE-05.XY"
+    opened.comes_to("#stock-name", "MADE-07.XY")
+    opened.page.go_back()  # the browser's own way back works
+    opened.comes_to("#stock-name", "MADE-08.XY")
+    visit(made_page.path, at="#stock/MADE-05.XY").comes_to("#stock-name", "MADE-05.XY")
 
 
 def test_the_story_tells_the_prediction_and_the_record(made_page: Made, visit: Callable[..., Opened]) -> None:
@@ -249,4 +250,4 @@ def test_several_horizons_can_be_told_apart(tmp_path: Path, visit: Callable[...,
     opened.page.select_option("#horizon", "10")
     assert "Of 30 verified" in opened.text("#record-story")
     opened.page.select_option("#pick", "TWO.XY@10")
-    assert opened.text("#stock-name") == "TWO.XY, 10 sessions ahead"
+    opened.comes_to("#stock-name", "TWO.XY, 10 sessions ahead")
