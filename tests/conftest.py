@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import curl_cffi  # noqa: F401 - before TensorFlow, in whose copy of curl it would look for its own functions
 import numpy as np
 import pandas as pd
 import pytest
