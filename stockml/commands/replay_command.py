@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
 
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
@@ -16,9 +15,6 @@ from stockml.core.progress import progress
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
-
-if TYPE_CHECKING:
-    pass
 
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
