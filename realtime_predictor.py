@@ -29,14 +29,14 @@ from stockml.accuracy.settlement import Waiting, settle
 from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.commands import options
 from stockml.commands.exits import run_command
-from stockml.commands.predict_command import due_now, is_dry, leave_behind, models_forecast, sum_up, tell, to_predict
+from stockml.commands.predict_command import due_now, is_dry, leave_behind, models_forecast, sum_up, tell, to_predict, with_target_ahead
 from stockml.commands.run import Run, open_run, timed
 from stockml.core.clock import Clock
 from stockml.core.records import Prediction
 from stockml.reporting.last_run import begin_run
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import PriceTable
+    from stockml.data.source_bars import SourceBars
     from stockml.signals.engine import Analysis, Plan
     from stockml.signals.learner import Learner
 
@@ -110,9 +110,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @dataclass(frozen=True)
 class Market:
-    """Result of ANALYZE: checked prices of every stock needed today, and an analysis of each to be predicted."""
+    """Result of ANALYZE: the source's bars of every stock needed today, and an analysis of each to be predicted."""
 
-    tables: Mapping[str, PriceTable]
+    bars: Mapping[str, SourceBars]
     analyses: Sequence[Analysis]
 
 
@@ -154,11 +154,11 @@ def analyze(run: Run) -> Market:
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     now = run.clock.now.date()
     today = min(run.args.as_of or now, now)
-    tables = run.fetch(symbols, engine.sessions_back(today, due))
+    fetched = run.fetch(symbols, engine.sessions_back(today, due))
     with timed(run, "analyze"):
-        to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
+        to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
         analyses = engine.add_market(engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze)
-    return Market(tables, analyses)
+    return Market(fetched.bars, analyses)
 
 
 def learn(run: Run, market: Market) -> Settlement:
@@ -166,7 +166,7 @@ def learn(run: Run, market: Market) -> Settlement:
     view = run.log.read(run.args.as_of)
     for problem in view.problems:
         run.notice(str(problem))
-    outcomes, waiting = settle(due_now(run, view.pending), market.tables, run.clock, run.gone)
+    outcomes, waiting = settle(due_now(run, view.pending), market.bars, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
         if kept is not None:

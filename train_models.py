@@ -107,7 +107,7 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
         return {}
     from stockml.trainers.dataset import sessions_needed
 
-    return run.fetch(symbols, sessions_needed(run.args.years))
+    return run.fetch(symbols, sessions_needed(run.args.years)).tables
 
 
 def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner | None) -> list[dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""Pending predictions and today's prices -> outcomes. It decides; writing them down is the log's business."""
+"""Pending predictions and the source's bars -> outcomes. It decides; writing them down is the log's business.
+
+A line's outcome depends on the source's bars alone, never on the day on which one looks: it waits until what settles
+it is beyond doubt, then takes the first bar that counts, by the same rule whenever it is asked.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,21 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from stockml.accuracy.units import Units, units_since
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, VERIFIED, Outcome, Prediction, round_price
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import PriceTable
+    from stockml.data.source_bars import SourceBars
 
-PATIENCE_SESSIONS = 5  # how long a missing target bar may still be filled in by the source
+PATIENCE_SESSIONS = 5  # of the stock's own bars: so long a missing target bar may still be filled in by the source
 EXPIRES_AFTER_DAYS = 30
-SAME_UNITS_WITHIN = 0.005  # closes further apart than this were rescaled, by a split
+NO_PRICE = f"the source has no price within {EXPIRES_AFTER_DAYS} days of the target"
+GONE = "the source has no prices of it any more"
+NO_START = "the prices no longer hold the day it was made from"
+UNADJUSTED = "the prices changed units before the target, and the source did not adjust them"
+UNKNOWN_UNITS = "the close it was made from is another one today, by no ratio that a split has"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,109 +43,138 @@ def is_due(prediction: Prediction, clock: Clock) -> bool:
 
 
 def settle(
-    due: Iterable[Prediction], tables: Mapping[str, PriceTable], clock: Clock, gone: Collection[str] = ()
+    due: Iterable[Prediction], bars: Mapping[str, SourceBars], clock: Clock, gone: Collection[str] = ()
 ) -> tuple[dict[str, Outcome], list[Waiting]]:
     """The outcome of each due prediction by id, and those that must wait.
 
     Parameters
     ----------
     due : predictions whose target session is complete
-    tables : price tables by symbol, from the kind of source that made the predictions
+    bars : the source's bars by symbol, from the kind of source that made the predictions
     clock : the moment it is done
     gone : symbols of which the source says that it has no prices (any more)
     """
     outcomes: dict[str, Outcome] = {}
     waiting: list[Waiting] = []
+    reaches = _reaches(bars)
     for prediction in due:
-        table = tables.get(prediction.symbol)
-        if table is None:
-            found = _without_prices(prediction, clock, is_gone=prediction.symbol in gone)
+        found = bars.get(prediction.symbol)
+        if found is None:
+            decided = _without_prices(prediction, clock, is_gone=prediction.symbol in gone)
         else:
-            found = _settle_one(prediction, table, tables, clock)
-        if isinstance(found, Outcome):
-            outcomes[prediction.id] = found
+            market = calendar_for(prediction.symbol).name
+            decided = _Case(prediction, found, reaches.get(market, date.min), clock).decide()
+        if isinstance(decided, Outcome):
+            outcomes[prediction.id] = decided
         else:
-            waiting.append(Waiting(prediction, found))
+            waiting.append(Waiting(prediction, decided))
     return outcomes, waiting
 
 
+def _reaches(bars: Mapping[str, SourceBars]) -> dict[str, date]:
+    """The last day that the source speaks of, by market: a stock that stopped is seen to have by its neighbours."""
+    found: dict[str, date] = {}
+    for symbol, own in bars.items():
+        if own.reach is not None:
+            market = calendar_for(symbol).name
+            found[market] = max(own.reach, found.get(market, own.reach))
+    return found
+
+
 def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | str:
-    if is_gone and _is_old(prediction, clock):
-        settled_at = clock.written_time(prediction.symbol)
-        return Outcome(EXPIRED, settled_at, reason=f"the source has no prices of {prediction.symbol} any more")
+    target = date.fromisoformat(prediction.target_date)
+    is_old = clock.limit(prediction.symbol) - target >= timedelta(days=EXPIRES_AFTER_DAYS)
+    if is_gone and is_old:
+        return Outcome(EXPIRED, clock.written_time(prediction.symbol), reason=GONE)
     return "its prices could not be had"
 
 
-def _is_old(prediction: Prediction, clock: Clock) -> bool:
-    target = date.fromisoformat(prediction.target_date)
-    return clock.limit(prediction.symbol) - target >= timedelta(days=EXPIRES_AFTER_DAYS)
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One due prediction beside the bars of its stock; `reach` is the last day that the source speaks of."""
 
+    prediction: Prediction
+    bars: SourceBars
+    reach: date
+    clock: Clock
 
-def _settle_one(
-    prediction: Prediction, table: PriceTable, tables: Mapping[str, PriceTable], clock: Clock
-) -> Outcome | str:
-    import pandas as pd
-
-    close = table.frame["close"]
-    settled_at = clock.written_time(prediction.symbol, table.data_through)
-    target, made_on = pd.Timestamp(prediction.target_date), pd.Timestamp(prediction.data_through)
-    later = close.loc[target:]
-    is_old = _is_old(prediction, clock)
-    if later.empty:
-        if is_old:
-            return Outcome(
-                EXPIRED,
-                settled_at,
-                reason=f"no price from {prediction.target_date} on, {EXPIRES_AFTER_DAYS} days later",
+    def decide(self) -> Outcome | str:
+        """The outcome, or what has to be waited for."""
+        row = self._settling_row()
+        if not isinstance(row, int):
+            return row
+        made_from = date.fromisoformat(self.prediction.data_through)
+        start = self.bars.close_of(made_from)
+        if start is None:
+            return self._wait(NO_START, f"the prices do not hold {made_from}, the day it was made from")
+        changed = self.bars.rescaled_between(self.bars.row(made_from), row)
+        if changed is not None:
+            return self._wait(
+                UNADJUSTED, f"on {changed} the prices change units, as by a split, and are not adjusted for it yet"
             )
-        return f"there is no bar of {prediction.target_date} yet"
-    if later.index[0] != target and not _next_bar_serves(prediction, tables, clock):
-        return f"the bar of {prediction.target_date} is missing and may still be filled in"
-    if made_on not in close.index:
-        if is_old:
-            return Outcome(
-                EXPIRED,
-                settled_at,
-                reason=f"the prices no longer hold {prediction.data_through}, the day it was made from",
+        units = units_since(self.prediction, start, self.bars.currency)
+        if units is None:
+            logged = self.prediction.current_price
+            return self._wait(
+                UNKNOWN_UNITS, f"the close of {made_from} was {logged:g} when it was made and is {start:g} now"
             )
-        return f"the prices do not hold {prediction.data_through}, the day it was made from"
-    return _verified(prediction, float(later.iloc[0]), float(close.loc[made_on]), settled_at)
+        return self._verified(row, units)
 
+    def _settling_row(self) -> int | Outcome | str:
+        """The row of the bar that settles it, once no other can."""
+        bars, target = self.bars, date.fromisoformat(self.prediction.target_date)
+        last = target + timedelta(days=EXPIRES_AFTER_DAYS)
+        row = bars.first_counting(target, last)
+        if row is not None and bars.days[row].item() == target:
+            return row
+        is_over = self.reach >= last
+        if row is not None and (is_over or bars.counting_after(target) >= PATIENCE_SESSIONS):
+            return row
+        if leap := bars.undecided_leap(last):
+            return f"the price leapt on {leap}, and five later sessions tell whether it stays"
+        if row is None and is_over:
+            return self._expired(NO_PRICE)
+        if bars.row(target) == len(bars.days):
+            return f"there is no bar of {target} yet"
+        fault = "is missing" if bars.close_of(target) is None else "cannot be used"
+        return f"the bar of {target} {fault} and may still be filled in"
 
-def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], clock: Clock) -> bool:
-    """True where the session after a missing target may stand in: no stock traded that day, or it was waited for."""
-    import pandas as pd
+    def _wait(self, reason: str, text: str) -> Outcome | str:
+        """Wait for the source to put its prices right, `text` saying what is wrong; in the end the line expires."""
+        target = date.fromisoformat(self.prediction.target_date)
+        is_over = self.reach >= target + timedelta(days=EXPIRES_AFTER_DAYS)
+        return self._expired(reason) if is_over else text
 
-    target = date.fromisoformat(prediction.target_date)
-    calendar = calendar_for(prediction.symbol)
-    limit = clock.limit(prediction.symbol)
-    if len(calendar.sessions_between(target + timedelta(days=1), limit)) >= PATIENCE_SESSIONS:
-        return True
-    peers = [
-        table.frame.index
-        for symbol, table in tables.items()
-        if symbol != prediction.symbol
-        and calendar_for(symbol).name == calendar.name
-        and table.data_through > target
-        and table.frame.index[0].date() < target
-    ]
-    return bool(peers) and all(pd.Timestamp(target) not in index for index in peers)
+    def _ended_at(self) -> str:
+        newest = self.bars.days[-1].item() if len(self.bars.days) else None
+        return self.clock.written_time(self.prediction.symbol, newest)
 
+    def _fetched_at(self) -> str:
+        """The time the bars were fetched, in exchange time; where it is now or not known, the time of writing."""
+        if self.clock.as_of is not None or self.bars.fetched_at is None:
+            return self._ended_at()
+        zone = calendar_for(self.prediction.symbol).timezone
+        return self.bars.fetched_at.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
-def _verified(prediction: Prediction, close_at_target: float, close_at_start: float, settled_at: str) -> Outcome:
-    factor = prediction.current_price / close_at_start
-    rescaled = abs(factor - 1) > SAME_UNITS_WITHIN
-    actual = round_price(close_at_target * factor if rescaled else close_at_target)
-    error_pct = _error_pct(actual, prediction.predicted_price)
-    return Outcome(
-        status=VERIFIED,
-        settled_at=settled_at,
-        actual_price=actual,
-        error_pct=error_pct,
-        was_accurate=error_pct < ACCURATE_BELOW_PCT,
-        naive_error_pct=_error_pct(actual, prediction.current_price),
-        units_factor=round(factor, 6) if rescaled else None,
-    )
+    def _expired(self, reason: str) -> Outcome:
+        return Outcome(EXPIRED, self._ended_at(), reason=reason)
+
+    def _verified(self, row: int, units: Units) -> Outcome:
+        line = self.prediction
+        actual = round_price(float(self.bars.close[row]) * (units.factor or 1.0))
+        error_pct = _error_pct(actual, line.predicted_price)
+        return Outcome(
+            status=VERIFIED,
+            ended_at=self._ended_at(),
+            actual_price=actual,
+            error_pct=error_pct,
+            was_accurate=error_pct < ACCURATE_BELOW_PCT,
+            naive_error_pct=_error_pct(actual, line.current_price),
+            units_factor=None if units.factor is None else round(units.factor, 6),
+            current_price_corrected=units.corrected,
+            settled_from=str(self.bars.days[row]),
+            settled_at=self._fetched_at(),
+        )
 
 
 def _error_pct(actual: float, predicted: float) -> float:

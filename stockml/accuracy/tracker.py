@@ -127,7 +127,7 @@ class Feedback(AccuracyTracker, Generic[L]):
             known = self._nothing()
             known.fold(view.verified)
         verified = [line for line in settled if line.status == VERIFIED]
-        known.fold(sorted(verified, key=lambda line: line.outcome.settled_at if line.outcome else ""))
+        known.fold(sorted(verified, key=lambda line: line.outcome.ended_at if line.outcome else ""))
         return known
 
     def _up_to_date(self, log: PredictionLog) -> Learned[L]:

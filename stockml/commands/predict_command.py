@@ -83,6 +83,19 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         return None
 
 
+def with_target_ahead(run: Run, tables: Sequence[PriceTable]) -> list[PriceTable]:
+    """The stocks whose close to be predicted is still to come; a failure for each of the others."""
+    from stockml.signals import engine
+
+    ahead = []
+    for table in tables:
+        if late := engine.past_target(table.symbol, table.data_through, run.args.horizon, run.clock):
+            run.fail(late)
+        else:
+            ahead.append(table)
+    return ahead
+
+
 def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     """The models' forecast, or None where they have seen a later day; ModelError where they cannot be used."""
     from stockml.models.bundle_store import load_bundle

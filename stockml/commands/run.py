@@ -22,7 +22,7 @@ from stockml.core.clock import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home
 from stockml.core.progress import progress
-from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetch import YAHOO, Fetched, Source, fetch_prices, parse_source, spans_of
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
 
@@ -31,7 +31,7 @@ NO_ADVICE = "Forecasts are no financial advice."
 log = logging.getLogger("stockml")
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import Finding, PriceTable
+    from stockml.data.price_table import Finding
 
 
 @dataclass(slots=True)
@@ -69,7 +69,7 @@ class Run:
         self.failures.append(failure)
         log.error("%s", failure.message)
 
-    def fetch(self, symbols: Iterable[str], sessions_back: int) -> Mapping[str, PriceTable]:
+    def fetch(self, symbols: Iterable[str], sessions_back: int) -> Fetched:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
@@ -87,7 +87,7 @@ class Run:
                 else:
                     self.findings.append((table.symbol, finding))
                     log.info("%s: %s", table.symbol, finding.text)
-        return fetched.tables
+        return fetched
 
     def dropped(self) -> list[str]:
         """One line for each kind of bar that was dropped from the prices, and how many; -v names each stock's."""

@@ -29,7 +29,7 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
     from stockml.replay import lookahead_check as self_check
 
     refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run", "report", "status"))
-    tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).values())
+    tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).tables.values())
     view = run.log.read(run.args.as_of)
     with timed(run, "self_check"):
         checks = [

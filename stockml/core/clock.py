@@ -57,6 +57,10 @@ class Clock:
             moment = calendar.closes_at(session if data_through is None else max(session, data_through))
         return moment.strftime("%Y-%m-%dT%H:%M:%S")
 
+    def has_closed(self, symbol: str, day: date) -> bool:
+        """True if the close of that day lies in the past, though its bar may not be complete yet."""
+        return (self.as_of is None or day <= self.as_of) and calendar_for(symbol).closes_at(day) <= self.now
+
     def is_surely_ahead(self, symbol: str, day: date) -> bool:
         """True if the session of that day certainly cannot be used yet; imports nothing heavy."""
         return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)

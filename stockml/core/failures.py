@@ -12,6 +12,7 @@ UNREADABLE = "unreadable"  # an answer, or a file, that is no price table
 NO_NEW_DATA = "no_new_data"  # an answer without a single bar
 BAD_PRICES = "bad_prices"  # a table that cannot be trusted
 TOO_SHORT = "too_short"  # a table with too few bars
+STALE = "stale"  # prices that end so early that what would be forecast has happened already
 INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
 
 

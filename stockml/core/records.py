@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from stockml.core import record_fields as field
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+
+T = TypeVar("T")
 
 PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
@@ -44,12 +46,15 @@ class Outcome:
     """The outcome of a prediction: `verified` with its prices and errors in %, or `expired` with a reason."""
 
     status: str
-    settled_at: str  # exchange-local time, YYYY-MM-DDTHH:MM:SS
+    ended_at: str  # when the line was verified or expired: exchange-local time, YYYY-MM-DDTHH:MM:SS
     actual_price: float | None = None
     error_pct: float | None = None
     was_accurate: bool | None = None
     naive_error_pct: float | None = None  # the error of the naive forecast, an unchanged price
-    units_factor: float | None = None  # only where a split since rescaled the table
+    units_factor: float | None = None  # only where a split or another currency since rescaled the table
+    current_price_corrected: float | None = None  # only where the source corrected the close it was made from
+    settled_from: str | None = None  # the day of the bar that settled it
+    settled_at: str | None = None  # when that bar was fetched, exchange-local time
     reason: str | None = None  # only where expired
 
 
@@ -180,11 +185,11 @@ def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
             "actual_price": outcome.actual_price,
             "error_pct": outcome.error_pct,
             "was_accurate": outcome.was_accurate,
-            "verified_at": outcome.settled_at,
+            "verified_at": outcome.ended_at,
         }
     else:
-        found = {"reason": outcome.reason, "expired_at": outcome.settled_at}
-    last = {"naive_error_pct": outcome.naive_error_pct, "units_factor": outcome.units_factor}
+        found = {"reason": outcome.reason, "expired_at": outcome.ended_at}
+    last = {name: getattr(outcome, name) for name in _LAST_KEYS}
     full: dict[str, Any] = {}
     for key, value in record.items():
         if key == "status":
@@ -192,6 +197,9 @@ def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
         elif key not in found and key not in last:  # left over where somebody set a line back to pending
             full[key] = value
     return full | {key: value for key, value in last.items() if value is not None}
+
+
+_LAST_KEYS = ("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at")
 
 
 def record_line(record: Mapping[str, Any]) -> str:
@@ -206,24 +214,31 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
     if status == VERIFIED:
         return _verified(record)
     if status == EXPIRED:
-        settled_at = field.time_text("expired_at", record["expired_at"])
-        return Outcome(EXPIRED, settled_at, reason=field.text("reason", record["reason"]))
+        ended_at = field.time_text("expired_at", record["expired_at"])
+        return Outcome(EXPIRED, ended_at, reason=field.text("reason", record["reason"]))
     raise ValueError(f"status is {status!r}, not pending, verified or expired")
 
 
 def _verified(record: Mapping[str, Any]) -> Outcome:
-    factor = field.number("units_factor", record["units_factor"]) if "units_factor" in record else None
     if not isinstance(record["was_accurate"], bool):
         raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
     return Outcome(
         status=VERIFIED,
-        settled_at=field.time_text("verified_at", record["verified_at"]),
+        ended_at=field.time_text("verified_at", record["verified_at"]),
         actual_price=field.price("actual_price", record["actual_price"]),
         error_pct=field.number("error_pct", record["error_pct"]),
         was_accurate=record["was_accurate"],
         naive_error_pct=field.number("naive_error_pct", record["naive_error_pct"]),
-        units_factor=factor,
+        units_factor=_given(record, "units_factor", field.number),
+        current_price_corrected=_given(record, "current_price_corrected", field.price),
+        settled_from=_given(record, "settled_from", field.day_text),
+        settled_at=_given(record, "settled_at", field.time_text),
     )
+
+
+def _given(record: Mapping[str, Any], name: str, read: Callable[[str, Any], T]) -> T | None:
+    """A value that a line holds only where there is something to say."""
+    return read(name, record[name]) if name in record else None
 
 
 def round_price(price: float) -> float:

@@ -23,6 +23,7 @@ from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
+    from stockml.data.source_bars import SourceBars
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
 EARLIEST = date.fromisoformat(EARLIEST_DATE)
@@ -47,10 +48,14 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """The result of a fetch: a table or a failure for every symbol, and the number of requests for each."""
+    """The result of a fetch: a table or a failure for every symbol, and the number of requests for each.
+
+    `bars` are the source's own, for settlement; a symbol whose table was refused for a forecast may have them too.
+    """
 
     tables: Mapping[str, PriceTable]
     failures: Mapping[str, Failure]
+    bars: Mapping[str, SourceBars] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
 
     def summary(self) -> dict[str, dict[str, object]]:
@@ -139,26 +144,30 @@ def fetch_prices(
 
 def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Progress) -> Fetched:
     tables: dict[str, PriceTable] = {}
+    bars: dict[str, SourceBars] = {}
     failed = dict(feed.failures)
     found = [symbol for symbol in spans if symbol in feed.bars]
     for done, symbol in enumerate(found, start=1):
         try:
+            bars[symbol] = source_bars(symbol, feed.bars[symbol], spans[symbol])
             tables[symbol] = checked(symbol, feed.bars[symbol], kind, spans[symbol])
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("check", done, len(found))
-    return Fetched(tables, failed, feed.requests)
+    return Fetched(tables, failed, bars, feed.requests)
 
 
 def _merged(parts: Sequence[Fetched]) -> Fetched:
     tables: dict[str, PriceTable] = {}
     failed: dict[str, Failure] = {}
+    bars: dict[str, SourceBars] = {}
     requests: dict[str, int] = {}
     for part in parts:
         tables |= part.tables
         failed |= part.failures
+        bars |= part.bars
         requests |= part.requests
-    return Fetched(tables, failed, requests)
+    return Fetched(tables, failed, bars, requests)
 
 
 def fetch_bars(
@@ -220,6 +229,39 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
     return note_stale(replace(table, currency=raw.currency), span.expected)
+
+
+def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
+    """The bars of the span as settlement needs them.
+
+    Parameters
+    ----------
+    symbol : str
+    raw : RawBars
+        All bars that the source gave.
+    span : DateRange
+
+    Returns
+    -------
+    SourceBars
+        Of n_days days; none is later than the span's `limit`.
+
+    Raises
+    ------
+    FetchError
+        Where the source's table cannot be read.
+    """
+    import pandas as pd
+
+    from stockml.data.price_table import PriceError
+    from stockml.data.raw_table import tidy
+    from stockml.data.source_bars import SourceBars
+
+    try:
+        rows = tidy(raw.frame, span.limit)[0].sort_index(kind="stable")
+    except PriceError as error:
+        raise FetchError(_failure_kind(error.kind), f"{symbol}: {error}") from None
+    return SourceBars.of(rows.loc[pd.Timestamp(span.start) : pd.Timestamp(span.limit)], raw)
 
 
 def _failure_kind(price_error: str) -> str:

@@ -50,14 +50,35 @@ def drop_phantoms(frame: pd.DataFrame) -> Checked:
     findings : list of Finding
     """
     bad = np.zeros(len(frame), dtype=bool)
-    for start in np.flatnonzero(_leaps(frame)).tolist():
-        if bad[start - 1] or bad[start]:
-            continue
-        for stop in range(start + 1, min(start + PHANTOM_RUN + 1, len(frame))):
-            if _stands_apart(frame, start, stop):
-                bad[start:stop] = True
-                break
+    for start, stop in phantom_runs(frame):
+        if stop is not None:
+            bad[start:stop] = True
     return drop(frame, bad, "phantom_price", "at a price far from their neighbours' dropped")
+
+
+def phantom_runs(frame: pd.DataFrame) -> list[tuple[int, int | None]]:
+    """Every leap to another level, and where the price comes back from it: the rows between are phantoms.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS.
+
+    Returns
+    -------
+    list of (int, int or None)
+        The row of the leap and the first row back at the old level; None where the price stays.
+    """
+    runs: list[tuple[int, int | None]] = []
+    back = 0
+    for start in np.flatnonzero(_leaps(frame)).tolist():
+        if start <= back:  # the way back
+            continue
+        ends = range(start + 1, min(start + PHANTOM_RUN + 1, len(frame)))
+        stop = next((stop for stop in ends if _stands_apart(frame, start, stop)), None)
+        back = stop or back
+        runs.append((start, stop))
+    return runs
 
 
 def _stands_apart(frame: pd.DataFrame, start: int, stop: int) -> bool:

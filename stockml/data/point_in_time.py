@@ -22,6 +22,7 @@ from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
 from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable
 from stockml.data.raw_table import tidy
 from stockml.data.request import DateRange, RawBars
+from stockml.data.source_bars import SourceBars
 from stockml.data.volume_checks import is_still, repeats_close
 
 
@@ -32,6 +33,8 @@ class PointInTimePrices:
     ----------
     bars : DataFrame, shape (n_bars, 6)
         The bars that no check objects to for themselves. A run of them is the table of a session where `rows` says so.
+    source_bars : SourceBars
+        All bars as settlement needs them; `through` gives those of a past session.
     """
 
     def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
@@ -44,6 +47,7 @@ class PointInTimePrices:
         copies = _copies(rows) & sound
         self.bars = rows[sound & ~copies]
         self._days = rows.index.to_numpy()
+        self.source_bars = SourceBars.of(rows, raw)
         self._starts_badly = copies
         self._kept_before = _counted(sound & ~copies)
         self._copied_before, self._traded_before = _counted(copies), _counted(rows["volume"].to_numpy() > 0)

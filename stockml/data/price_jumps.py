@@ -17,15 +17,22 @@ from stockml.data.findings import NOTED, Finding, Mask, days
 from stockml.data.neighbour_checks import log_changes, stands_clear
 
 UNIT_JUMP = 3.0  # a factor no company's day has: splits, pence for pounds, another company
+# What tells news from those is trade: a change of unit leaves the number of shares as it was, a split the money, and
+# news raises both. At a ratio that a split or a unit can have, it must be louder to be believed.
+LOUD, LOUD_AT_A_ROUND_RATIO = 2.0, 5.0  # times the usual, shares and money alike
+CALMS_WITHIN = 5  # sessions: trade that stays as loud as on the first day is another listing's, no news
+ROUND_RATIOS = (*range(2, 11), 12, 15, 20, 25, 30, 40, 50, 100, 1000, 10_000)
 DEMERGER = 0.63  # the smallest demerger seen keeps 61 % of the price, the worst earnings day 65 %
 LONG_GAP_DAYS = 30  # a suspension, not a string of holidays
 SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_JUMP speaks
+BONUS_ISSUES = (6 / 5, 7 / 5, 5 / 3)  # of 1:5, 2:5 and 2:3: these only ever make a share cheaper
 SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
 # A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
 # 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
 LOOKED_BACK = 20  # sessions
 QUIET_RANGE, QUIET_TURNOVER = 1.10, 2.0
 HALVED_RANGE, HALVED_TURNOVER = 1.25, 5.0
+BONUS_RANGE = 1.06  # a sixth off the price is a bad day as well: a bonus issue leaves the day calmer than one
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +56,7 @@ def steps(close: Array) -> Mask:
     -------
     array of bool, shape (n_days,)
     """
-    return np.asarray(np.abs(log_changes(close)) > np.log(SPLITS[0]) / 2)
+    return np.asarray(np.abs(log_changes(close)) > np.log(BONUS_ISSUES[0]) / 2)
 
 
 def find_faults(frame: pd.DataFrame) -> list[Fault]:
@@ -92,6 +99,8 @@ def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault 
     change, adjusted, silence = moves.close[row], moves.adjusted[row], moves.silence[row]
     step = f"from {bar.close[row - 1]:g} to {bar.close[row]:g}"
     if abs(change) > np.log(UNIT_JUMP) and moves.is_clear[row]:
+        if _is_news(frame, row):
+            return None
         return Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True)
     if silence > LONG_GAP_DAYS:
         return Fault(row, "gap", f"nothing was traded for {silence:.0f} days", False)
@@ -104,6 +113,42 @@ def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault 
     return None
 
 
+def _is_news(frame: pd.DataFrame, row: int) -> bool:
+    """True where so much was traded on the day of a jump that no split and no other unit explains it."""
+    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - LOOKED_BACK) : row])
+    shares, money = np.median(before.volume), np.median(before.close * before.volume)
+    opened = float(bar.open[0] / before.close[-1])
+    size = max(opened, 1 / opened)
+    is_round = any(abs(size / ratio - 1) < SPLIT_WITHIN for ratio in ROUND_RATIOS)
+    least = LOUD_AT_A_ROUND_RATIO if is_round else LOUD
+    if shares <= 0 or bar.volume[0] < least * shares or bar.close[0] * bar.volume[0] < least * money:
+        return False
+    after = columns(frame.iloc[row + 1 : row + 1 + CALMS_WITHIN]).volume
+    return len(after) < CALMS_WITHIN or bool(np.median(after) < bar.volume[0])
+
+
+def find_news(frame: pd.DataFrame) -> list[Finding]:
+    """The jumps that would be another unit or a split but for the trade on that day: news.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars without any fault.
+
+    Returns
+    -------
+    list of Finding
+        One for each jump.
+    """
+    close = columns(frame).close
+    rows = np.flatnonzero((np.abs(log_changes(close)) > np.log(UNIT_JUMP)) & stands_clear(frame))
+    text = "the close jumps from {:g} to {:g} on {} on many times the usual volume: taken as news"
+    return [
+        Finding("news_jump", NOTED, (day,), text.format(close[row - 1], close[row], day))
+        for row, day in zip(rows, days(frame.index[rows]), strict=True)
+    ]
+
+
 def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
     """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
     bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - LOOKED_BACK) : row])
@@ -113,9 +158,10 @@ def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
     turnover = np.median(before.close * before.volume)
     if bar.high[0] > range_limit * bar.low[0] or bar.close[0] * bar.volume[0] > turnover_limit * turnover:
         return None
-    for split in SPLITS:
+    may_be_bonus = factor > 1 and bar.high[0] <= BONUS_RANGE * bar.low[0]
+    for split in (*SPLITS, *BONUS_ISSUES) if may_be_bonus else SPLITS:
         if abs(size / split - 1) < SPLIT_WITHIN:
-            old = next(old for old in (1, 2, 3, 4) if abs(split * old - round(split * old)) < 1e-9)
+            old = next(old for old in (1, 2, 3, 4, 5) if abs(split * old - round(split * old)) < 1e-9)
             new = round(split * old)
             return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
     return None

@@ -13,7 +13,7 @@ import pandas as pd
 
 from stockml.data import bar_checks, neighbour_checks, volume_checks
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
-from stockml.data.price_jumps import Fault, find_demergers, find_faults
+from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
 from stockml.data.raw_table import tidy
 
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
@@ -201,7 +201,7 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
         frame, found = _cut_before(frame, old[-1])
         findings += found
     found, demergers = find_demergers(frame)
-    return frame, findings + found, tuple(sorted({*gaps, *demergers}))
+    return frame, findings + found + find_news(frame), tuple(sorted({*gaps, *demergers}))
 
 
 def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:

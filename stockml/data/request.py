@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from typing import TYPE_CHECKING
 
 from stockml.core.failures import Failure
@@ -47,11 +47,17 @@ class DateRange:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBars:
-    """A symbol's bars as the source gave them, shape (n_rows, n_columns); `notes` are findings as (kind, text)."""
+    """A symbol's bars as the source gave them, shape (n_rows, n_columns).
+
+    `notes` are findings as (kind, text). `fetched_at` is when the source was asked, and `asked_through` the last
+    day it was asked for; both None for a file, which speaks of no day after its last one.
+    """
 
     frame: pd.DataFrame
     currency: str | None
     notes: tuple[tuple[str, str], ...] = ()
+    fetched_at: datetime | None = None
+    asked_through: date | None = None
 
 
 @dataclass(frozen=True, slots=True)

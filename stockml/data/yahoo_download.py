@@ -51,7 +51,7 @@ def from_cache(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
             continue
         age = max((clock.now - cached.fetched_at).days, 0)
         text = f"from the price cache: Yahoo was last asked {age} days ago; its prices end on {cached.through}"
-        bars[symbol] = RawBars(cached.frame, cached.currency, (("offline", text),))
+        bars[symbol] = _answer(cached, ("offline", text))
     return Feed(bars, failed)
 
 
@@ -65,7 +65,7 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
         symbol: price_cache.ask_from(kept, spans[symbol].start, spans[symbol].expected)
         for symbol, kept in cached.items()
     }
-    bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in cached.items() if kept}
+    bars = {symbol: _answer(kept) for symbol, kept in cached.items() if kept}
     tasks = [DownloadTask(symbol, start, spans[symbol], cached[symbol]) for symbol, start in starts.items() if start]
     if not tasks:
         return Feed(bars, failed)
@@ -78,6 +78,11 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
             failed[symbol] = answer
     _remember_dead(dead, found, today, home)
     return Feed(bars, failed, requests)
+
+
+def _answer(bars: CachedBars, *notes: tuple[str, str]) -> RawBars:
+    """Bars with what they say of the days after the last one: that the source was asked for them."""
+    return RawBars(bars.frame, bars.currency, notes, bars.fetched_at, bars.fetched_at.date())
 
 
 def _rests(asked: date, today: date) -> bool:
@@ -193,7 +198,7 @@ class _Downloader:
             if error.kind != failures.NO_NEW_DATA:
                 raise
             note = (error.kind, "Yahoo has no price after the last cached one")
-            return RawBars(cached.frame, cached.currency, (note,))
+            return _answer(replace(cached, fetched_at=self._clock.now), note)
         merged = price_cache.merge(cached.frame, answer.frame)
         if merged is not None:
             return self._keep(task, replace(answer, frame=merged), cached.asked_from)
@@ -208,7 +213,7 @@ class _Downloader:
         complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
         kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
         price_cache.write(task.symbol, kept, self._home)
-        return RawBars(answer.frame, answer.currency, notes)
+        return _answer(replace(kept, frame=answer.frame), *notes)
 
     def _ask(self, symbol: str, start: date) -> Answer:
         from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter

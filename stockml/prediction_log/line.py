@@ -20,7 +20,7 @@ REASON_SHOWN = 160  # characters; a reason may quote a hand-edited value of any 
 _SOME_TIME = "0000-00-00T00:00:00"
 _WIDEST = sys.float_info.max  # 23 characters; the only wider floats are negative, which none of these can be
 _LONGEST = (
-    Outcome(VERIFIED, _SOME_TIME, _WIDEST, _WIDEST, False, _WIDEST, _WIDEST),
+    Outcome(VERIFIED, _SOME_TIME, _WIDEST, _WIDEST, False, _WIDEST, _WIDEST, _WIDEST, _SOME_TIME[:10], _SOME_TIME),
     Outcome(EXPIRED, _SOME_TIME, reason="." * (REASON_BYTES - 2)),
 )
 

@@ -256,7 +256,7 @@ class PredictionLog:
                 if len(line) > span.width:
                     at = tail.at + len(tail.new)
                     tail = replace(tail, new=tail.new + line + b"\n")
-                done.append((read_line(line), settled_key(outcome.settled_at, at)))
+                done.append((read_line(line), settled_key(outcome.ended_at, at)))
                 changes.append(Change(self.path.name, span.at, raw, line if at == span.at else b" " * span.width))
         self._commit([*changes, *([tail] if tail.new else [])])
         for prediction, key in done:

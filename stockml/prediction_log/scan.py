@@ -208,7 +208,7 @@ def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
         found.pending[prediction.id] = span
     else:
         keys = found.expired if prediction.status == EXPIRED else found.verified
-        keys.append(settled_key(prediction.outcome.settled_at, span.at))
+        keys.append(settled_key(prediction.outcome.ended_at, span.at))
     return None
 
 

@@ -19,6 +19,7 @@ from stockml.core.failures import FetchError
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.price_table import PriceTable
 from stockml.data.request import DateRange
+from stockml.data.source_bars import SourceBars
 from stockml.indicators.features import HISTORY_SESSIONS, indicator_table
 from stockml.indicators.volatility import confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
@@ -118,9 +119,9 @@ class PastStock:
 
 @dataclass(frozen=True, slots=True)
 class SessionView:
-    """All stocks after one session: tables by symbol, analyses, and the failures of the others."""
+    """All stocks after one session: the source's bars by symbol, analyses, and the failures of the others."""
 
-    tables: Mapping[str, PriceTable]
+    bars: Mapping[str, SourceBars]
     analyses: Sequence[Analysis]
     failures: Mapping[str, FetchError]
 
@@ -134,14 +135,16 @@ def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange
     span_of : callable
         The days a symbol's table may hold.
     """
-    tables: dict[str, PriceTable] = {}
+    bars: dict[str, SourceBars] = {}
     analyses: list[Analysis] = []
     failures: dict[str, FetchError] = {}
     for stock in stocks:
+        span = span_of(stock.symbol)
+        bars[stock.symbol] = stock.history.source_bars.through(span.limit)
         try:
-            tables[stock.symbol], analysis = stock.analyze(span_of(stock.symbol))
+            analysis = stock.analyze(span)[1]
         except FetchError as error:
             failures[stock.symbol] = error
             continue
         analyses.append(analysis)
-    return SessionView(tables, engine.add_market(analyses), failures)
+    return SessionView(bars, engine.add_market(analyses), failures)

@@ -177,8 +177,8 @@ def check_log(lines: Iterable[Prediction]) -> Check:
         compared += 1
         if line.model_trained_at is not None and line.model_trained_at[:10] > line.prediction_date[:10]:
             examples.append(f"{line.id}: made on {line.prediction_date} by models of {line.model_trained_at}")
-        elif line.outcome is not None and line.outcome.settled_at[:10] < line.target_date:
-            examples.append(f"{line.id}: settled on {line.outcome.settled_at}, before its target")
+        elif line.outcome is not None and line.outcome.ended_at[:10] < line.target_date:
+            examples.append(f"{line.id}: settled on {line.outcome.ended_at}, before its target")
     return Check("the log", compared, len(examples), examples[0] if examples else None)
 
 

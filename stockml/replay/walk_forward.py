@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from stockml.accuracy.settlement import is_due, settle
@@ -159,17 +159,22 @@ def analyze_session(
     assert clock.as_of is not None
     back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
     seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock))
+    late = [engine.past_target(one.symbol, one.data_through, settings.horizon, clock) for one in seen.analyses]
+    for failure in late:
+        if failure is not None:
+            failures.note(failure.symbol, FetchError(failure.kind, failure.message))
     for symbol, error in seen.failures.items():
         failures.note(symbol, error)
+    ahead = [analysis for analysis, failure in zip(seen.analyses, late, strict=True) if failure is None]
     gone = {symbol for symbol, error in seen.failures.items() if error.kind == UNKNOWN_SYMBOL}
-    return seen, gone if settings.source == YAHOO else set()
+    return replace(seen, analyses=ahead), gone if settings.source == YAHOO else set()
 
 
 def step(
     clock: Clock, seen: SessionView, replay_log: ReplayLog, settings: ReplaySettings, gone: Collection[str] = ()
 ) -> Sequence[Prediction]:
     """LEARN, PLAN, PREDICT and ACT after a session, as a live run does; returns the predictions that were new."""
-    replay_log.settle(settle(due_on(clock, replay_log, settings), seen.tables, clock, gone)[0])
+    replay_log.settle(settle(due_on(clock, replay_log, settings), seen.bars, clock, gone)[0])
     plans = [engine.plan(analysis, replay_log.learner, settings.horizon) for analysis in seen.analyses]
     return replay_log.append([engine.predict(hypothesis, replay_log.learner, clock) for hypothesis in plans])
 

@@ -163,7 +163,7 @@ def units_of(lines: Sequence[Prediction]) -> list[float]:
     for at in reversed(range(len(lines))):
         outcome = lines[at].outcome
         if outcome is not None:
-            settled = outcome.settled_at[:10]
+            settled = outcome.ended_at[:10]
             then = next(
                 (u for line, u in zip(lines[at + 1 :], units[at + 1 :], strict=True) if line.data_through >= settled),
                 1.0,

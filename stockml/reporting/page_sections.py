@@ -214,7 +214,7 @@ def _expired(log: PredictionLog, clock: Clock) -> list[str]:
     last = clock.as_of.isoformat() if clock.as_of else "9999"
     lines = [line for line in log.lines_at(log.full_scan().expired) if line.outcome]
     return [
-        f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.settled_at[:10] <= last
+        f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.ended_at[:10] <= last
     ][::-1]
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
+from stockml.core.failures import STALE, Failure
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
 from stockml.signals.learner import Learner, Weighing
 from stockml.signals.priors import Priors
@@ -154,6 +155,23 @@ def add_market(analyses: Iterable[Analysis]) -> list[Analysis]:
     ]
 
 
+def target_of(symbol: str, data_through: date, horizon: int) -> date:
+    """The session `horizon` sessions after the newest one used: the one whose close is predicted."""
+    return calendar_for(symbol).sessions_after(data_through, horizon)[-1]
+
+
+def past_target(symbol: str, data_through: date, horizon: int, clock: Clock) -> Failure | None:
+    """The failure of a stock whose prices end so early that the close to be predicted has passed already."""
+    target = target_of(symbol, data_through, horizon)
+    if not clock.has_closed(symbol, target):
+        return None
+    message = (
+        f"{symbol}: no price since {data_through}: not predicted, for the close of {target} has passed; renew its "
+        "prices, or see whether it is still traded"
+    )
+    return Failure(symbol, STALE, message)
+
+
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
     """PLAN for one stock: weigh every signal's opinion by the learned weights, and form a hypothesis.
 
@@ -179,7 +197,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     confidence = learner.confidence(
         analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
     )
-    target = calendar_for(analysis.symbol).sessions_after(analysis.data_through, plan.horizon)[-1]
+    target = target_of(analysis.symbol, analysis.data_through, plan.horizon)
     price = analysis.current_price
     return Prediction(
         symbol=analysis.symbol,

@@ -5,14 +5,19 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
+import numpy as np
 import pandas as pd
 import pytest
 from conftest import made_up_prices
+from hypothesis import given
+from hypothesis import strategies as st
 
+from stockml.accuracy import settlement
 from stockml.accuracy.settlement import is_due, settle
 from stockml.core.clock import Clock
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
-from stockml.data.price_table import PriceTable
+from stockml.data.request import RawBars
+from stockml.data.source_bars import SourceBars
 
 MADE_FROM, TARGET = "2026-06-12", "2026-06-19"
 LATER = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -43,106 +48,293 @@ def prediction(symbol: str = "MADE.NS", **changes) -> Prediction:
     return replace(base, **changes)
 
 
-def table(
-    closes: dict[str, float], *, missing: tuple[str, ...] = (), last: str = "2026-06-30", symbol="MADE.NS"
-) -> PriceTable:
-    """Closes of 100 every weekday, except as stated."""
-    prices = made_up_prices(60, symbol=symbol, last_day=date.fromisoformat(last))
-    frame = prices.frame.copy()
+def rows(
+    closes: dict[str, float] | None = None, *, missing: tuple[str, ...] = (), last: str = "2026-06-30"
+) -> pd.DataFrame:
+    """Closes of 100 every weekday, on 1,000 shares a day, except as stated."""
+    frame = made_up_prices(160, last_day=date.fromisoformat(last)).frame.copy()
     frame[["open", "high", "low", "close", "adj_close"]] = 100.0
-    for day, close in closes.items():
+    frame["volume"] = 1000.0
+    for day, close in (closes or {}).items():
         frame.loc[pd.Timestamp(day), ["open", "high", "low", "close", "adj_close"]] = close
-    return replace(prices, frame=frame.drop([pd.Timestamp(day) for day in missing]))
+    return frame.drop([pd.Timestamp(day) for day in missing])
+
+
+def stepped(first: str, factor: float, volume: float, *, last: str = "2026-08-31") -> pd.DataFrame:
+    """From one day on all prices times a factor, and on that day `volume` times the usual number of shares."""
+    frame = rows(last=last)
+    frame.loc[pd.Timestamp(first) :, ["open", "high", "low", "close", "adj_close"]] *= factor
+    frame.loc[pd.Timestamp(first), "volume"] *= volume
+    return frame
+
+
+def bars(frame: pd.DataFrame, **answer) -> SourceBars:
+    return SourceBars.of(frame, RawBars(frame, "INR", **answer))
 
 
 def clock(as_of: str) -> Clock:
     return Clock(LATER, date.fromisoformat(as_of))
 
 
-def settled(prices: PriceTable, as_of: str, **others: PriceTable) -> Outcome | str:
-    tables = {"MADE.NS": prices.through(date.fromisoformat(as_of)), **others}
-    outcomes, waiting = settle([prediction()], tables, clock(as_of))
-    return waiting[0].reason if waiting else outcomes[prediction().id]
+def settled(frame: pd.DataFrame, as_of: str, line: Prediction | None = None, **others: SourceBars) -> Outcome | str:
+    line = line or prediction()
+    known = {name.replace("_", "."): found.through(date.fromisoformat(as_of)) for name, found in others.items()}
+    known[line.symbol] = bars(frame.loc[:as_of])
+    outcomes, waiting = settle([line], known, clock(as_of))
+    return waiting[0].reason if waiting else outcomes[line.id]
+
+
+def verified(found: Outcome | str) -> Outcome:
+    assert isinstance(found, Outcome) and found.status == "verified", found
+    return found
+
+
+def expired(found: Outcome | str) -> str | None:
+    assert isinstance(found, Outcome) and found.status == "expired" and found.actual_price is None, found
+    return found.reason
 
 
 def test_the_close_of_the_target_day_settles_it_with_errors_against_what_came_true() -> None:
-    outcome = settled(table({TARGET: 104.0, "2026-06-22": 90.0}), "2026-06-30")
+    outcome = settled(rows({TARGET: 104.0, "2026-06-22": 90.0}), "2026-06-30")
     assert outcome == Outcome(
         status="verified",
-        settled_at="2026-06-30T15:30:00",
+        ended_at="2026-06-30T15:30:00",
         actual_price=104.0,
         error_pct=pytest.approx(2 / 104 * 100, abs=1e-4),
         was_accurate=True,
         naive_error_pct=pytest.approx(4 / 104 * 100, abs=1e-4),
+        settled_from=TARGET,
+        settled_at="2026-06-30T15:30:00",
+    )
+
+
+def test_the_line_tells_when_the_bar_that_settled_it_was_fetched() -> None:
+    frame, at = rows(), datetime(2026, 6, 19, 10, 30, tzinfo=UTC)
+    now = Clock(datetime(2026, 6, 22, 12, tzinfo=UTC))
+    found = settle([prediction()], {"MADE.NS": bars(frame.loc[:TARGET], fetched_at=at)}, now)[0]
+    outcome = verified(found[prediction().id])
+    assert (outcome.settled_from, outcome.settled_at, outcome.ended_at) == (
+        TARGET,
+        "2026-06-19T16:00:00",
+        "2026-06-22T17:30:00",
     )
 
 
 @pytest.mark.parametrize(("close", "accurate"), [(107.36, True), (107.37, False), (97.15, True), (97.14, False)])
 def test_accurate_means_an_error_below_five_per_cent_of_the_actual_price(close: float, accurate: bool) -> None:
-    outcome = settled(table({TARGET: close}), "2026-06-19")
-    assert isinstance(outcome, Outcome) and outcome.was_accurate is accurate
+    assert verified(settled(rows({TARGET: close}), "2026-06-19")).was_accurate is accurate
 
 
-def test_a_split_since_is_put_back_into_the_predictions_units() -> None:
-    before = settled(table({TARGET: 104.0}), "2026-06-30")
-    halved = table({TARGET: 104.0})
-    after = settled(replace(halved, frame=halved.frame.assign(close=halved.frame["close"] / 4)), "2026-06-30")
-    assert isinstance(before, Outcome) and isinstance(after, Outcome)
-    assert after.units_factor == 4.0
-    assert replace(after, units_factor=None) == before
+# ---- units -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ratio", [2, 4, 10, 0.1, 1.5, 5 / 3, 1.4, 1.2, 100])
+def test_a_split_since_is_put_back_into_the_predictions_units(ratio: float) -> None:
+    before = verified(settled(rows({TARGET: 104.0}), "2026-06-30"))
+    table = rows({TARGET: 104.0})
+    table.iloc[:, :5] = (table.iloc[:, :5] / ratio).round(4)
+    after = verified(settled(table, "2026-06-30"))
+    assert after.units_factor == pytest.approx(ratio, rel=1e-3)
+    assert after.actual_price == pytest.approx(before.actual_price, rel=1e-3)
+    assert after.current_price_corrected is None
+
+
+@pytest.mark.parametrize("corrected", [101.0, 99.0, 100.6, 104.9, 95.1, 110.0])
+def test_a_corrected_close_is_no_split_and_is_scored_by_the_logged_price(corrected: float) -> None:
+    outcome = verified(settled(rows({MADE_FROM: corrected, TARGET: 108.0}), "2026-06-30"))
+    assert outcome.units_factor is None
+    assert outcome.current_price_corrected == corrected
+    assert (outcome.actual_price, outcome.error_pct) == (108.0, pytest.approx(6 / 108 * 100, abs=1e-4))
+    assert outcome.naive_error_pct == pytest.approx(8 / 108 * 100, abs=1e-4)
+
+
+def test_another_start_by_no_ratio_that_a_split_has_settles_nothing() -> None:
+    table = rows({MADE_FROM: 37.7}, last="2026-07-31")
+    assert "the close of 2026-06-12 was 100 when it was made and is 37.7 now" in str(settled(table, "2026-06-30"))
+    assert expired(settled(table, "2026-07-31")) == settlement.UNKNOWN_UNITS
+
+
+def test_another_currency_explains_any_ratio() -> None:
+    line = prediction(currency="USD")
+    frame = rows({TARGET: 39.0 / 0.377})
+    frame.iloc[:, :5] *= 0.377
+    outcome = verified(settled(frame, "2026-06-30", line))
+    assert outcome.units_factor == pytest.approx(100 / 37.7, abs=1e-6)
+    assert outcome.actual_price == pytest.approx(39.0 / 37.7 * 100, abs=0.01)
 
 
 def test_a_dividend_is_an_ordinary_outcome() -> None:
-    paid = table({TARGET: 97.0})
-    adjusted = paid.frame["adj_close"].where(paid.frame.index >= pd.Timestamp(TARGET), paid.frame["adj_close"] * 0.97)
-    outcome = settled(replace(paid, frame=paid.frame.assign(adj_close=adjusted)), "2026-06-30")
-    assert isinstance(outcome, Outcome)
+    paid = rows({TARGET: 97.0})
+    paid["adj_close"] = paid["adj_close"].where(paid.index >= pd.Timestamp(TARGET), paid["adj_close"] * 0.97)
+    outcome = verified(settled(paid, "2026-06-30"))
     assert outcome.actual_price == 97.0 and outcome.units_factor is None
 
 
-def test_a_missing_target_bar_waits_then_the_next_session_serves() -> None:
-    prices = table({"2026-06-22": 105.0}, missing=(TARGET,))
-    assert settled(prices, "2026-06-25") == f"the bar of {TARGET} is missing and may still be filled in"
-    outcome = settled(prices, "2026-06-29")  # the fifth session after it; the 26th is a holiday of this exchange
-    assert isinstance(outcome, Outcome) and outcome.actual_price == 105.0
+# ---- jumps -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_day_that_no_stock_of_the_exchange_traded_need_not_be_waited_for() -> None:
-    prices = table({"2026-06-22": 105.0}, missing=(TARGET,))
-    others_closed = table({}, missing=(TARGET,), symbol="OTHER.NS")
-    others_open = table({}, symbol="OTHER.NS")
-    elsewhere = table({}, missing=(TARGET,), symbol="OTHER.L")
-    assert isinstance(settled(prices, "2026-06-22", **{"OTHER.NS": others_closed}), Outcome)
-    assert isinstance(settled(prices, "2026-06-22", **{"OTHER.NS": others_open}), str)
-    assert isinstance(settled(prices, "2026-06-22", **{"OTHER.L": elsewhere}), str)
+@pytest.mark.parametrize(("factor", "volume"), [(3.68, 19), (0.21, 30), (0.27, 12), (12.4, 8), (5.0, 40)])
+def test_a_jump_on_loud_volume_that_stays_is_an_outcome_like_any_other(factor: float, volume: float) -> None:
+    outcome = verified(settled(stepped("2026-06-17", factor, volume), "2026-06-30"))
+    assert (outcome.actual_price, outcome.units_factor, outcome.settled_from) == (100 * factor, None, TARGET)
+    assert outcome.was_accurate is False
 
 
-def test_no_bar_thirty_days_after_the_target_expires_it() -> None:
-    stopped = table({}, last="2026-06-18")
-    assert settled(stopped, "2026-07-17") == f"there is no bar of {TARGET} yet"
-    outcome = settled(stopped, "2026-07-20")
-    assert isinstance(outcome, Outcome)
-    assert outcome.status == "expired" and "no price from 2026-06-19 on" in str(outcome.reason)
-    assert outcome.actual_price is None
+@pytest.mark.parametrize(("factor", "volume"), [(1 / 3, 3), (0.1, 10), (0.5, 2), (100.0, 1), (0.6, 1.6), (5.0, 0.2)])
+def test_a_split_that_the_source_does_not_adjust_for_settles_nothing(factor: float, volume: float) -> None:
+    frame = stepped("2026-06-17", factor, volume)
+    assert "on 2026-06-17 the prices change units" in str(settled(frame, "2026-06-30"))
+    assert expired(settled(frame, "2026-07-20")) == settlement.UNADJUSTED
 
 
-def test_without_an_answer_of_the_source_nothing_expires() -> None:
+def test_one_that_it_adjusts_for_later_settles_it() -> None:
+    frame = stepped("2026-06-17", 0.5, 2)
+    frame.loc[:"2026-06-16", "open":"adj_close"] *= 0.5  # type: ignore[misc]
+    assert verified(settled(frame, "2026-07-10")).units_factor == 2.0
+
+
+@pytest.mark.parametrize("level", [1.6, 0.5, 9.0])
+@pytest.mark.parametrize("n_days", [1, 3, 5])
+def test_a_price_that_leaps_settles_nothing_before_it_is_known_to_stay(level: float, n_days: int) -> None:
+    run = pd.bdate_range(end=TARGET, periods=n_days)
+    phantom = rows({str(day.date()): 100 * level for day in run})
+    first = run[0].date()
+    assert settled(phantom, TARGET) == f"the price leapt on {first}, and five later sessions tell whether it stays"
+    back = settled(phantom, "2026-06-30")
+    assert verified(back).actual_price == 100.0 and verified(back).settled_from == "2026-06-22"
+
+
+# ---- bars that are missing -------------------------------------------------------------------------------------------
+
+
+def test_a_missing_target_bar_waits_for_five_bars_then_the_next_session_serves() -> None:
+    frame = rows({"2026-06-22": 105.0}, missing=(TARGET,))
+    for day in ("2026-06-22", "2026-06-25"):
+        assert settled(frame, day) == f"the bar of {TARGET} is missing and may still be filled in"
+    outcome = verified(settled(frame, "2026-06-26"))
+    assert (outcome.actual_price, outcome.settled_from) == (105.0, "2026-06-22")
+    assert verified(settled(rows(), "2026-06-26")).settled_from == TARGET
+
+
+@pytest.mark.parametrize("close", [0.0, -100.0, float("nan"), 1e15])
+def test_a_close_that_no_share_can_have_is_waited_for_as_a_missing_one(close: float) -> None:
+    frame = rows({TARGET: close, "2026-06-22": 103.0})
+    assert f"the bar of {TARGET}" in str(settled(frame, "2026-06-22"))
+    assert verified(settled(frame, "2026-06-26")).settled_from == "2026-06-22"
+
+
+def test_that_no_other_stock_has_a_bar_either_does_not_make_it_a_holiday() -> None:
+    frame = rows({"2026-06-22": 105.0}, missing=(TARGET,))
+    others = {name: bars(rows(missing=(TARGET,))) for name in ("A_NS", "B_NS", "C_NS")}
+    assert "may still be filled in" in str(settled(frame, "2026-06-22", **others))
+    frame.loc[pd.Timestamp(TARGET)] = [101.0] * 5 + [1000.0]
+    assert verified(settled(frame.sort_index(), "2026-06-23", **others)).actual_price == 101.0
+
+
+@pytest.mark.parametrize("frozen", [33, 27, 60])
+def test_a_source_that_froze_ends_a_line_the_same_way_whenever_one_looks(frozen: int) -> None:
+    frame = rows(last="2026-09-30")
+    days = frame.index[frame.index >= pd.Timestamp("2026-06-15")][:frozen]
+    frame.loc[days, "volume"] = 0.0
+    frame.loc[frame.index > days[-1], ["open", "high", "low", "close"]] = 104.0
+    looks = [str(day.date()) for day in frame.index if day >= pd.Timestamp("2026-07-20")]
+    assert {expired(settled(frame, day)) for day in looks} == {settlement.NO_PRICE}
+
+
+# ---- what has ended --------------------------------------------------------------------------------------------------
+
+
+def test_it_expires_once_the_source_s_own_bars_reach_thirty_days_beyond() -> None:
+    frame = rows(last="2026-08-31").drop(pd.bdate_range(TARGET, "2026-07-24"))
+    assert settled(frame, "2026-07-24") == f"there is no bar of {TARGET} yet"
+    assert expired(settled(frame, "2026-07-27")) == settlement.NO_PRICE
+
+
+def test_however_late_it_is_nothing_expires_on_the_clock_alone() -> None:
+    stopped = rows(last="2026-06-18")
+    for day in ("2026-07-17", "2026-07-20", "2026-10-30"):
+        assert settled(stopped, day) == f"there is no bar of {TARGET} yet"
     outcomes, waiting = settle([prediction()], {}, clock("2026-10-01"))
     assert not outcomes and waiting[0].reason == "its prices could not be had"
+
+
+def test_that_the_source_was_asked_for_those_days_is_evidence() -> None:
+    stopped = bars(rows(last="2026-06-18"), asked_through=date(2026, 7, 18))
+    assert settle([prediction()], {"MADE.NS": stopped}, clock("2026-07-20"))[1]
+    stopped = bars(rows(last="2026-06-18"), asked_through=date(2026, 7, 19))
+    assert expired(settle([prediction()], {"MADE.NS": stopped}, clock("2026-07-20"))[0][prediction().id])
+
+
+def test_so_are_the_bars_of_its_neighbours_but_of_no_other_market() -> None:
+    stopped = rows(last="2026-06-18")
+    later = bars(rows(last="2026-07-20"))
+    assert expired(settled(stopped, "2026-07-20", OTHER_NS=later)) == settlement.NO_PRICE
+    assert settled(stopped, "2026-07-20", OTHER_L=later) == f"there is no bar of {TARGET} yet"
 
 
 def test_what_the_source_no_longer_knows_expires_after_thirty_days() -> None:
     outcomes, waiting = settle([prediction()], {}, clock("2026-07-17"), gone={"MADE.NS"})
     assert not outcomes and waiting
     outcomes, waiting = settle([prediction()], {}, clock("2026-07-20"), gone={"MADE.NS"})
-    assert outcomes[prediction().id].status == "expired" and not waiting
+    assert expired(outcomes[prediction().id]) == settlement.GONE and not waiting
 
 
 def test_a_table_without_the_day_it_was_made_from_cannot_tell_the_units() -> None:
-    prices = table({TARGET: 104.0}, missing=(MADE_FROM,))
-    assert "do not hold 2026-06-12" in str(settled(prices, "2026-06-30"))
-    outcome = settled(table({}, missing=(MADE_FROM,), last="2026-07-31"), "2026-07-31")
-    assert isinstance(outcome, Outcome) and outcome.status == "expired"
+    assert "do not hold 2026-06-12" in str(settled(rows(missing=(MADE_FROM,)), "2026-06-30"))
+    late = rows(missing=(MADE_FROM,), last="2026-07-31")
+    assert expired(settled(late, "2026-07-31")) == settlement.NO_START
+
+
+# ---- one outcome, whenever one looks ---------------------------------------------------------------------------------
+
+
+@st.composite
+def odd_tables(draw: st.DrawFn) -> pd.DataFrame:
+    """Bars with gaps, frozen stretches, phantoms, jumps and bad closes about the target."""
+    frame = rows(last="2026-08-31")
+    noise = np.random.default_rng(draw(st.integers(0, 99))).normal(0, 0.01, (len(frame), 1))
+    frame.iloc[:, :5] *= np.exp(noise)
+    near = frame.index[frame.index >= pd.Timestamp("2026-06-15")]
+    for _ in range(draw(st.integers(1, 4))):
+        first = draw(st.integers(0, 20))
+        days = near[first : first + draw(st.integers(1, 30))]
+        match draw(st.sampled_from(["missing", "frozen", "phantom", "jump", "bad"])):
+            case "missing":
+                frame = frame[~frame.index.isin(days)]
+            case "frozen":
+                frame.loc[frame.index.isin(days), "volume"] = 0.0
+            case "phantom":
+                frame.loc[frame.index.isin(days[:6]), "open":"adj_close"] *= draw(st.sampled_from([0.4, 1.6, 10.0]))  # type: ignore[misc]
+            case "jump":
+                frame.loc[frame.index >= days[0], "open":"adj_close"] *= draw(st.sampled_from([0.2, 0.5, 1.5, 4.2]))  # type: ignore[misc]
+                frame.loc[frame.index == days[0], "volume"] *= draw(st.sampled_from([1.0, 30.0]))
+            case _:
+                frame.loc[frame.index == days[0], "close"] = draw(st.sampled_from([0.0, np.nan, -5.0]))
+        near = near[near.isin(frame.index)]
+        if len(near) < 25:
+            break
+    return frame
+
+
+@given(odd_tables())
+def test_an_outcome_never_depends_on_the_day_on_which_one_looks(frame: pd.DataFrame) -> None:
+    line = prediction(current_price=round(float(frame["close"].loc[MADE_FROM]), 2))
+    whole = bars(frame)
+    first: Outcome | None = None
+    for day in pd.bdate_range(TARGET, frame.index[-1]):
+        live = settled(frame, str(day.date()), line)
+        replayed = settle([line], {line.symbol: whole.through(day.date())}, clock(str(day.date())))
+        assert live == (replayed[0][line.id] if replayed[0] else replayed[1][0].reason)
+        if isinstance(live, Outcome):
+            live = replace(live, ended_at="", settled_at="")
+            first = first or live
+        assert first is None or live == first
+
+
+@given(odd_tables())
+def test_no_line_stays_pending_once_the_source_reaches_thirty_days_beyond(frame: pd.DataFrame) -> None:
+    line = prediction(current_price=round(float(frame["close"].loc[MADE_FROM]), 2))
+    assert isinstance(settled(frame, "2026-08-31", line), Outcome)
 
 
 @pytest.mark.parametrize(("as_of", "due"), [("2026-06-18", False), (TARGET, True), ("2026-06-21", True)])

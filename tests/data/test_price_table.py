@@ -213,7 +213,7 @@ def test_a_refusal_names_the_day_the_figures_and_the_remedy():
 
 
 def test_a_demerger_is_real_and_kept_as_a_break():
-    raw = rescale(market(), slice(RECENT), 1.66)
+    raw = rescale(market(), slice(RECENT), 1.75)
     raw.iloc[RECENT, 5] *= 5
     table = check(raw)
     assert found(table) == {"demerger": ("noted", 1)}
@@ -307,7 +307,7 @@ def test_a_stale_table_says_which_session_is_missing():
 
 
 def test_a_table_cut_at_a_day_shows_nothing_later():
-    raw = rescale(market(), slice(RECENT), 1.66)
+    raw = rescale(market(), slice(RECENT), 1.75)
     raw.iloc[RECENT, 5] *= 5
     table = check(raw)
     cut = table.through(raw.index[RECENT - 1].date())
@@ -371,7 +371,7 @@ KNOWN = {
         "unit_jump": (154, "2002-08-12", "2003-03-31"),
     },
     "TMPV.NS": {"demerger": (1, "2025-10-14", "2025-10-14")},
-    "ULTRACEMCO.NS": {"unit_jump": (501, "2002-08-12", "2004-08-23")},
+    "ULTRACEMCO.NS": {"news_jump": (1, "2004-08-24", "2004-08-24")},
 }
 
 

@@ -49,7 +49,7 @@ ODDITIES = {
     "split": lambda frame, row: scaled(frame, slice(row, None), 0.5),
     "small split": lambda frame, row: scaled(frame, slice(row, None), 0.8),
     "crash": lambda frame, row: scaled(frame, slice(row, None), 0.86),
-    "demerger": lambda frame, row: scaled(frame, slice(row, None), 0.6),
+    "demerger": lambda frame, row: scaled(frame, slice(row, None), 0.57),
     "unit jump": lambda frame, row: scaled(frame, slice(row, None), 100.0),
     "misadjusted": lambda frame, row: frame.iloc.__setitem__((row, 4), frame["adj_close"].iloc[row] * 0.6),
     "dividend": lambda frame, row: frame.iloc.__setitem__((slice(None, row), 4), frame["adj_close"].iloc[:row] * 0.93),
@@ -127,7 +127,7 @@ def test_a_table_that_cannot_be_read_fails_as_it_does_on_input() -> None:
 def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
     frame = raw_bars(420)
     untraded(frame, 300)
-    scaled(frame, slice(380, None), 0.6)
+    scaled(frame, slice(380, None), 0.57)
     raw = RawBars(frame, "INR")
     stock = PastStock(PointInTimePrices("MADE.NS", raw, "csv"), "INR", "csv")
     for row in (33, 200, 250, 251, 299, 301, 340, 383, 400, 419):

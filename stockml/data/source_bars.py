@@ -1,0 +1,177 @@
+"""The source's own bars of one symbol, as settlement needs them: which closes count, and what is not decided yet.
+
+The checks for a forecast may look at later bars and change their mind; a settled line is for ever. Here each bar is
+judged by itself and by those before it, and a leap once five later bars are there: so a line ends the same way on
+whatever day one looks, in a replay as in a live run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from stockml.data.bar_checks import Array, is_wrong_alone
+from stockml.data.findings import Mask
+from stockml.data.neighbour_checks import PHANTOM_RUN, phantom_runs
+from stockml.data.price_jumps import find_faults
+from stockml.data.request import RawBars
+from stockml.data.volume_checks import is_still, repeats_close
+
+LOOKED_BACK = 20  # bars: a bar without volume counts where most of those before it had none either
+CONFIRMED_AFTER = PHANTOM_RUN  # bars after a leap: by then a phantom price has come back
+WRONG_UNITS = ("unit_jump", "unadjusted_split")
+
+
+class Leap(NamedTuple):
+    """A jump of the price: the row it begins at, and the row at which it is known whether it stays."""
+
+    row: int
+    decided: int
+
+    @classmethod
+    def at(cls, places: NDArray[np.intp], n_bars: int, start: int, stop: int | None) -> Leap:
+        """A leap by its place among the bars that count, `places` being their rows among all `n_bars`."""
+        known = start + CONFIRMED_AFTER if stop is None else stop
+        return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SourceBars:
+    """One symbol's bars as the source has them, oldest first; all arrays of shape (n_bars,).
+
+    Attributes
+    ----------
+    days : array of datetime64[D]
+        Each day once.
+    close : array of float
+        As the source gave it: NaN, zero or less where that is no price.
+    counts : array of bool
+        True for a close that a line may be settled by.
+    leaps : tuple of Leap
+    rescaled : tuple of int
+        Rows at which the prices step by a split or another unit that the source has not adjusted for.
+    currency : str or None
+    asked_through : date or None
+        The last day that the source was asked for; None for files, which speak of no day after their last one.
+    fetched_at : datetime or None
+        When the source gave them, with its time zone; None for files.
+    """
+
+    days: NDArray[np.datetime64]
+    close: Array
+    counts: Mask
+    leaps: tuple[Leap, ...]
+    rescaled: tuple[int, ...]
+    currency: str | None
+    asked_through: date | None
+    fetched_at: datetime | None = None
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, raw: RawBars) -> SourceBars:
+        """The bars of a tidied table.
+
+        Parameters
+        ----------
+        rows : DataFrame, shape (n_rows, 6)
+            As `raw_table.tidy` gives them, sorted; of a day that is given twice the last row holds.
+        raw : RawBars
+            The source's answer they are from.
+
+        Returns
+        -------
+        SourceBars
+            With n_bars days.
+        """
+        rows = rows[~rows.index.duplicated(keep="last")]
+        counts = ~(is_wrong_alone(rows.fillna({"volume": 0.0})) | _is_untraded(rows))
+        places = np.flatnonzero(counts)
+        runs = phantom_runs(rows[counts])
+        for start, stop in runs:
+            counts[places[start : start if stop is None else stop]] = False
+        kept = np.flatnonzero(counts)
+        faults = [fault.row for fault in find_faults(rows.iloc[kept]) if fault.kind in WRONG_UNITS]
+        days = rows.index.to_numpy().astype("datetime64[D]")
+        return cls(
+            days=days,
+            close=rows["close"].to_numpy(),
+            counts=counts,
+            leaps=tuple(Leap.at(places, len(days), start, stop) for start, stop in runs),
+            rescaled=tuple(int(kept[row]) for row in faults),
+            currency=raw.currency,
+            asked_through=raw.asked_through,
+            fetched_at=raw.fetched_at,
+        )._known(len(days))
+
+    def through(self, day: date) -> SourceBars:
+        """The bars up to `day`, as the source had them then; shape (n_kept,)."""
+        end = int(np.searchsorted(self.days, np.datetime64(day), side="right"))
+        asked = None if self.asked_through is None else min(self.asked_through, day)
+        return replace(self, asked_through=asked)._known(end)
+
+    def _known(self, end: int) -> SourceBars:
+        """The first `end` bars; none counts from a leap on of which it is not known yet whether it stays."""
+        leaps = tuple(leap for leap in self.leaps if leap.row < end)
+        counts = self.counts[:end].copy()
+        counts[min((leap.row for leap in leaps if leap.decided >= end), default=end) :] = False
+        return replace(
+            self,
+            days=self.days[:end],
+            close=self.close[:end],
+            counts=counts,
+            leaps=leaps,
+            rescaled=tuple(row for row in self.rescaled if row < end),
+        )
+
+    @property
+    def reach(self) -> date | None:
+        """The last day that the source's answer speaks of, whether there was a bar or not; None without any bar."""
+        if not len(self.days):
+            return None
+        last: date = self.days[-1].item()
+        return last if self.asked_through is None else max(last, self.asked_through)
+
+    def row(self, day: date) -> int:
+        """The row of the first bar on or after `day`; the number of bars where there is none."""
+        return int(np.searchsorted(self.days, np.datetime64(day)))
+
+    def close_of(self, day: date) -> float | None:
+        """The close of a day, whether it counts or not; None without one."""
+        row = self.row(day)
+        if row == len(self.days) or self.days[row] != np.datetime64(day) or not self.close[row] > 0:
+            return None
+        return float(self.close[row])
+
+    def first_counting(self, first: date, last: date) -> int | None:
+        """The row of the first bar from `first` to `last` that counts; None without one."""
+        rows = np.flatnonzero(self.counts[self.row(first) :]) + self.row(first)
+        return int(rows[0]) if len(rows) and self.days[rows[0]] <= np.datetime64(last) else None
+
+    def counting_after(self, day: date) -> int:
+        """The number of bars after `day` that count."""
+        return int(self.counts[int(np.searchsorted(self.days, np.datetime64(day), side="right")) :].sum())
+
+    def undecided_leap(self, last: date) -> date | None:
+        """The first day up to `last` with a leap of which it is not known yet whether it stays; None without one."""
+        open_leaps = [self.days[leap.row] for leap in self.leaps if leap.decided >= len(self.days)]
+        return open_leaps[0].item() if open_leaps and open_leaps[0] <= np.datetime64(last) else None
+
+    def rescaled_between(self, first: int, last: int) -> date | None:
+        """The first day after row `first` up to row `last` on which the prices change units; None without one."""
+        rows = [row for row in self.rescaled if first < row <= last]
+        return self.days[rows[0]].item() if rows else None
+
+
+def _is_untraded(rows: pd.DataFrame) -> Mask:
+    """Bars without trades, in a table whose bars before them had volume; shape (n_rows,)."""
+    still = is_still(rows)
+    if not still.any():
+        return still
+    had_volume = (rows["volume"] > 0).shift(fill_value=False)
+    among_traded = had_volume.rolling(LOOKED_BACK, min_periods=1).mean().to_numpy() >= 0.5
+    any_before = had_volume.cummax().to_numpy()
+    return np.asarray(still & (among_traded | (repeats_close(rows) & any_before)))
