@@ -1,12 +1,13 @@
-"""Verified predictions -> scores that can be added: the one record behind every table, file and page."""
+"""Settled predictions -> scores that can be added: the one record behind every table, file and page."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, Prediction
 
 ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap
 GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # no honest method forecasts prices so well
@@ -20,6 +21,8 @@ class Score:
     """Counts and sums over verified predictions; the score of two groups together is the sum of theirs.
 
     Every mean and share is an attribute in the units of its name; ZeroDivisionError where nothing was verified.
+    `expired` counts beside them the predictions that could not be settled, by reason: a score without them would
+    look better than the record is.
     """
 
     total: int = 0
@@ -32,14 +35,15 @@ class Score:
     naive_accurate: int = 0
     inside: int = 0  # of the 80 % interval
     confidence_sum: float = 0.0
+    expired: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Score) -> Score:
         sums = (mine + theirs for mine, theirs in zip(self._sums(), other._sums(), strict=True))
-        return Score(*sums)  # type: ignore[arg-type]
+        return Score(*sums, expired=Counter(self.expired) + Counter(other.expired))  # type: ignore[arg-type]
 
     @classmethod
     def of(cls, lines: Iterable[Prediction]) -> Score:
-        """The score of verified predictions, added in their order."""
+        """The score of settled predictions, added in their order."""
         return by(lambda line: None, lines).get(None, cls())
 
     @property
@@ -68,28 +72,52 @@ class Score:
         return self.confidence_sum / self.total
 
     def to_record(self) -> dict[str, Any]:
-        """SPEC's three keys, then the mean errors of the predictions and of naive."""
+        """SPEC's three keys, the mean errors of the predictions and of naive, and what could not be settled.
+
+        A mean over nothing is None.
+        """
+        means = ("accuracy", "mean_error_pct", "mean_naive_error_pct")
+        found = {name: round(getattr(self, name), 4) if self.total else None for name in means}
         return {
             "total_predictions": self.total,
             "accurate_predictions": self.accurate,
-            "accuracy": round(self.accuracy, 4),
-            "mean_error_pct": round(self.mean_error_pct, 4),
-            "mean_naive_error_pct": round(self.mean_naive_error_pct, 4),
+            **found,
             "direction_hits": self.direction_hits,
+            "expired_predictions": sum(self.expired.values()),
+            "expired_reasons": dict(sorted(self.expired.items())),
         }
 
+    def expired_text(self) -> str:
+        """A sentence on the predictions that could not be settled, and why; empty where all could."""
+        if not self.expired:
+            return ""
+        count = sum(self.expired.values())
+        reasons = "; ".join(f"{reason} ({number:,})" for reason, number in sorted(self.expired.items()))
+        return f"{count:,} {'prediction' if count == 1 else 'predictions'} could not be settled: {reasons}."
+
     def _sums(self) -> tuple[float, ...]:
-        return tuple(getattr(self, part.name) for part in fields(self))
+        return tuple(getattr(self, name) for name in _SUMS)
+
+
+_SUMS = tuple(part.name for part in fields(Score) if part.name != "expired")
 
 
 def by(key: Callable[[Prediction], K], lines: Iterable[Prediction]) -> dict[K, Score]:
-    """The score of each group of verified predictions, groups in the order in which they were met."""
+    """The score of each group of settled predictions, groups in the order in which they were met."""
     sums: dict[K, list[float]] = {}
+    expired: dict[K, Counter[str]] = {}
     for line in lines:
-        group = sums.setdefault(key(line), [0] * len(fields(Score)))
+        group = key(line)
+        values = sums.setdefault(group, [0] * len(_SUMS))
+        if line.status == EXPIRED:
+            expired.setdefault(group, Counter())[str(line.outcome and line.outcome.reason)] += 1
+            continue
         for number, value in enumerate(_sums_of(line)):
-            group[number] += value
-    return {group: Score(*values) for group, values in sums.items()}  # type: ignore[arg-type]
+            values[number] += value
+    return {
+        group: Score(*values, expired=dict(expired.get(group, {})))  # type: ignore[arg-type]
+        for group, values in sums.items()
+    }
 
 
 def added(scores: Mapping[J, Score], key: Callable[[J], K]) -> dict[K, Score]:

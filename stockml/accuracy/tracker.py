@@ -1,7 +1,8 @@
-"""Accuracy tracker: verified lines of the log in, each symbol's score and the learner's state out; owner of feedback/.
+"""Accuracy tracker: settled lines of the log in, each symbol's score and the learner's state out; owner of feedback/.
 
-Everything in the folder is a function of the verified lines alone, folded in the order of (verified_at, position): it
-can be deleted at any time and comes back the same. A run folds in only what is new, where it can be sure of the rest.
+Everything in the folder is a function of the settled lines alone, folded in the order of (verified_at or expired_at,
+position): it can be deleted at any time and comes back the same. A run folds in only what is new, where it can be sure
+of the rest. Expired lines teach nothing; they are counted beside the scores.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ L = TypeVar("L", bound=Learns)
 
 @dataclass(frozen=True, slots=True)
 class Learned(Generic[L]):
-    """The state after folding verified lines: the learner, and each symbol's score."""
+    """The state after folding settled lines: the learner, and each symbol's score."""
 
     learner: L
     scores: dict[str, Score]
@@ -53,6 +54,8 @@ class Learned(Generic[L]):
         for prediction in predictions:
             symbol = prediction.symbol
             self.scores[symbol] = self.scores.get(symbol, Score()) + Score.of([prediction])
+            if prediction.status != VERIFIED:
+                continue
             try:
                 self.learner.learn(prediction)
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
@@ -76,7 +79,7 @@ class AccuracyTracker:
     def scores(self, view: View) -> dict[str, Score]:
         """The score by symbol as of the view; it needs no lock."""
         values = self._values(view.folded) if view.folded else None
-        return by(lambda line: line.symbol, view.verified) if values is None else _scores(values)
+        return by(lambda line: line.symbol, view.settled) if values is None else _scores(values)
 
     def _values(self, folded: Folded) -> dict[str, Any] | None:
         """The state file as it was written when `folded` was noted, else None."""
@@ -125,16 +128,15 @@ class Feedback(AccuracyTracker, Generic[L]):
         known = self._kept(view.folded) if view.folded else None
         if known is None:
             known = self._nothing()
-            known.fold(view.verified)
-        verified = [line for line in settled if line.status == VERIFIED]
-        known.fold(sorted(verified, key=lambda line: line.outcome.ended_at if line.outcome else ""))
+            known.fold(view.settled)
+        known.fold(sorted(settled, key=lambda line: line.outcome.ended_at if line.outcome else ""))
         return known
 
     def _up_to_date(self, log: PredictionLog) -> Learned[L]:
         new, folded = log.unfolded, log.folded
         learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
         if learned is None:  # lost, edited, of another version, or an outcome came in that belongs before the last one
-            new = log.full_scan().verified
+            new = log.full_scan().settled
             learned, folded = self._nothing(), None
         learned.fold(log.lines_at(new))
         last_key = new[-1] if new else folded.last_key if folded else 0

@@ -22,7 +22,7 @@ SPLIT_RATIOS = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """What today's table has to be multiplied by to be in a line's units, and a start that was corrected since."""
+    """The factor that brings today's table into a line's units, and a start that was corrected since."""
 
     factor: float | None = None
     corrected: float | None = None  # today's close of the day it was made from, in the line's units

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 
+from stockml.accuracy.scores import Score
+from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
 from stockml.commands.exits import UsageError
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
 from stockml.core.progress import progress
+from stockml.core.records import EXPIRED, Prediction
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
@@ -83,7 +86,9 @@ def note_failures(run: Run, done: ReplayResult) -> None:
 
 def tell_replay(run: Run, done: ReplayResult) -> int:
     """Print the learning curve as a table or as JSON; returns the exit code."""
-    lines = list(run.log.read().verified)
+    view = run.log.read()
+    lines, waiting = list(view.verified), done.waiting
+    expired = Score.of(line for line in view.settled if line.status == EXPIRED)
     curve, total = learning_curve(lines), overall(lines)
     exit_code = run.exit_code(anything_done=bool(lines or done.logged))
     if run.args.json:
@@ -92,6 +97,9 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "logged": done.logged,
             "weeks": [week.to_record() for week in curve],
             "overall": total.to_record() if total else None,
+            "pending": len(view.pending),
+            "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in waiting],
+            "expired": dict(sorted(expired.expired.items())),
         }
         print_json(run.to_json("replay", results, exit_code))
     elif not run.args.quiet:
@@ -107,7 +115,17 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "calibration error>",
         )
         tables.print_table(_simulated(run, title), columns, rows)
+        for text in _open_ends(view.pending, waiting, expired):
+            print(text)
     return exit_code
+
+
+def _open_ends(pending: Collection[Prediction], waiting: Sequence[Waiting], expired: Score) -> list[str]:
+    """Sentences on the predictions that have no part in the figures: still pending, or expired, and why."""
+    ahead = len(pending) - len(waiting)
+    texts = [f"{ahead:,} pending: {'its close is' if ahead == 1 else 'their closes are'} still to come."] if ahead else []
+    texts += [f"{line.prediction.id}: pending, {line.reason}." for line in waiting]
+    return [*texts, *([expired.expired_text()] if expired.expired else [])]
 
 
 def _row(name: str, week: Week) -> Sequence[str]:

@@ -185,12 +185,20 @@ def _outcome_row(prediction: Prediction) -> Sequence[str]:
 def accuracy(title: str, scores: Mapping[str, Score]) -> None:
     """The record so far beside naive's, one line for each stock and one for all."""
     rows = [_score_row(symbol, score) for symbol, score in sorted(scores.items())]
+    total = sum(scores.values(), Score())
     if len(scores) > 1:
-        rows.append(_score_row("all", sum(scores.values(), Score())))
-    print_table(title, ("symbol", "verified>", "accurate>", "mean error>", "naive>", "direction>"), rows)
+        rows.append(_score_row("all", total))
+    columns = ["symbol", "verified>", "accurate>", "mean error>", "naive>", "direction>", "not settled>"]
+    shown = len(columns) if total.expired else len(columns) - 1
+    print_table(title, columns[:shown], [row[:shown] for row in rows])
+    if total.expired:
+        print(total.expired_text())
 
 
 def _score_row(symbol: str, score: Score) -> Sequence[str]:
+    expired = str(sum(score.expired.values()))
+    if not score.total:
+        return (symbol, "0", "-", "-", "-", "-", expired)
     return (
         symbol,
         f"{score.total:,}",
@@ -198,6 +206,7 @@ def _score_row(symbol: str, score: Score) -> Sequence[str]:
         f"{score.mean_error_pct:.2f} %",
         f"{score.mean_naive_error_pct:.2f} %",
         f"{score.direction:.0%}",
+        expired,
     )
 
 

@@ -35,7 +35,7 @@ class Leap(NamedTuple):
 
     @classmethod
     def at(cls, places: NDArray[np.intp], n_bars: int, start: int, stop: int | None) -> Leap:
-        """A leap by its place among the bars that count, `places` being their rows among all `n_bars`."""
+        """The leap from place `start` to `stop` among the bars that count, whose rows are `places`, shape (n_counting,)."""
         known = start + CONFIRMED_AFTER if stop is None else stop
         return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
-from stockml.accuracy.settlement import is_due, settle
+from stockml.accuracy.settlement import Waiting, is_due, settle
 from stockml.accuracy.tracker import Feedback
 from stockml.core.clock import Clock
 from stockml.core.failures import UNKNOWN_SYMBOL, FetchError
@@ -74,12 +74,13 @@ class ReplayContext:
 
 @dataclass(frozen=True, slots=True)
 class ReplayResult:
-    """The result of a replay: sessions run, predictions logged, and failures."""
+    """The result of a replay: sessions run, predictions logged, failures, and what still waits after the last one."""
 
     days: int
     logged: int
     failures: DailyFailures
     schedule: ModelSchedule
+    waiting: Sequence[Waiting]
 
 
 def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: ReplayContext) -> ReplayResult:
@@ -116,8 +117,17 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
                 logged += len(step(clock, seen, replay_log, settings, gone))
                 done += 1
                 context.tell("replay", done, len(days))
+        waiting = _still_waiting(Clock(context.now, settings.end), stocks, replay_log, settings)
         replay_log.close()
-    return ReplayResult(len(days), logged, failures, schedule)
+    return ReplayResult(len(days), logged, failures, schedule, waiting)
+
+
+def _still_waiting(
+    clock: Clock, stocks: Sequence[PastStock], replay_log: ReplayLog, settings: ReplaySettings
+) -> list[Waiting]:
+    """The due predictions that could not be settled by the end, and why."""
+    bars = {stock.symbol: stock.history.source_bars.through(clock.cutoff(stock.symbol)) for stock in stocks}
+    return settle(due_on(clock, replay_log, settings), bars, clock)[1]
 
 
 def _prepare_models(

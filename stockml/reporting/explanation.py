@@ -110,7 +110,7 @@ def _act(prediction: Prediction) -> list[str]:
 
 
 def _learn(prediction: Prediction, record: Mapping[str, Any] | None) -> list[str]:
-    if record is None:
+    if record is None or not record["total_predictions"]:
         return _paragraphs(
             f"No prediction of {prediction.symbol} is verified yet; the weights learned from other stocks apply."
         )

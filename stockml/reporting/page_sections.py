@@ -90,7 +90,7 @@ def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status) ->
     pairs = [
         ("What does it expect?", _expects(rows)),
         ("How sure is it?", _sure(rows)),
-        ("How good has it been?", _good(summary.everything.total)),
+        ("How good has it been?", _good(summary.everything.total, state.record.expired_text())),
         ("Does anything need attention?", _attention(state)),
     ]
     return [
@@ -120,13 +120,13 @@ def _sure(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
     return f"{median(row['confidence'] for row in rows):.0%}".replace("%", " %"), detail
 
 
-def _good(total: Score) -> tuple[str, str]:
+def _good(total: Score, expired: str) -> tuple[str, str]:
     if not total.total:
-        return NO_WORDS, "Nothing is verified yet."
+        return NO_WORDS, f"Nothing is verified yet. {expired}".rstrip()
     detail = (
         f"Naive: {share(total.naive_accurate / total.total)}. Mean error {percent(total.mean_error_pct)} against "
-        f"{percent(total.mean_naive_error_pct)}, {total.total:,} verified."
-    )
+        f"{percent(total.mean_naive_error_pct)}, {total.total:,} verified. {expired}"
+    ).rstrip()
     return f"{share(total.accuracy)} accurate", detail
 
 

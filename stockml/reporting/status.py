@@ -35,7 +35,7 @@ class Status:
     pending: int
     due: int
     overdue: tuple[str, ...]  # ids
-    record: Score  # of all verified predictions together
+    record: Score  # of all settled predictions together
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
     model_ages: Mapping[str, int]  # days, by symbol
@@ -57,7 +57,7 @@ class Status:
             "due": self.due,
             "overdue": list(self.overdue),
             "verified": self.record.total,
-            "record": self.record.to_record() if self.record.total else None,
+            "record": self.record.to_record() if self.record.total or self.record.expired else None,
             "prices_through": self.prices_through,
             "stale_prices": dict(self.stale_prices),
             "model_age_days": dict(self.model_ages),
@@ -226,13 +226,13 @@ def _named(symbols: Iterable[str]) -> str:
 
 
 def _record_text(record: Score) -> str:
-    if not record.total:
-        return "nothing verified yet"
-    figures = record.to_record()
-    return (
-        f"{figures['accuracy'] * 100:.1f} % within 5 %; mean error {figures['mean_error_pct']:.2f} % "
-        f"(naive: {figures['mean_naive_error_pct']:.2f} %)"
-    )
+    told = "nothing verified yet"
+    if record.total:
+        told = (
+            f"{record.accuracy * 100:.1f} % within 5 %; mean error {record.mean_error_pct:.2f} % "
+            f"(naive: {record.mean_naive_error_pct:.2f} %)"
+        )
+    return f"{told}; {record.expired_text().rstrip('.')}" if record.expired else told
 
 
 def _prices_text(state: Status) -> str:

@@ -69,7 +69,12 @@ def test_a_line_has_the_documented_keys_in_the_documented_order(tmp_path: Path) 
     predict(*SIM, "--home", tmp_path, "--as-of", TARGET, "--verify")
     at = documented.index("status") + 1
     settled = ("actual_price", "error_pct", "was_accurate", "verified_at")
-    assert tuple(log_of(tmp_path)[0]) == (*documented[:at], *settled, *documented[at:], "naive_error_pct")
+    assert tuple(log_of(tmp_path)[0]) == (
+        *documented[:at],
+        *settled,
+        *documented[at:],
+        *("naive_error_pct", "settled_from", "settled_at"),
+    )
 
 
 def test_a_second_run_adds_nothing(tmp_path: Path) -> None:
