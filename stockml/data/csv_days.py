@@ -147,7 +147,17 @@ def _own_time(moments: pd.Series, timezone: tzinfo) -> pd.Series:
 
 
 def times_of_day(texts: pd.Series) -> pd.Series:
-    """Times out of a column of their own, HH:MM, HH:MM:SS, HHMM or HHMMSS, as timedeltas; 0 for another text."""
+    """Times out of a column of their own: HH:MM, HH:MM:SS, HHMM or HHMMSS.
+
+    Parameters
+    ----------
+    texts : Series of str, shape (n_rows,)
+
+    Returns
+    -------
+    Series of timedelta64, shape (n_rows,)
+        0 for another text.
+    """
     digits = texts.str.strip().str.replace(":", "").str.extract(re.compile(r"^(\d{3,6})$"), expand=False)
     padded = digits.where(digits.str.len() > 4, digits.str.zfill(4) + "00").str.zfill(6)
     clock = padded.str[:2] + ":" + padded.str[2:4] + ":" + padded.str[4:]

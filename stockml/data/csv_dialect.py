@@ -194,7 +194,7 @@ def _without_cut(read: pd.DataFrame, lines: Sequence[str], head: _Head) -> pd.Da
         return read
     last, before = (lines[line - 1] for line in (read.index[-1], read.index[-2]))
     n_last, n_before = (len(next(csv.reader([line], delimiter=head.separator))) for line in (last, before))
-    if n_last < min(n_before, len(head.names)):
+    if 1 < n_last < min(n_before, len(head.names)):  # a single field is a footer, or a day without prices
         read = read.copy()
         read.loc[read.index[-1]] = last
     return read

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -47,7 +48,7 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     except PriceError as error:
         kind = failures.BAD_PRICES if error.kind == "mixed_tickers" else failures.UNREADABLE
         raise FetchError(kind, f"{symbol}: {error}") from None
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
+    except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
         reason = " ".join(str(error).split())
         message = f"{symbol}: {path} cannot be read as CSV ({reason}); re-export the file"
         raise FetchError(failures.UNREADABLE, message) from None
@@ -76,7 +77,9 @@ def _plain_bars(path: Path) -> pd.DataFrame | None:
         return None
     if not all(isinstance(dtypes[at], np.dtype) and dtypes[at].kind in "fiu" for at in at.values()):
         return None
-    if any(pd.isna(cast(float, frame.iat[-1, at])) for at in at.values()):  # the file may break off within its last line
+    if any(
+        pd.isna(cast(float, frame.iat[-1, at])) for at in at.values()
+    ):  # the file may break off within its last line
         return None
     texts = frame[frame.columns[day]]
     days = plain_days(texts)

@@ -16,6 +16,7 @@ from stockml.data.volume_checks import is_still
 LONGEST_STEP = 3  # days, from Friday to Monday; most steps of weekly and monthly bars are longer
 RECENT_STEPS = 30  # the newest bars must be daily ones too
 FEWEST_STEPS = 4
+CROWDED, CROWDED_SHARE = 3, 0.1  # a bar given twice was corrected; three bars of a day, many times over, are hours
 WEEK = 7
 
 
@@ -39,6 +40,29 @@ def refuse_sparse(frame: pd.DataFrame) -> None:
             kind = "weekly" if days <= WEEK else "monthly or rarer"
             reason = f"its bars stand {days} days apart, up to {frame.index[-1].date()}"
             raise PriceError("sparse", f"{reason}: they are {kind}; daily ones are needed")
+
+
+def refuse_crowded(frame: pd.DataFrame) -> None:
+    """Refuse a table with many days of three or more different bars: bars within the day whose times are lost.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars with the columns COLUMNS, sorted.
+
+    Raises
+    ------
+    PriceError
+        intraday.
+    """
+    if frame.index.is_unique:
+        return
+    different = frame[~frame.reset_index().duplicated().to_numpy()]
+    n_bars = different.groupby(level=0).size()
+    crowded = n_bars[n_bars >= CROWDED]
+    if len(crowded) > CROWDED_SHARE * len(n_bars):
+        reason = f"it holds bars within the day, {crowded.iloc[0]} of {crowded.index[0].date()}"
+        raise PriceError("intraday", f"{reason}; daily ones are needed: one bar a day")
 
 
 def is_sparse(n_long: int, n_steps: int) -> bool:

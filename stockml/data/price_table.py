@@ -180,6 +180,7 @@ def _drop_bad_bars(symbol: str, frame: pd.DataFrame, limit: date | None, start: 
     frame, found = drop(frame, filled, "filled_forward", "that repeat the day before, without a session, dropped")
     findings += found
     day_checks.refuse_sparse(frame)
+    day_checks.refuse_crowded(frame)
     frame, found = _in_turn(frame, ALONE)
     findings += found
     neighbour_checks.refuse_mixed(frame)
