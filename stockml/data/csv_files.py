@@ -64,7 +64,7 @@ def _plain_bars(path: Path) -> pd.DataFrame | None:
     from stockml.data.raw_table import plain_days
 
     try:
-        frame = pd.read_csv(path, skip_blank_lines=False)
+        frame = pd.read_csv(path)
         at = find_columns(frame.columns)
     except (UnicodeError, pd.errors.ParserError, PriceError):
         return None
@@ -77,9 +77,8 @@ def _plain_bars(path: Path) -> pd.DataFrame | None:
         return None
     if not all(isinstance(dtypes[at], np.dtype) and dtypes[at].kind in "fiu" for at in at.values()):
         return None
-    if any(
-        pd.isna(cast(float, frame.iat[-1, at])) for at in at.values()
-    ):  # the file may break off within its last line
+    newest = [cast(float, frame.iat[-1, at]) for at in at.values()]
+    if pd.isna(newest).any():  # the file may break off within its last line
         return None
     texts = frame[frame.columns[day]]
     days = plain_days(texts)
