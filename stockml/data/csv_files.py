@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+from datetime import tzinfo
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from stockml.core import failures
 from stockml.core.calendars import calendar_for
@@ -12,8 +14,6 @@ from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
     import pandas as pd
-
-_UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
 
 
 def read_csv(symbol: str, folder: Path) -> RawBars:
@@ -28,39 +28,83 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     Returns
     -------
     RawBars
-        Its frame has shape (n_rows, n_columns) and is not checked; a CSV file names no currency.
+        Its frame has shape (n_rows, n_columns) and is not checked: days and numbers, and texts for what is neither. Its
+        index holds the lines of the file. A CSV file names no currency.
 
     Raises
     ------
     FetchError
-        Where there is no such file, or it is no CSV file.
+        Where there is no such file, or it is no CSV file of daily bars.
     """
-    import pandas as pd
+    from stockml.data.findings import PriceError
 
     path = folder / f"{symbol}.csv"
     try:
-        return RawBars(_own_days(symbol, pd.read_csv(path)), None)
+        plain = _plain_bars(path)
+        return RawBars(plain, None) if plain is not None else _read_any(symbol, path, calendar_for(symbol).timezone)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
-    except (OSError, ValueError) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
+    except PriceError as error:
+        kind = failures.BAD_PRICES if error.kind == "mixed_tickers" else failures.UNREADABLE
+        raise FetchError(kind, f"{symbol}: {error}") from None
+    except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
         reason = " ".join(str(error).split())
         message = f"{symbol}: {path} cannot be read as CSV ({reason}); re-export the file"
         raise FetchError(failures.UNREADABLE, message) from None
 
 
-def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
-    """The bars under their exchange's days, where the file holds UTC: midnight in Mumbai is 18:30 of the day before.
-
-    A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
-    """
+def _plain_bars(path: Path) -> pd.DataFrame | None:
+    """The bars of a file in the plain form, ISO days and plain numbers, read at once; None for any other form."""
+    import numpy as np
     import pandas as pd
 
-    name = next((name for name in frame.columns if str(name).strip().lower() == "date"), None)
-    if name is None or frame.empty or len(str(frame[name].iloc[0])) <= len("YYYY-MM-DD"):
-        return frame
-    texts = frame[name].astype(str)
-    is_utc = texts.str.fullmatch(_UTC_TIME)
-    moments = pd.to_datetime(texts.where(is_utc), format="ISO8601", utc=True, errors="coerce")
-    days = moments.dt.tz_convert(calendar_for(symbol).timezone).dt.strftime("%Y-%m-%d")
-    return frame.assign(**{name: texts.mask(is_utc, days)})
+    from stockml.data.column_names import LINE, SERIES_NAMES, TICKER_NAMES, find_columns, plain_name
+    from stockml.data.findings import PriceError
+    from stockml.data.raw_table import plain_days
+
+    try:
+        frame = pd.read_csv(path)
+        at = find_columns(frame.columns)
+    except (UnicodeError, pd.errors.ParserError, PriceError):
+        return None
+    if not isinstance(frame.index, pd.RangeIndex) or frame.empty:
+        return None
+    if any(plain_name(name) in (*SERIES_NAMES, *TICKER_NAMES, "time") for name in frame.columns):
+        return None
+    day, dtypes = at.pop("date"), list(frame.dtypes)
+    if not isinstance(dtypes[day], pd.StringDtype) or len(str(frame.iat[0, day])) != len("YYYY-MM-DD"):
+        return None
+    if not all(isinstance(dtypes[at], np.dtype) and dtypes[at].kind in "fiu" for at in at.values()):
+        return None
+    newest = [cast(float, frame.iat[-1, at]) for at in at.values()]
+    if pd.isna(newest).any():  # the file may break off within its last line
+        return None
+    texts = frame[frame.columns[day]]
+    days = plain_days(texts)
+    if days is None or days.hasnans:
+        return None
+    frame.index = pd.RangeIndex(2, len(frame) + 2, name=LINE)
+    frame[texts.name] = days
+    return frame
+
+
+def _read_any(symbol: str, path: Path, timezone: tzinfo) -> RawBars:
+    from stockml.data.csv_dialect import read_dialect
+
+    frame, notes = read_dialect(symbol, _decoded(path.read_bytes()), timezone)
+    return RawBars(frame, None, notes)
+
+
+def _decoded(content: bytes) -> str:
+    """The text of a file; ValueError where it is none."""
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return content.decode("utf-16")
+    if b"\0" in content:
+        raise ValueError("it is no text, perhaps a workbook")
+    if not content.strip():
+        raise ValueError("it is empty")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252", errors="replace")  # digits are the same in all of these

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
+from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
 from stockml.data.fetch import checked
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio, log_changes
@@ -40,8 +41,11 @@ class PointInTimePrices:
     def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
         self.symbol, self._raw, self._kind = symbol, raw, kind
         try:
-            rows = sort_dates(tidy(raw.frame)[0])[0]
+            rows, unread = tidy(raw.frame)
+            rows = sort_dates(rows)[0]
+            rows = rows[~is_filled_forward(symbol, rows)]
         except PriceError:
+            unread = []
             rows = pd.DataFrame(columns=list(COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
         sound = ~_is_bad_alone(rows)
         copies = _copies(rows) & sound
@@ -54,6 +58,8 @@ class PointInTimePrices:
         odd = ~sound
         odd[np.flatnonzero(sound & ~copies)[_is_odd_beside_others(self.bars)]] = True
         self._odd_before = _counted(odd)
+        self._long_steps_before = _counted(day_steps(rows) > LONGEST_STEP)
+        self._is_partly_unread = bool(unread)
         self._steps = np.flatnonzero(steps(columns(self.bars).close))
 
     def table(self, span: DateRange) -> PriceTable:
@@ -85,6 +91,8 @@ class PointInTimePrices:
     def rows(self, span: DateRange) -> slice | None:
         """The rows of `bars` that are the table of the session `span.limit`; None where only a check can tell."""
         first, end = self._row(span.start, "left"), self._row(span.limit, "right")
+        if self._is_partly_unread or self._may_be_sparse(first, end):
+            return None  # how many rows cannot be read, and how new they are, depends on the day
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
             return None
         has_copies = self._copied_before[end] > self._copied_before[first]
@@ -94,6 +102,11 @@ class PointInTimePrices:
         if stop - begin < MIN_SESSIONS or self._may_start_with_a_split(begin, stop):
             return None
         return slice(begin, stop)
+
+    def _may_be_sparse(self, first: int, end: int) -> bool:
+        """True where over half of the bars, or of the newest, stand far from the one before."""
+        longs, begins = self._long_steps_before, (first + 1, max(first + 1, end - RECENT_STEPS))
+        return any(is_sparse(int(longs[end] - longs[begin]), end - begin) for begin in begins if begin < end)
 
     def _row(self, day: date, side: Literal["left", "right"]) -> int:
         return int(np.searchsorted(self._days, np.datetime64(day), side=side))

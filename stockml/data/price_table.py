@@ -11,7 +11,7 @@ from datetime import date
 
 import pandas as pd
 
-from stockml.data import bar_checks, neighbour_checks, volume_checks
+from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
 from stockml.data.raw_table import tidy
@@ -22,6 +22,7 @@ MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
 # The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
 # before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
 SOUND_SESSIONS = 250
+ENDED = pd.Timedelta(days=15)  # longer than any row of holidays
 UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a phantom whose way back is still to come
 
 ALONE = (
@@ -126,17 +127,19 @@ def check_prices(
     Raises
     ------
     PriceError
-        `kind` is columns, unreadable, empty, too_short, mixed_tickers, unit_jump, unadjusted_split or
-        adjustment_jump; the message names the symbol, the day and what to do.
+        `kind` is columns, unreadable, intraday, sparse, empty, too_short, mixed_tickers, unit_jump, unadjusted_split
+        or adjustment_jump; the message names the symbol, the day and what to do.
     """
     try:
         frame, findings = tidy(raw, limit)
-        frame, found = _drop_bad_bars(frame, limit, start)
+        days = frame.index
+        frame, found = _drop_bad_bars(symbol, frame, limit, start)
         findings += found
         frame, found, breaks = _settle_faults(frame)
         findings += found
         frame, found = bar_checks.drop_wild(frame)
         findings += found
+        _refuse_ended(frame, days, limit)
         _refuse_short(frame, findings)
     except PriceError as error:
         raise PriceError(error.kind, f"{symbol}: {error}") from None
@@ -162,15 +165,22 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
     return table.noting(Finding("stale", NOTED, (expected,), text))
 
 
-def _drop_bad_bars(frame: pd.DataFrame, limit: date | None, start: date | None) -> Checked:
+def _drop_bad_bars(symbol: str, frame: pd.DataFrame, limit: date | None, start: date | None) -> Checked:
     """All that is put right by leaving bars out, in an order in which no check trips over another's bars."""
     frame, findings = bar_checks.sort_dates(frame)
+    filled = day_checks.is_filled_forward(symbol, frame)  # the first bar that is wanted may repeat one before it
     if start is not None:
-        frame = frame.iloc[int(frame.index.searchsorted(pd.Timestamp(start))) :]
+        first = int(frame.index.searchsorted(pd.Timestamp(start)))
+        frame, filled = frame.iloc[first:], filled[first:]
         frame = frame.set_axis(frame.index.copy(deep=True)).copy()  # a view would hold the bars before in memory
     if limit is not None:
         frame, found = bar_checks.drop_later(frame, limit)
         findings += found
+        filled = filled[: len(frame)]
+    frame, found = drop(frame, filled, "filled_forward", "that repeat the day before, without a session, dropped")
+    findings += found
+    day_checks.refuse_sparse(frame)
+    day_checks.refuse_crowded(frame)
     frame, found = _in_turn(frame, ALONE)
     findings += found
     neighbour_checks.refuse_mixed(frame)
@@ -229,6 +239,15 @@ def _cut_before(frame: pd.DataFrame, fault: Fault) -> Checked:
     dates = days(frame.index[: fault.row])
     text = f"{bars(dates)} dropped: on {frame.index[fault.row].date()} {fault.text}"
     return frame.iloc[fault.row :], [Finding(fault.kind, DROPPED, dates, text)]
+
+
+def _refuse_ended(frame: pd.DataFrame, days: pd.Index, limit: date | None) -> None:
+    """Refuse a table with too few bars because the source's own, on `days`, ended long before the limit."""
+    if len(frame) >= MIN_SESSIONS or limit is None:
+        return
+    last = days[days <= pd.Timestamp(limit)].max()
+    if pd.Timestamp(limit) - last > ENDED:  # never so for NaT
+        raise PriceError("too_short", f"its last bar is of {last.date()}; renew it, or use --as-of {last.date()}")
 
 
 def _refuse_short(frame: pd.DataFrame, findings: Sequence[Finding]) -> None:

@@ -42,7 +42,7 @@ def prices(tmp_path):
     write(folder, "UNITS.NS", raw.assign(**{name: raw[name].where(raw.index < "2026-03-02", 1) for name in raw}))
     (folder / "EMPTY.NS.csv").write_text("")
     (folder / "HEADER.NS.csv").write_text("Date,Open,High,Low,Close,Volume\n")
-    (folder / "COMMENT.NS.csv").write_text(f"# from a terminal\n{raw.to_csv()}")
+    (folder / "TITLE.NS.csv").write_text("prices of a year\n" + raw.to_csv(header=False))
     (folder / "HTML.NS.csv").write_text("<html>\n<p>a, b</p>\n<p>a, b, c, d</p></html>\n")
     (folder / "BINARY.NS.csv").write_bytes(bytes(range(256)) * 10)
     (folder / "FOLDER.NS.csv").mkdir()
@@ -103,7 +103,7 @@ def test_any_other_text_is_refused_in_plain_words(text):
         ("EMPTY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("HEADER.NS", failures.TOO_SHORT, "has no rows"),
         ("HTML.NS", failures.UNREADABLE, "HTML.NS"),
-        ("COMMENT.NS", failures.UNREADABLE, "its first line does not name the columns"),
+        ("TITLE.NS", failures.UNREADABLE, "no line names the columns, the first is 'prices of a year'"),
         ("BINARY.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("FOLDER.NS", failures.UNREADABLE, "cannot be read as CSV"),
         ("TORN.NS", failures.UNREADABLE, "no column volume"),

@@ -165,7 +165,7 @@ def test_a_bad_bar_is_dropped_or_noted_and_counted(spoil, kind, action, count):
         (lambda raw: rescale(raw, slice(RECENT), 2 / 3, volume=1.5), "unadjusted_split"),
         (lambda raw: raw.assign(**{"Adj Close": raw["Adj Close"].where(raw.index >= raw.index[RECENT], 20)}), None),
         (lambda raw: pd.concat([raw, market(level=9.0)]).sort_index(), "mixed_tickers"),
-        (lambda raw: pd.concat([raw, market(level=9.0).set_index(raw.index + pd.Timedelta(hours=1))]), "mixed_tickers"),
+        (lambda raw: pd.concat([raw, raw.set_index(raw.index + pd.Timedelta(hours=1))]), "intraday"),
         (lambda raw: rescale(raw, slice(0, N_DAYS, 2), 7.0), "mixed_tickers"),
         (lambda raw: pd.concat([raw, raw], axis=1), "mixed_tickers"),
         (lambda raw: raw.reset_index().set_axis(["Date", *PRICES, "Close.1"], axis=1), "mixed_tickers"),
@@ -344,7 +344,10 @@ KNOWN = {
     "DRREDDY.NS": {"phantom_price": (4, "2001-10-10", "2005-07-28")},
     "EICHERMOT.NS": {"phantom_price": (1, "2005-07-28", "2005-07-28")},
     "GRASIM.NS": {"phantom_price": (1, "2005-07-28", "2005-07-28")},
-    "HCLTECH.NS": {"no_volume": (64, "2003-11-14", "2010-02-06")},
+    "HCLTECH.NS": {
+        "filled_forward": (14, "2003-11-26", "2005-11-04"),  # all on holidays
+        "no_volume": (50, "2003-11-14", "2010-02-06"),
+    },
     "JSWSTEEL.NS": {
         "stale_price": (22, "2005-02-21", "2005-03-22"),
         "gap": (451, "2003-05-08", "2005-02-18"),

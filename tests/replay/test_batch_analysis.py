@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +105,52 @@ def test_holidays_and_bars_in_disorder_need_no_second_check() -> None:
     span = DateRange(frame.index[10].date(), frame.index[160].date(), frame.index[160].date(), True)
     assert history.rows(span) == slice(10, 160)
     assert frame.index[150] not in history.table(span).frame.index
+
+
+def with_texts(frame: pd.DataFrame, rows: tuple[int, ...]) -> pd.DataFrame:
+    """The frame, with a text for a number in these rows."""
+    frame = frame.astype(object)
+    frame.iloc[list(rows), 1] = "1O1.5"
+    return frame
+
+
+def without_day(frame: pd.DataFrame, row: int) -> pd.DataFrame:
+    """The frame with its days as texts, one of which is none."""
+    texts = frame.index.strftime("%Y-%m-%d").tolist()
+    texts[row] = "2O25"
+    return frame.reset_index(drop=True).assign(Date=texts)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        raw_bars(150).resample("D").ffill(),
+        raw_bars(150).resample("D").ffill().assign(volume=0.0),
+        pd.concat([raw_bars(300).iloc[:250:5], raw_bars(300).iloc[250:]]),
+        pd.concat([raw_bars(150).iloc[:70], raw_bars(150).iloc[70::5]]),
+        with_texts(raw_bars(150), (80,)),
+        with_texts(raw_bars(150), (60, 61, 100)),
+        without_day(raw_bars(150), 80),
+        without_day(raw_bars(150).iloc[::-1], 80),
+    ],
+    ids=[
+        "filled",
+        "filled, no volume",
+        "weekly, daily",
+        "daily, weekly",
+        "text",
+        "texts",
+        "no day",
+        "no day, newest first",
+    ],
+)
+def test_days_filled_forward_and_rows_that_cannot_be_read_are_those_of_the_day(raw: pd.DataFrame) -> None:
+    bars = RawBars(raw, "INR")
+    history = PointInTimePrices("MADE.NS", bars, "csv")
+    days = pd.DatetimeIndex(pd.to_datetime(raw["Date"], errors="coerce") if "Date" in raw else raw.index).dropna()
+    for last in sorted(days.date)[40::3]:
+        for first in (days.min().date(), max(days.min().date(), last - timedelta(days=61))):
+            assert_same(history, bars, DateRange(first, last, last, True))
 
 
 @pytest.mark.parametrize("traded", [0, 60], ids=["never", "long ago"])
