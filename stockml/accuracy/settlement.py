@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, VERIFIED, Outcome, Prediction, round_price
 
@@ -108,7 +107,7 @@ def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], c
     import pandas as pd
 
     target = date.fromisoformat(prediction.target_date)
-    calendar = calendar_for(prediction.symbol)
+    calendar = clock.calendar(prediction.symbol)
     limit = clock.limit(prediction.symbol)
     if len(calendar.sessions_between(target + timedelta(days=1), limit)) >= PATIENCE_SESSIONS:
         return True
@@ -116,7 +115,7 @@ def _next_bar_serves(prediction: Prediction, tables: Mapping[str, PriceTable], c
         table.frame.index
         for symbol, table in tables.items()
         if symbol != prediction.symbol
-        and calendar_for(symbol).name == calendar.name
+        and clock.calendar(symbol).name == calendar.name
         and table.data_through > target
         and table.frame.index[0].date() < target
     ]

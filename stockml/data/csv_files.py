@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
-from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
+from stockml.core.markets import with_dot
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 _UTC_TIME = r"\d{4}-\d\d-\d\d[T ](?!00:00)\d\d:\d\d\S*(?:Z|\+00:?00)"  # and not midnight
 
 
-def read_csv(symbol: str, folder: Path) -> RawBars:
+def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
     """Read a symbol's file as it is.
 
     Parameters
@@ -24,6 +25,8 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     symbol : str
         Names the file, `SYMBOL.csv`.
     folder : Path
+    zone : tzinfo
+        The exchange's, for files that hold times in UTC.
 
     Returns
     -------
@@ -38,8 +41,10 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     import pandas as pd
 
     path = folder / f"{symbol}.csv"
+    if not path.exists() and (folder / f"{with_dot(symbol)}.csv").exists():
+        path = folder / f"{with_dot(symbol)}.csv"  # BRK.B, which is Yahoo's BRK-B
     try:
-        return RawBars(_own_days(symbol, pd.read_csv(path)), None)
+        return RawBars(_own_days(pd.read_csv(path), zone), None)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
@@ -49,7 +54,7 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
         raise FetchError(failures.UNREADABLE, message) from None
 
 
-def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _own_days(frame: pd.DataFrame, zone: tzinfo) -> pd.DataFrame:
     """The bars under their exchange's days, where the file holds UTC: midnight in Mumbai is 18:30 of the day before.
 
     A time of 00:00 is taken for a day without one, and a time at another offset for the exchange's own.
@@ -62,5 +67,5 @@ def _own_days(symbol: str, frame: pd.DataFrame) -> pd.DataFrame:
     texts = frame[name].astype(str)
     is_utc = texts.str.fullmatch(_UTC_TIME)
     moments = pd.to_datetime(texts.where(is_utc), format="ISO8601", utc=True, errors="coerce")
-    days = moments.dt.tz_convert(calendar_for(symbol).timezone).dt.strftime("%Y-%m-%d")
+    days = moments.dt.tz_convert(zone).dt.strftime("%Y-%m-%d")
     return frame.assign(**{name: texts.mask(is_utc, days)})

@@ -18,7 +18,7 @@ from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
-from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.request import DEFAULT_SETTINGS, NOWHERE, DateRange, Feed, FetchSettings, Listing, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -52,6 +52,17 @@ class Fetched:
     tables: Mapping[str, PriceTable]
     failures: Mapping[str, Failure]
     requests: Mapping[str, int] = field(default_factory=dict)
+    listings: Mapping[str, Listing] = field(default_factory=dict)  # where Yahoo says that a symbol is listed
+
+    def renewed(self, other: Fetched) -> Fetched:
+        """This result with that of a second fetch of some of the symbols in place of the first."""
+        failures = {symbol: failure for symbol, failure in self.failures.items() if symbol not in other.tables}
+        tables = {symbol: table for symbol, table in self.tables.items() if symbol not in other.failures}
+        requests = {
+            symbol: self.requests.get(symbol, 0) + other.requests.get(symbol, 0)
+            for symbol in {**self.requests, **other.requests}
+        }
+        return Fetched({**tables, **other.tables}, {**failures, **other.failures}, requests, self.listings)
 
     def summary(self) -> dict[str, dict[str, object]]:
         """A few plain values a symbol, for a report."""
@@ -147,18 +158,25 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Pro
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("check", done, len(found))
-    return Fetched(tables, failed, feed.requests)
+    return Fetched(tables, failed, feed.requests, listings_of(feed))
 
 
 def _merged(parts: Sequence[Fetched]) -> Fetched:
     tables: dict[str, PriceTable] = {}
     failed: dict[str, Failure] = {}
     requests: dict[str, int] = {}
+    listings: dict[str, Listing] = {}
     for part in parts:
         tables |= part.tables
         failed |= part.failures
         requests |= part.requests
-    return Fetched(tables, failed, requests)
+        listings |= part.listings
+    return Fetched(tables, failed, requests, listings)
+
+
+def listings_of(feed: Feed) -> dict[str, Listing]:
+    """The listing of each symbol of which Yahoo says where it is listed."""
+    return {symbol: raw.listing for symbol, raw in feed.bars.items() if raw.listing != NOWHERE}
 
 
 def fetch_bars(
@@ -171,7 +189,7 @@ def fetch_bars(
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:
-        return _read_all(spans, source, settings.tell)
+        return _read_all(spans, source, clock, settings.tell)
     return from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
 
 
@@ -230,13 +248,14 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read_all(spans: Mapping[str, DateRange], source: Source, tell: Progress) -> Feed:
+def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, tell: Progress) -> Feed:
     """The bars of a folder's files, or of the simulated market."""
     bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
-            bars[symbol] = read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
+            zone = clock.calendar(symbol).timezone
+            bars[symbol] = read_csv(symbol, source.folder, zone) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("fetch", done, len(spans))

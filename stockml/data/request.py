@@ -45,6 +45,17 @@ class DateRange:
     is_past: bool  # acting as on a past day: bars after it are not worth a finding
 
 
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The place where Yahoo says that a symbol is listed: its own name of the exchange, and the time zone."""
+
+    exchange: str | None = None
+    timezone: str | None = None
+
+
+NOWHERE = Listing()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBars:
     """A symbol's bars as the source gave them, shape (n_rows, n_columns); `notes` are findings as (kind, text)."""
@@ -52,6 +63,7 @@ class RawBars:
     frame: pd.DataFrame
     currency: str | None
     notes: tuple[tuple[str, str], ...] = ()
+    listing: Listing = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

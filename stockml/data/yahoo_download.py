@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stockml.core import failures
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
+from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.data import price_cache
@@ -51,7 +52,7 @@ def from_cache(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
             continue
         age = max((clock.now - cached.fetched_at).days, 0)
         text = f"from the price cache: Yahoo was last asked {age} days ago; its prices end on {cached.through}"
-        bars[symbol] = RawBars(cached.frame, cached.currency, (("offline", text),))
+        bars[symbol] = RawBars(cached.frame, cached.currency, (("offline", text),), cached.listing)
     return Feed(bars, failed)
 
 
@@ -65,7 +66,7 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
         symbol: price_cache.ask_from(kept, spans[symbol].start, spans[symbol].expected)
         for symbol, kept in cached.items()
     }
-    bars = {symbol: RawBars(kept.frame, kept.currency) for symbol, kept in cached.items() if kept}
+    bars = {symbol: RawBars(kept.frame, kept.currency, (), kept.listing) for symbol, kept in cached.items() if kept}
     tasks = [DownloadTask(symbol, start, spans[symbol], cached[symbol]) for symbol, start in starts.items() if start]
     if not tasks:
         return Feed(bars, failed)
@@ -120,7 +121,7 @@ def _serve(
 
     with quiet():
         client = Client(home, settings.timeout_s)
-        client.know_time_zones([task.symbol for task in tasks])
+        client.know_time_zones({task.symbol: str(clock.calendar(task.symbol).timezone) for task in tasks})
         downloader = _Downloader(client, clock, home, settings)
         pool = ThreadPoolExecutor(settings.threads)
         try:
@@ -193,7 +194,7 @@ class _Downloader:
             if error.kind != failures.NO_NEW_DATA:
                 raise
             note = (error.kind, "Yahoo has no price after the last cached one")
-            return RawBars(cached.frame, cached.currency, (note,))
+            return RawBars(cached.frame, cached.currency, (note,), cached.listing)
         merged = price_cache.merge(cached.frame, answer.frame)
         if merged is not None:
             return self._keep(task, replace(answer, frame=merged), cached.asked_from)
@@ -205,10 +206,12 @@ class _Downloader:
         """Cache the complete bars; the answer may hold one of a session still open."""
         import pandas as pd
 
-        complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
-        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
+        found = market_by_yahoo(task.symbol, answer.listing.exchange, answer.listing.timezone)
+        exchanges = self._clock.exchanges.naming({task.symbol: found} if found else {})
+        complete = pd.Timestamp(Clock(self._clock.now, None, exchanges).cutoff(task.symbol))
+        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now, answer.listing)
         price_cache.write(task.symbol, kept, self._home)
-        return RawBars(answer.frame, answer.currency, notes)
+        return RawBars(answer.frame, answer.currency, notes, answer.listing)
 
     def _ask(self, symbol: str, start: date) -> Answer:
         from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter

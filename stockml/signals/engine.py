@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
 from stockml.signals.learner import Learner, Weighing
 from stockml.signals.priors import Priors
@@ -139,13 +139,14 @@ def analysis_of(
     )
 
 
-def add_market(analyses: Iterable[Analysis]) -> list[Analysis]:
+def add_market(analyses: Iterable[Analysis], exchanges: Exchanges = BY_SYMBOL) -> list[Analysis]:
     """Add the market's average volatility to each analysis: over the given stocks of one calendar and day."""
     from stockml.indicators.volatility import market_inputs
 
     markets: dict[tuple[str, date], list[Analysis]] = {}
     for analysis in analyses:
-        markets.setdefault((calendar_for(analysis.symbol).name, analysis.data_through), []).append(analysis)
+        name = exchanges.calendar(analysis.symbol).name
+        markets.setdefault((name, analysis.data_through), []).append(analysis)
     return [
         replace(analysis, volatilities={**analysis.volatilities, **market})
         for market_members in markets.values()
@@ -179,7 +180,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     confidence = learner.confidence(
         analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
     )
-    target = calendar_for(analysis.symbol).sessions_after(analysis.data_through, plan.horizon)[-1]
+    target = clock.calendar(analysis.symbol).sessions_after(analysis.data_through, plan.horizon)[-1]
     price = analysis.current_price
     return Prediction(
         symbol=analysis.symbol,
