@@ -13,7 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from types import MappingProxyType
 from typing import Any
 
@@ -22,7 +22,7 @@ from stockml.core.markets import market
 # Holidays are looked up for these years: a fixed range, so that the answer for a day never depends on the date of
 # the run. Where an exchange publishes its holidays year by year, they end sooner (XBOM: with the current year).
 KNOWN_FROM, KNOWN_TO = date(2000, 1, 1), date(2040, 12, 31)
-# exchange_calendars has sound rules for these, but pandas 3 keeps it from building them (Orthodox Easter, Sundays).
+# exchange_calendars has sound rules for these, but pandas 3 does not follow them to Orthodox Easter and Hebrew days.
 BY_RULES = ("ASEX", "XBSE", "XTAE")
 HABIT_YEARS, HABIT_WEEKDAYS = 10, 5  # a date that was never a session for so long, and fell into the week so often
 USUAL_YEARS, YEARLY_LIST = range(2010, 2020), 5  # so many single holidays a year then: it announces them year by year
@@ -57,12 +57,11 @@ def known_sessions(name: str, regular_close: time) -> KnownSessions:
         return _read(name, regular_close)
 
 
-def easter(year: int, *, orthodox: bool = False) -> date:
-    """Easter Sunday."""
-    from dateutil.easter import EASTER_ORTHODOX, EASTER_WESTERN
+def easter(year: int) -> date:
+    """Easter Sunday of the western churches."""
     from dateutil.easter import easter as easter_of
 
-    found: date = easter_of(year, EASTER_ORTHODOX if orthodox else EASTER_WESTERN)
+    found: date = easter_of(year)
     return found
 
 
@@ -125,7 +124,8 @@ def _closes_by_rules(name: str) -> dict[date, time]:
         rests |= _days_of(rule)
     early: dict[date, time] = {}
     for close, calendar in reversed(rules.special_closes):  # where two fall on a day, the first listed counts
-        early |= {_date(day): close for day in calendar.holidays()}
+        own = [day for rule in calendar.rules for day in _days_of(rule)]
+        early |= dict.fromkeys(own or map(_date, calendar.holidays()), close)
     closes: dict[date, time] = {}
     for number in range(KNOWN_FROM.toordinal(), KNOWN_TO.toordinal() + 1):
         day = date.fromordinal(number)
@@ -141,15 +141,26 @@ def _date(day: object) -> date:
 
 
 def _days_of(rule: Any) -> set[date]:
-    """The days of one holiday's rule; pandas 3 cannot add the Orthodox Easter, so those are counted here."""
+    """The days of one holiday's rule; those that move with Easter or the moon are asked for without pandas."""
     offsets = rule.offset if isinstance(rule.offset, list) else [rule.offset]
-    if not any(type(offset).__name__ == "OrthodoxEaster" for offset in offsets):
-        return {day.date() for day in rule.dates(KNOWN_FROM, KNOWN_TO)}
-    shift = sum(offset.n for offset in offsets if type(offset).__name__ == "Day")
-    first = max(KNOWN_FROM, rule.start_date.date()) if rule.start_date else KNOWN_FROM
-    last = min(KNOWN_TO, rule.end_date.date()) if rule.end_date else KNOWN_TO
-    days = (easter(year, orthodox=True) + shift * _DAY for year in range(first.year, last.year + 1))
-    return {day for day in days if first <= day <= last}
+    if not any(map(_is_own, offsets)):
+        return {_date(day) for day in rule.dates(KNOWN_FROM, KNOWN_TO)}
+    first = max(KNOWN_FROM, _date(rule.start_date)) if rule.start_date else KNOWN_FROM
+    last = min(KNOWN_TO, _date(rule.end_date)) if rule.end_date else KNOWN_TO
+    found = set()
+    for year in range(first.year, last.year + 1):
+        moment = datetime(year, rule.month, rule.day)
+        for offset in offsets:
+            moment = offset._apply(moment) if _is_own(offset) else moment + offset
+        day = moment.date()
+        if first <= day <= last and (rule.days_of_week is None or day.weekday() in rule.days_of_week):
+            found.add(day)
+    return found
+
+
+def _is_own(offset: object) -> bool:
+    """True for a date offset of exchange_calendars' own; pandas 3 refuses to add it, or adds western Easter instead."""
+    return type(offset).__module__.startswith("exchange_calendars")
 
 
 def _habits(name: str, sessions: frozenset[date], published: date) -> tuple[frozenset[tuple[int, int]], frozenset[int]]:
