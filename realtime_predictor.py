@@ -28,8 +28,18 @@ from stockml.accuracy.scores import Score, leakage_warning
 from stockml.accuracy.settlement import Waiting, settle
 from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.commands import options
+from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
-from stockml.commands.predict_command import due_now, is_dry, leave_behind, models_forecast, sum_up, tell, to_predict, with_target_ahead
+from stockml.commands.predict_command import (
+    due_now,
+    is_dry,
+    leave_behind,
+    models_forecast,
+    sum_up,
+    tell,
+    to_predict,
+    with_target_ahead,
+)
 from stockml.commands.run import Run, open_run, timed
 from stockml.core.clock import Clock
 from stockml.core.records import Prediction
@@ -136,6 +146,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         learned = learn(run, market)
         plans = plan(run, market, learned)
         predictions = predict(plans, learned, run.clock)
+        tell_provisional(run, predictions)
         logged = act(run, predictions)
         result = sum_up(run, learned, predictions, logged)
         leave_behind(run, result, ended_at=datetime.now(UTC))
@@ -152,12 +163,11 @@ def analyze(run: Run) -> Market:
     from stockml.signals import engine
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
-    now = run.clock.now.date()
-    today = min(run.args.as_of or now, now)
-    fetched = run.fetch(symbols, engine.sessions_back(today, due))
+    fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
     with timed(run, "analyze"):
         to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
-        analyses = engine.add_market(engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze)
+        analyzed = [engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze]
+        analyses = engine.add_market(analyzed, run.clock.exchanges)
     return Market(fetched.bars, analyses)
 
 

@@ -124,7 +124,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
     left, results = set(tables), []
     with timed(run, "train"), progress(run.args) as on_progress:
         try:
-            for trained in training.train(tables, settings, on_progress, runner):
+            for trained in training.train(tables, settings, on_progress, runner, run.clock.exchanges):
                 left.remove(trained.symbol)
                 if isinstance(trained, training.TrainingFailure):
                     run.fail(Failure(trained.symbol, trained.kind, trained.message))

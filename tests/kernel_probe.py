@@ -31,7 +31,7 @@ def main(home: Home) -> None:
     }
     for symbol in trained_symbols(home):
         raw = sample_bars(symbol, LAST - timedelta(days=1000), LAST).reset_index()
-        table = check_prices(symbol, raw, source="sample")
+        table = check_prices(symbol, raw)
         said = load_bundle(home, symbol).forecast(table, [stamp.date() for stamp in table.frame.index[-DAYS:]])
         found[symbol] = {
             "indicators": indicator_table(table).iloc[-DAYS:].to_numpy().tolist(),

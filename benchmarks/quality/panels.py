@@ -69,7 +69,7 @@ def real_panel(name: str) -> Panel:
         raw = raw[(raw["Date"] >= first) & (raw["Volume"] > 0)]
         raw = raw[raw["Date"] < SPOILT.get(path.stem, "9999")]
         if (raw["Date"] < "2022-01-01").sum() >= 250:
-            tables.append(check_prices(path.stem, raw, source="csv"))
+            tables.append(check_prices(path.stem, raw))
     return panel_of(tables)
 
 
@@ -177,5 +177,5 @@ def simulated(seed: int, truth: Truth | None, sessions: int) -> Panel:
     tables = []
     for symbol in SYMBOLS:
         bars = sample_bars(symbol, date(2015, 1, 1), last, settings=settings).reset_index()
-        tables.append(check_prices(symbol, bars, source="sample"))
+        tables.append(check_prices(symbol, bars))
     return panel_of(tables)

@@ -28,7 +28,7 @@ def main(folder: Path) -> int:
     for path in files:
         name = path.relative_to(folder)
         try:
-            table = check_prices(path.stem, read_csv(path.stem, path.parent).frame, source="csv")
+            table = check_prices(path.stem, read_csv(path.stem, path.parent).frame)
         except (FetchError, PriceError) as error:
             sums[f"refused {error.kind}"] += 1
             print(f"{name}: refused, {error.kind}: {error}")

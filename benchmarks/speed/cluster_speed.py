@@ -47,7 +47,7 @@ def stocks(count: int) -> dict[str, PriceTable]:
     names = tuple(f"MADE{number:02d}" for number in range(count))
     market = MarketSettings(symbols=names)
     bars = {name: sample_bars(name, date(2023, 1, 2), date(2025, 12, 31), settings=market) for name in names}
-    return {name: check_prices(name, frame, source="sample", limit=date(2025, 12, 31)) for name, frame in bars.items()}
+    return {name: check_prices(name, frame, limit=date(2025, 12, 31)) for name, frame in bars.items()}
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def main() -> None:
 
 def read(path: Path, as_of: str) -> PriceTable:
     raw = pd.read_csv(path)
-    return check_prices(path.stem, raw[raw["Date"] <= as_of].tail(SESSIONS + 260), source="csv")
+    return check_prices(path.stem, raw[raw["Date"] <= as_of].tail(SESSIONS + 260))
 
 
 def train_one(prices: PriceTable, seed: int) -> dict[str, float]:

@@ -184,7 +184,7 @@ def memory(files: list[Path]) -> None:
     for number in range(MANY):
         raw = pd.read_csv(files[number % len(files)])
         raw = raw[raw["Date"] <= AS_OF].tail(760)
-        tables[f"N{number:03d}.NS"] = replace(check_prices("X.NS", raw, source="csv"), symbol=f"N{number:03d}.NS")
+        tables[f"N{number:03d}.NS"] = replace(check_prices("X.NS", raw), symbol=f"N{number:03d}.NS")
     early: dict[int, float] = {}
     largest: dict[int, float] = {}
     for done, result in enumerate(train(tables, TrainingSettings()), start=1):

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from stockml.accuracy.units import Units, units_since
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, VERIFIED, Outcome, Prediction, round_price
 
@@ -56,13 +55,13 @@ def settle(
     """
     outcomes: dict[str, Outcome] = {}
     waiting: list[Waiting] = []
-    reaches = _reaches(bars)
+    reaches = _reaches(bars, clock)
     for prediction in due:
         found = bars.get(prediction.symbol)
         if found is None:
             decided = _without_prices(prediction, clock, is_gone=prediction.symbol in gone)
         else:
-            market = calendar_for(prediction.symbol).name
+            market = clock.calendar(prediction.symbol).name
             decided = _Case(prediction, found, reaches.get(market, date.min), clock).decide()
         if isinstance(decided, Outcome):
             outcomes[prediction.id] = decided
@@ -71,12 +70,12 @@ def settle(
     return outcomes, waiting
 
 
-def _reaches(bars: Mapping[str, SourceBars]) -> dict[str, date]:
+def _reaches(bars: Mapping[str, SourceBars], clock: Clock) -> dict[str, date]:
     """The last day that the source speaks of, by market: a stock that stopped is seen to have by its neighbours."""
     found: dict[str, date] = {}
     for symbol, own in bars.items():
         if own.reach is not None:
-            market = calendar_for(symbol).name
+            market = clock.calendar(symbol).name
             found[market] = max(own.reach, found.get(market, own.reach))
     return found
 
@@ -153,7 +152,7 @@ class _Case:
         """The time the bars were fetched, in exchange time; where it is now or not known, the time of writing."""
         if self.clock.as_of is not None or self.bars.fetched_at is None:
             return self._ended_at()
-        zone = calendar_for(self.prediction.symbol).timezone
+        zone = self.clock.calendar(self.prediction.symbol).timezone
         return self.bars.fetched_at.astimezone(zone).strftime("%Y-%m-%dT%H:%M:%S")
 
     def _expired(self, reason: str) -> Outcome:

@@ -12,6 +12,7 @@ from datetime import date
 from pathlib import Path
 
 from stockml import __version__
+from stockml.core.markets import as_yahoo_writes, market_named
 from stockml.core.paths import PROJECT, check_symbol
 from stockml.core.record_fields import EARLIEST_DATE
 
@@ -52,6 +53,13 @@ def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None
         metavar="KIND",
         help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
         "(default: %(default)s)",
+    )
+    what.add_argument(
+        "--exchange",
+        type=exchange,
+        metavar="CODE",
+        help="the exchange of symbols without an ending, such as XBOM for a file TCS.csv (default: told by Yahoo or by "
+        "the days in the file)",
     )
     what.add_argument(
         "--offline", action="store_true", help="ask Yahoo nothing: use the prices kept from earlier runs, however old"
@@ -161,9 +169,17 @@ def seed(text: str) -> int:
     return number
 
 
+def exchange(text: str) -> str:
+    """An exchange by its code, an ending or a common name, as an argparse type."""
+    try:
+        return market_named(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def symbol(text: str) -> str:
     """One symbol, as an argparse type."""
     try:
-        return check_symbol(text)
+        return as_yahoo_writes(check_symbol(text))
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

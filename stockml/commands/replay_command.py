@@ -10,6 +10,7 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
+from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
@@ -26,10 +27,13 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run", "self_check", "report", "status"))
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
-    settings = ReplaySettings(start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain)
+    name_exchanges(run, symbols, start)
     if end > min(run.clock.limit(symbol) for symbol in symbols):
         raise UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
     stocks = past_stocks(run, symbols, start, end)
+    settings = ReplaySettings(
+        start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain, run.clock.exchanges
+    )
     try:
         with timed(run, "replay"), progress(run.args) as tell:
             jobs = len(os.sched_getaffinity(0))
@@ -43,8 +47,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
 
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Bars of each stock, for analyses of all sessions from `first` to `last`; one without is a failure."""
-    from stockml.core.clock import Clock
-    from stockml.data.fetch import fetch_bars, span_of
+    from stockml.data.fetch import fetch_bars, listings_of, span_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED
@@ -53,16 +56,21 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
 
     of_training = sessions_needed(TrainingSettings().years) if run.args.retrain else 0
     back = max(SESSIONS_NEEDED, of_training) + (last - first).days + 1
-    clock = Clock(run.clock.now, last)
-    spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
     with timed(run, "fetch"), progress(run.args) as tell:
         settings = FetchSettings(offline=run.args.offline, tell=tell)
+        clock = run.clock.at(last)
+        spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
         feed = fetch_bars(spans, run.source, clock=clock, home=run.home, settings=settings)
+        take_yahoos(run, listings_of(feed))  # whole bars: each day's span is cut from them later
     for failure in feed.failures.values():
         run.fail(failure)
     with timed(run, "analyze"):
         return [
-            PastStock(PointInTimePrices(symbol, raw, run.source.kind), raw.currency, run.source.kind)
+            PastStock(
+                PointInTimePrices(symbol, raw, run.source.kind, run.clock.calendar(symbol)),
+                raw.currency,
+                run.source.kind,
+            )
             for symbol, raw in feed.bars.items()
         ]
 
@@ -123,7 +131,9 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
 def _open_ends(pending: Collection[Prediction], waiting: Sequence[Waiting], expired: Score) -> list[str]:
     """Sentences on the predictions that have no part in the figures: still pending, or expired, and why."""
     ahead = len(pending) - len(waiting)
-    texts = [f"{ahead:,} pending: {'its close is' if ahead == 1 else 'their closes are'} still to come."] if ahead else []
+    texts = (
+        [f"{ahead:,} pending: {'its close is' if ahead == 1 else 'their closes are'} still to come."] if ahead else []
+    )
     texts += [f"{line.prediction.id}: pending, {line.reason}." for line in waiting]
     return [*texts, *([expired.expired_text()] if expired.expired else [])]
 

@@ -12,16 +12,19 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
 from stockml.commands.symbols import WATCHLIST, named_symbols
 from stockml.core.clock import Clock
+from stockml.core.exchanges import Exchanges
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home
 from stockml.core.progress import progress
+from stockml.data.exchange_book import read
 from stockml.data.fetch import YAHOO, Fetched, Source, fetch_prices, parse_source, spans_of
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
@@ -71,10 +74,16 @@ class Run:
 
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Fetched:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
+        symbols = list(symbols)
+        name_exchanges(self, symbols, self.today())
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
             spans = spans_of(symbols, sessions_back, self.clock)
             fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
+            if moved := take_yahoos(self, fetched.listings):  # their sessions are others: other bars are complete
+                spans = spans_of(moved, sessions_back, self.clock)
+                again = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
+                fetched = fetched.renewed(again)
         for failure in fetched.failures.values():
             self.fail(failure)
             if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
@@ -88,6 +97,11 @@ class Run:
                     self.findings.append((table.symbol, finding))
                     log.info("%s: %s", table.symbol, finding.text)
         return fetched
+
+    def today(self) -> date:
+        """The day that the run acts on, by the clock in UTC."""
+        now = self.clock.now.date()
+        return min(self.args.as_of or now, now)
 
     def dropped(self) -> list[str]:
         """One line for each kind of bar that was dropped from the prices, and how many; -v names each stock's."""
@@ -146,7 +160,7 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     home = Home(args.home.resolve())
     predictions = PredictionLog(home.log)
     refuse_mixed_sources(home, source.kind, predictions.kinds())
-    run = Run(args, home, source, Clock(now, args.as_of), named_symbols(args), predictions)
+    run = Run(args, home, source, Clock(now, args.as_of, Exchanges(read(home))), named_symbols(args), predictions)
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from stockml.commands.exits import UsageError
 from stockml.commands.logging_setup import cause
+from stockml.core.markets import as_yahoo_writes
 from stockml.core.paths import check_symbol, folder_name
 
 WATCHLIST = (
@@ -36,7 +37,7 @@ def named_symbols(args: argparse.Namespace) -> list[str] | None:
         return None
     symbols = [*(args.symbols or []), *_read_symbols(args.symbols_file)]
     try:
-        checked = list(dict.fromkeys(check_symbol(symbol) for symbol in symbols))
+        checked = list(dict.fromkeys(as_yahoo_writes(check_symbol(symbol)) for symbol in symbols))
     except ValueError as error:
         raise UsageError(str(error)) from None
     if not checked:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
-from stockml.core.calendars import SETTLING, calendar_for, in_utc, surely_not_complete
+from stockml.core.calendars import SETTLING, Calendar, in_utc, surely_not_complete
+from stockml.core.exchanges import Exchanges
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,17 +19,28 @@ class Clock:
         The present moment, with its time zone; ValueError without one.
     as_of : date or None
         The day to act on; None for the present. A day to come, or one not closed yet, acts as the present does.
+    exchanges : Exchanges
+        Which symbol trades where; by default each symbol's ending tells.
     """
 
     now: datetime
     as_of: date | None = None
+    exchanges: Exchanges = field(default_factory=Exchanges)
 
     def __post_init__(self) -> None:
         in_utc(self.now)
 
+    def calendar(self, symbol: str) -> Calendar:
+        """The calendar of the exchange on which the symbol trades."""
+        return self.exchanges.calendar(symbol)
+
+    def at(self, day: date) -> Clock:
+        """The same clock as of another day."""
+        return replace(self, as_of=day)
+
     def limit(self, symbol: str) -> date:
         """The last session of the calendar whose bar should exist and may be used."""
-        calendar = calendar_for(symbol)
+        calendar = self.calendar(symbol)
         completed = calendar.last_completed(self.now)
         return completed if self.as_of is None else min(completed, calendar.session_on_or_before(self.as_of))
 
@@ -38,7 +50,7 @@ class Clock:
         It lies after `limit` where the exchange rests, so that the bar of a special session, which no calendar
         knows, serves once its day is over (live) or on the day itself (`as_of`).
         """
-        calendar = calendar_for(symbol)
+        calendar = self.calendar(symbol)
         yesterday = (in_utc(self.now) - SETTLING).astimezone(calendar.timezone).date() - timedelta(days=1)
         finished = max(yesterday, calendar.last_completed(self.now))
         return finished if self.as_of is None else min(finished, self.as_of)
@@ -49,7 +61,7 @@ class Clock:
         `data_through` is the last bar used; where it is later than the calendar's session (a special session),
         its regular close is written.
         """
-        calendar = calendar_for(symbol)
+        calendar = self.calendar(symbol)
         if self.as_of is None:
             moment = self.now.astimezone(calendar.timezone)
         else:
@@ -59,8 +71,10 @@ class Clock:
 
     def has_closed(self, symbol: str, day: date) -> bool:
         """True if the close of that day lies in the past, though its bar may not be complete yet."""
-        return (self.as_of is None or day <= self.as_of) and calendar_for(symbol).closes_at(day) <= self.now
+        return (self.as_of is None or day <= self.as_of) and self.calendar(symbol).closes_at(day) <= self.now
 
     def is_surely_ahead(self, symbol: str, day: date) -> bool:
         """True if the session of that day certainly cannot be used yet; imports nothing heavy."""
-        return (self.as_of is not None and day > self.as_of) or surely_not_complete(symbol, day, self.now)
+        return (self.as_of is not None and day > self.as_of) or surely_not_complete(
+            self.calendar(symbol), day, self.now
+        )

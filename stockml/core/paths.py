@@ -57,6 +57,11 @@ class Home:
         return self.root / "realtime_predictions" / "predictions.jsonl"
 
     @property
+    def exchanges(self) -> Path:
+        """The exchanges of symbols that do not name theirs, as they were said, told by the prices or by Yahoo."""
+        return self.root / "realtime_predictions" / "exchanges.json"
+
+    @property
     def feedback(self) -> Path:
         """Accuracy and learned weights, derived from the log."""
         return self.root / "realtime_predictions" / "feedback"

@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from stockml.core import failures
-from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
+from stockml.core.markets import with_dot
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-def read_csv(symbol: str, folder: Path) -> RawBars:
+def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
     """Read a symbol's file as it is.
 
     Parameters
@@ -24,6 +24,8 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     symbol : str
         Names the file, `SYMBOL.csv`.
     folder : Path
+    zone : tzinfo
+        The exchange's, for files that hold times in UTC.
 
     Returns
     -------
@@ -39,9 +41,11 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     from stockml.data.findings import PriceError
 
     path = folder / f"{symbol}.csv"
+    if not path.exists() and (folder / f"{with_dot(symbol)}.csv").exists():
+        path = folder / f"{with_dot(symbol)}.csv"  # BRK.B, which is Yahoo's BRK-B
     try:
         plain = _plain_bars(path)
-        return RawBars(plain, None) if plain is not None else _read_any(symbol, path, calendar_for(symbol).timezone)
+        return RawBars(plain, None) if plain is not None else _read_any(symbol, path, zone)
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None

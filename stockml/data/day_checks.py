@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.core.calendars import EVERY_DAY, WEEKDAYS, calendar_for
+from stockml.core.calendars import Calendar
+from stockml.core.markets import EVERY_DAY, WEEKDAYS
 from stockml.data.bar_checks import columns
 from stockml.data.findings import Mask, PriceError
 from stockml.data.volume_checks import is_still
@@ -86,7 +87,7 @@ def day_steps(frame: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(np.diff(days, prepend=days[:1]))
 
 
-def is_filled_forward(symbol: str, frame: pd.DataFrame) -> Mask:
+def is_filled_forward(frame: pd.DataFrame, calendar: Calendar) -> Mask:
     """Bars that only repeat the bar before, on a day without a session: a table filled forward day by day.
 
     The prices are equal, and so is the volume, or it is zero. A bar is judged by those before it alone. Bars without
@@ -94,10 +95,10 @@ def is_filled_forward(symbol: str, frame: pd.DataFrame) -> Mask:
 
     Parameters
     ----------
-    symbol : str
-        Names the calendar.
     frame : DataFrame, shape (n_days, 6)
         Daily bars with the columns COLUMNS, sorted.
+    calendar : Calendar
+        The exchange's.
 
     Returns
     -------
@@ -116,20 +117,19 @@ def is_filled_forward(symbol: str, frame: pd.DataFrame) -> Mask:
     copies &= ~(is_still(frame.fillna({"volume": 0.0})) & has_volume)
     untraded = copies & has_volume & (volume == 0)  # a range of prices without a trade
     rests = [
-        not _is_session(symbol, day.date(), row >= WEEK and steps[row - WEEK + 1 : row + 1].sum() == WEEK)
+        not _is_session(calendar, day.date(), row >= WEEK and steps[row - WEEK + 1 : row + 1].sum() == WEEK)
         for row, day in zip(np.flatnonzero(copies).tolist(), frame.index[copies], strict=True)
     ]
     filled = untraded
     filled[np.flatnonzero(copies)] |= np.asarray(rests, dtype=np.bool_)
     # the first bar repeats one that is not there where it stands on a day without a session and is repeated there
-    if len(filled) > 1 and filled[1] and not _is_session(symbol, frame.index[0].date(), False):
+    if len(filled) > 1 and filled[1] and not _is_session(calendar, frame.index[0].date(), False):
         filled[0] = True
     return np.asarray(filled)
 
 
-def _is_session(symbol: str, day: date, is_daily: bool) -> bool:
+def _is_session(calendar: Calendar, day: date, is_daily: bool) -> bool:
     """False for a day without a session; `is_daily` says that each of the seven days up to it has a bar."""
-    calendar = calendar_for(symbol)
     if calendar.name == WEEKDAYS and is_daily:
         return False  # an exchange whose holidays are not known, in a table that has bars at weekends too
     return calendar.name == EVERY_DAY or calendar.is_session(day)

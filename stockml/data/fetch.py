@@ -18,7 +18,7 @@ from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
-from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.request import DEFAULT_SETTINGS, NOWHERE, DateRange, Feed, FetchSettings, Listing, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -57,6 +57,23 @@ class Fetched:
     failures: Mapping[str, Failure]
     bars: Mapping[str, SourceBars] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
+    listings: Mapping[str, Listing] = field(default_factory=dict)  # where Yahoo says that a symbol is listed
+
+    def renewed(self, other: Fetched) -> Fetched:
+        """This result with that of a second fetch of some of the symbols in place of the first."""
+        failures = {symbol: failure for symbol, failure in self.failures.items() if symbol not in other.tables}
+        tables = {symbol: table for symbol, table in self.tables.items() if symbol not in other.failures}
+        requests = {
+            symbol: self.requests.get(symbol, 0) + other.requests.get(symbol, 0)
+            for symbol in {**self.requests, **other.requests}
+        }
+        return Fetched(
+            tables={**tables, **other.tables},
+            failures={**failures, **other.failures},
+            bars={**self.bars, **other.bars},
+            requests=requests,
+            listings=self.listings,
+        )
 
     def summary(self) -> dict[str, dict[str, object]]:
         """A few plain values a symbol, for a report."""
@@ -93,7 +110,8 @@ def span_of(symbol: str, sessions_back: int, clock: Clock) -> DateRange:
     """The days that hold the last `sessions_back` sessions that `clock` allows to see."""
     expected = clock.limit(symbol)
     days = min(round(sessions_back * DAYS_A_SESSION) + MARGIN_DAYS, max(0, (expected - EARLIEST).days))
-    return DateRange(expected - timedelta(days=days), clock.cutoff(symbol), expected, clock.as_of is not None)
+    start, is_past = expected - timedelta(days=days), clock.as_of is not None
+    return DateRange(start, clock.cutoff(symbol), expected, is_past, clock.calendar(symbol))
 
 
 def spans_of(symbols: Iterable[str], sessions_back: int, clock: Clock) -> dict[str, DateRange]:
@@ -154,7 +172,7 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Pro
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("check", done, len(found))
-    return Fetched(tables, failed, bars, feed.requests)
+    return Fetched(tables, failed, bars, feed.requests, listings_of(feed))
 
 
 def _merged(parts: Sequence[Fetched]) -> Fetched:
@@ -162,12 +180,19 @@ def _merged(parts: Sequence[Fetched]) -> Fetched:
     failed: dict[str, Failure] = {}
     bars: dict[str, SourceBars] = {}
     requests: dict[str, int] = {}
+    listings: dict[str, Listing] = {}
     for part in parts:
         tables |= part.tables
         failed |= part.failures
         bars |= part.bars
         requests |= part.requests
-    return Fetched(tables, failed, bars, requests)
+        listings |= part.listings
+    return Fetched(tables, failed, bars, requests, listings)
+
+
+def listings_of(feed: Feed) -> dict[str, Listing]:
+    """The listing of each symbol of which Yahoo says where it is listed."""
+    return {symbol: raw.listing for symbol, raw in feed.bars.items() if raw.listing != NOWHERE}
 
 
 def fetch_bars(
@@ -180,7 +205,7 @@ def fetch_bars(
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:
-        return _read_all(spans, source, settings.tell)
+        return _read_all(spans, source, clock, settings.tell)
     return from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
 
 
@@ -221,14 +246,14 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     from stockml.data.price_table import Finding, PriceError, check_prices, note_stale
 
     try:
-        table = check_prices(symbol, raw.frame, source=kind, limit=span.limit, start=span.start)
+        table = check_prices(symbol, raw.frame, limit=span.limit, start=span.start, calendar=span.calendar)
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), str(error)) from None
     if span.is_past:
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
-    return note_stale(replace(table, currency=raw.currency), span.expected)
+    return note_stale(replace(table, currency=raw.currency, source=kind), span.expected)
 
 
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
@@ -272,13 +297,14 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read_all(spans: Mapping[str, DateRange], source: Source, tell: Progress) -> Feed:
+def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, tell: Progress) -> Feed:
     """The bars of a folder's files, or of the simulated market."""
     bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
-            bars[symbol] = read_csv(symbol, source.folder) if source.folder else _simulate(symbol, span)
+            zone = clock.calendar(symbol).timezone
+            bars[symbol] = read_csv(symbol, source.folder, zone) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("fetch", done, len(spans))

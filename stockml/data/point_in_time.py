@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stockml.core.calendars import Calendar, calendar_for
 from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
 from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
 from stockml.data.fetch import checked
@@ -38,12 +39,12 @@ class PointInTimePrices:
         All bars as settlement needs them; `through` gives those of a past session.
     """
 
-    def __init__(self, symbol: str, raw: RawBars, kind: str) -> None:
+    def __init__(self, symbol: str, raw: RawBars, kind: str, calendar: Calendar | None = None) -> None:
         self.symbol, self._raw, self._kind = symbol, raw, kind
         try:
             rows, unread = tidy(raw.frame)
             rows = sort_dates(rows)[0]
-            rows = rows[~is_filled_forward(symbol, rows)]
+            rows = rows[~is_filled_forward(rows, calendar or calendar_for(symbol))]
         except PriceError:
             unread = []
             rows = pd.DataFrame(columns=list(COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core.paths import Home
+from stockml.data.request import NOWHERE, Listing
 from stockml.storage.files import write_whole
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class CachedBars:
     currency: str | None
     asked_from: date
     fetched_at: datetime
+    listing: Listing = NOWHERE
 
     @property
     def through(self) -> date | None:
@@ -70,6 +72,7 @@ def read(symbol: str, home: Home) -> CachedBars | None:
             currency=notes["currency"],
             asked_from=date.fromisoformat(notes["asked_from"]),
             fetched_at=datetime.fromisoformat(notes["fetched_at"]),
+            listing=Listing(notes.get("exchange"), notes.get("timezone")),
         )
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
         _log.warning("%s: the cached prices in %s are damaged (%s) and not used", symbol, path, type(error).__name__)
@@ -85,6 +88,8 @@ def write(symbol: str, cached: CachedBars, home: Home) -> None:
         "currency": cached.currency,
         "asked_from": cached.asked_from.isoformat(),
         "fetched_at": cached.fetched_at.isoformat(),
+        "exchange": cached.listing.exchange,
+        "timezone": cached.listing.timezone,
     }
     table = pyarrow.Table.from_pandas(cached.frame)
     table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(notes).encode()})

@@ -11,6 +11,7 @@ from datetime import date
 
 import pandas as pd
 
+from stockml.core.calendars import Calendar, calendar_for
 from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
@@ -103,7 +104,12 @@ class PriceTable:
 
 
 def check_prices(
-    symbol: str, raw: pd.DataFrame, *, source: str, limit: date | None = None, start: date | None = None
+    symbol: str,
+    raw: pd.DataFrame,
+    *,
+    limit: date | None = None,
+    start: date | None = None,
+    calendar: Calendar | None = None,
 ) -> PriceTable:
     """The table that may be used, with all that was found in it.
 
@@ -112,8 +118,8 @@ def check_prices(
     symbol : str
     raw : DataFrame, shape (n_rows, n_columns)
         Open, High, Low, Close, Volume and perhaps Adj Close, in any order and case; the day as index or as Date.
-    source : str
-        Its kind, written into the table as it is.
+    calendar : Calendar, optional
+        The exchange's; by default the one that the symbol names.
     limit : date, optional
         The last day whose bar is complete; bars after it are dropped.
     start : date, optional
@@ -122,7 +128,7 @@ def check_prices(
     Returns
     -------
     PriceTable
-        Of shape (n_days, 6), with at least MIN_SESSIONS days and no currency.
+        Of shape (n_days, 6), with at least MIN_SESSIONS days, no currency and no source.
 
     Raises
     ------
@@ -133,7 +139,7 @@ def check_prices(
     try:
         frame, findings = tidy(raw, limit)
         days = frame.index
-        frame, found = _drop_bad_bars(symbol, frame, limit, start)
+        frame, found = _drop_bad_bars(frame, calendar or calendar_for(symbol), limit, start)
         findings += found
         frame, found, breaks = _settle_faults(frame)
         findings += found
@@ -143,7 +149,7 @@ def check_prices(
         _refuse_short(frame, findings)
     except PriceError as error:
         raise PriceError(error.kind, f"{symbol}: {error}") from None
-    return PriceTable(symbol, frame, None, source, tuple(findings), breaks)
+    return PriceTable(symbol, frame, None, "", tuple(findings), breaks)
 
 
 def note_stale(table: PriceTable, expected: date) -> PriceTable:
@@ -165,10 +171,10 @@ def note_stale(table: PriceTable, expected: date) -> PriceTable:
     return table.noting(Finding("stale", NOTED, (expected,), text))
 
 
-def _drop_bad_bars(symbol: str, frame: pd.DataFrame, limit: date | None, start: date | None) -> Checked:
+def _drop_bad_bars(frame: pd.DataFrame, calendar: Calendar, limit: date | None, start: date | None) -> Checked:
     """All that is put right by leaving bars out, in an order in which no check trips over another's bars."""
     frame, findings = bar_checks.sort_dates(frame)
-    filled = day_checks.is_filled_forward(symbol, frame)  # the first bar that is wanted may repeat one before it
+    filled = day_checks.is_filled_forward(frame, calendar)  # the first bar that is wanted may repeat one before it
     if start is not None:
         first = int(frame.index.searchsorted(pd.Timestamp(start)))
         frame, filled = frame.iloc[first:], filled[first:]

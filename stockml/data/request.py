@@ -16,6 +16,8 @@ from stockml.core.progress import Progress, no_progress
 if TYPE_CHECKING:
     import pandas as pd
 
+    from stockml.core.calendars import Calendar
+
 
 @dataclass(frozen=True, slots=True)
 class FetchSettings:
@@ -43,6 +45,18 @@ class DateRange:
     limit: date  # the last day whose bar is complete and may be seen
     expected: date  # the last session that should be there
     is_past: bool  # acting as on a past day: bars after it are not worth a finding
+    calendar: Calendar | None = None  # None: the one that the symbol names
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The place where Yahoo says that a symbol is listed: its own name of the exchange, and the time zone."""
+
+    exchange: str | None = None
+    timezone: str | None = None
+
+
+NOWHERE = Listing()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +72,7 @@ class RawBars:
     notes: tuple[tuple[str, str], ...] = ()
     fetched_at: datetime | None = None
     asked_through: date | None = None
+    listing: Listing = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)

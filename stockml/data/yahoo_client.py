@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from stockml.core import failures
-from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
+from stockml.data.request import NOWHERE, Listing
 from stockml.storage.files import make_folder
 
 if TYPE_CHECKING:
@@ -37,10 +37,11 @@ DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yahoo's bars of one symbol, shape (n_days, 6): RAW_COLUMNS, days as a naive index; and their currency."""
+    """Yahoo's bars of one symbol, shape (n_days, 6): RAW_COLUMNS, days as a naive index; their currency and listing."""
 
     frame: pd.DataFrame
     currency: str | None
+    listing: Listing = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +89,12 @@ class Client:
         yfinance.set_tz_cache_location(str(caches))
         self._session = RecordingSession(impersonate="chrome")
 
-    def know_time_zones(self, symbols: list[str]) -> None:
+    def know_time_zones(self, zones: Mapping[str, str]) -> None:
         """Tell yfinance each symbol's time zone, for which it would ask Yahoo once more; call before any thread."""
         from yfinance import cache
 
         known = cache.get_tz_cache()
-        for symbol in symbols:
-            zone = str(calendar_for(symbol).timezone)
+        for symbol, zone in zones.items():
             if known.lookup(symbol.upper()) != zone:
                 known.store(symbol.upper(), zone)
 
@@ -234,4 +234,5 @@ def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
         raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")
     frame = frame[RAW_COLUMNS].astype(float)
     frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")
-    return Answer(frame, reply.meta.get("currency") or None)
+    where = Listing(reply.meta.get("exchangeName"), reply.meta.get("exchangeTimezoneName"))
+    return Answer(frame, reply.meta.get("currency") or None, where)

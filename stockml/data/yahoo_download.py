@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from stockml.core import failures
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
+from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.data import price_cache
@@ -82,7 +83,8 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
 
 def _answer(bars: CachedBars, *notes: tuple[str, str]) -> RawBars:
     """Bars with what they say of the days after the last one: that the source was asked for them."""
-    return RawBars(bars.frame, bars.currency, notes, bars.fetched_at, bars.fetched_at.date())
+    asked_through = bars.fetched_at.date()
+    return RawBars(bars.frame, bars.currency, notes, bars.fetched_at, asked_through, bars.listing)
 
 
 def _rests(asked: date, today: date) -> bool:
@@ -125,7 +127,7 @@ def _serve(
 
     with quiet():
         client = Client(home, settings.timeout_s)
-        client.know_time_zones([task.symbol for task in tasks])
+        client.know_time_zones({task.symbol: str(clock.calendar(task.symbol).timezone) for task in tasks})
         downloader = _Downloader(client, clock, home, settings)
         pool = ThreadPoolExecutor(settings.threads)
         try:
@@ -210,8 +212,10 @@ class _Downloader:
         """Cache the complete bars; the answer may hold one of a session still open."""
         import pandas as pd
 
-        complete = pd.Timestamp(Clock(self._clock.now).cutoff(task.symbol))
-        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now)
+        found = market_by_yahoo(task.symbol, answer.listing.exchange, answer.listing.timezone)
+        exchanges = self._clock.exchanges.naming({task.symbol: found} if found else {})
+        complete = pd.Timestamp(Clock(self._clock.now, None, exchanges).cutoff(task.symbol))
+        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now, answer.listing)
         price_cache.write(task.symbol, kept, self._home)
         return _answer(replace(kept, frame=answer.frame), *notes)
 

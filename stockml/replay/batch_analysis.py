@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.failures import FetchError
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.price_table import PriceTable
@@ -126,7 +127,9 @@ class SessionView:
     failures: Mapping[str, FetchError]
 
 
-def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange]) -> SessionView:
+def session_view(
+    stocks: Iterable[PastStock], span_of: Callable[[str], DateRange], exchanges: Exchanges = BY_SYMBOL
+) -> SessionView:
     """Analyse all stocks after one session, in their order, with their market's volatility.
 
     Parameters
@@ -134,6 +137,8 @@ def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange
     stocks : iterable of PastStock
     span_of : callable
         The days a symbol's table may hold.
+    exchanges : Exchanges
+        Which stocks share a market.
     """
     bars: dict[str, SourceBars] = {}
     analyses: list[Analysis] = []
@@ -147,4 +152,4 @@ def session_view(stocks: Iterable[PastStock], span_of: Callable[[str], DateRange
             failures[stock.symbol] = error
             continue
         analyses.append(analysis)
-    return SessionView(bars, engine.add_market(analyses), failures)
+    return SessionView(bars, engine.add_market(analyses, exchanges), failures)

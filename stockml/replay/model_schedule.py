@@ -103,7 +103,7 @@ def train_into(
             tables[stock.symbol] = stock.history.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
         except FetchError as error:
             failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
-    for trained in train(tables, settings, tell):
+    for trained in train(tables, settings, tell, exchanges=clock.exchanges):
         if isinstance(trained, TrainingFailure):
             failures.append(trained)
         else:

@@ -9,7 +9,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from stockml.core.calendars import calendar_for
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
 from stockml.storage.files import storage, write_whole
 
@@ -28,10 +28,11 @@ class ReplaySettings:
     source: str
     horizon: int = 5
     retrain: str | None = None
+    exchanges: Exchanges = BY_SYMBOL  # kept by the home for itself, for live runs too
 
     def sessions(self) -> list[date]:
         """Every day from start to end on which one of the stocks' exchanges trades."""
-        calendars = {calendar_for(symbol).name: calendar_for(symbol) for symbol in self.symbols}
+        calendars = {self.exchanges.market(symbol): self.exchanges.calendar(symbol) for symbol in self.symbols}
         days = (calendar.sessions_between(self.start, self.end) for calendar in calendars.values())
         return sorted(set().union(*days))
 
@@ -52,6 +53,7 @@ def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> Non
     mark = folder(home) / "replay.json"
     wanted = {**asdict(settings), "start": str(settings.start), "end": str(settings.end)}
     wanted["symbols"] = list(settings.symbols)
+    del wanted["exchanges"]
     kept = _read_mark(mark)
     if kept is None and has_predictions:
         raise ReplayError(f"{home.root}: holds predictions that no replay made; give the replay another --home")

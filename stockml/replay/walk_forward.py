@@ -112,12 +112,12 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
         for period in periods(days, _training_days(settings), folder(context.home)):
             _prepare_models(schedule, period, stocks, settings, context)
             for day in period.days:
-                clock = Clock(context.now, day)
+                clock = Clock(context.now, day, settings.exchanges)
                 seen, gone = analyze_session(clock, stocks, replay_log, settings, failures)
                 logged += len(step(clock, seen, replay_log, settings, gone))
                 done += 1
                 context.tell("replay", done, len(days))
-        waiting = _still_waiting(Clock(context.now, settings.end), stocks, replay_log, settings)
+        waiting = _still_waiting(Clock(context.now, settings.end, settings.exchanges), stocks, replay_log, settings)
         replay_log.close()
     return ReplayResult(len(days), logged, failures, schedule, waiting)
 
@@ -140,7 +140,9 @@ def _prepare_models(
     """Train the models of a period where it has its own, and forecast its days."""
     if period.folder is not None and (period.days or period.folder.exists()):
         training = TrainingSettings(horizon=settings.horizon, jobs=context.jobs)
-        schedule.train(period.folder, stocks, Clock(context.now, period.since), training, context.tell)
+        schedule.train(
+            period.folder, stocks, Clock(context.now, period.since, settings.exchanges), training, context.tell
+        )
     if period.days:
         schedule.give_opinions(stocks, period.days, context.tell)
 
@@ -168,7 +170,7 @@ def analyze_session(
     """ANALYZE: all stocks after a session, and the symbols that the source has no prices of."""
     assert clock.as_of is not None
     back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
-    seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock))
+    seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock), clock.exchanges)
     late = [engine.past_target(one.symbol, one.data_through, settings.horizon, clock) for one in seen.analyses]
     for failure in late:
         if failure is not None:

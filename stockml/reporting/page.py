@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stockml.core.clock import Clock
+from stockml.core.exchanges import Exchanges
 from stockml.core.paths import Home
 from stockml.core.records import ACCURATE_BELOW_PCT
 from stockml.prediction_log.log import PredictionLog
@@ -57,7 +58,7 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     view = log.read(clock.as_of)
     summary = collect(view.pending, view.verified)
     context = {
-        **_figures(summary, state, is_simulated=is_simulated),
+        **_figures(summary, state, clock.exchanges, is_simulated=is_simulated),
         **report_parts.models(home, clock),
         "lists": report_parts.lists(log, view, clock, state.last_run),
     }
@@ -65,10 +66,12 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     return path
 
 
-def _figures(summary: LogSummary, state: Status, *, is_simulated: bool) -> dict[str, Any]:
+def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_simulated: bool) -> dict[str, Any]:
     """Values for the template and the script."""
     rows = report_parts.today_rows(summary)
-    stocks = {name: stock_page(summary.series[key]) for key, name in report_parts.names_on_page(summary).items()}
+    stocks = {
+        name: stock_page(summary.series[key], exchanges) for key, name in report_parts.names_on_page(summary).items()
+    }
     return {
         "simulated": is_simulated,
         "through": max((row["made"] for row in rows), default=None),

@@ -14,7 +14,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from stockml.accuracy.scores import Score, added, by
-from stockml.core.calendars import calendar_for
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
@@ -125,7 +125,7 @@ def _keep(recent: dict[tuple[str, int], deque[Prediction]], line: Prediction) ->
 # ---- one stock ----
 
 
-def stock_page(lines: Sequence[Prediction]) -> dict[str, Any]:
+def stock_page(lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL) -> dict[str, Any]:
     """One stock's predictions at one horizon in columns, oldest first, prices in the newest one's units."""
     newest = lines[-1]
     units = units_of(lines)
@@ -147,7 +147,7 @@ def stock_page(lines: Sequence[Prediction]) -> dict[str, Any]:
         "error": [short(line.outcome.error_pct) if line.outcome else None for line in lines],
         "naive_error": [short(line.outcome.naive_error_pct) if line.outcome else None for line in lines],
         "signals": signal_columns(lines),
-        "ahead": {"day": [day_number(day) for day in path_days(newest)], "price": list(newest.path)},
+        "ahead": {"day": [day_number(day) for day in path_days(newest, exchanges)], "price": list(newest.path)},
         "why": why(newest),
         "magnitude": newest.magnitude,
         "moves": short(newest.evidence.confidence_inputs.get("volatility_20"), 3),
@@ -177,9 +177,9 @@ def _in_units(prices: Sequence[float | None], units: Sequence[float]) -> list[fl
     return [None if price is None else price if unit == 1 else short(price / unit, 7) for price, unit in pairs]
 
 
-def path_days(line: Prediction) -> list[date]:
+def path_days(line: Prediction, exchanges: Exchanges = BY_SYMBOL) -> list[date]:
     """The session of each price of the path; the last is the target, whatever the calendar learned since."""
-    ahead = calendar_for(line.symbol).sessions_after(date.fromisoformat(line.data_through), len(line.path) - 1)
+    ahead = exchanges.calendar(line.symbol).sessions_after(date.fromisoformat(line.data_through), len(line.path) - 1)
     target = date.fromisoformat(line.target_date)
     return [day for day in ahead if day < target] + [target]
 

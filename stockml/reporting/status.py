@@ -6,14 +6,13 @@ It reads the log, the feedback, the models' metrics and what the last run left b
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
@@ -89,7 +88,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     run = _run_until(home, clock)
     ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
-    stale_prices = _stale_prices(run)
+    stale_prices = _stale_prices(run, clock)
     alarms = [
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, clock),
@@ -127,7 +126,7 @@ def _run_until(home: Home, clock: Clock) -> LastRun | None:
 
 def _sessions_behind(symbol: str, day: str, clock: Clock) -> int:
     after = date.fromisoformat(day) + timedelta(days=1)
-    return len(calendar_for(symbol).sessions_between(after, clock.limit(symbol)))
+    return len(clock.calendar(symbol).sessions_between(after, clock.limit(symbol)))
 
 
 def _is_overdue(line: Prediction, clock: Clock) -> bool:
@@ -135,13 +134,12 @@ def _is_overdue(line: Prediction, clock: Clock) -> bool:
     return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
 
 
-def _stale_prices(run: LastRun | None) -> dict[str, str]:
+def _stale_prices(run: LastRun | None, clock: Clock) -> dict[str, str]:
     """The last day had of each stock whose prices lagged already when the run asked for them."""
     if run is None:
         return {}
-    then = Clock(
-        datetime.fromisoformat(run.ended_at or run.began_at), date.fromisoformat(run.as_of) if run.as_of else None
-    )
+    ended, as_of = run.ended_at or run.began_at, date.fromisoformat(run.as_of) if run.as_of else None
+    then = replace(clock, now=datetime.fromisoformat(ended), as_of=as_of)
     found = sorted(run.prices_through.items())
     return {symbol: day for symbol, day in found if _sessions_behind(symbol, day, then) > PRICES_GRACE_SESSIONS}
 

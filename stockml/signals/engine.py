@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.failures import STALE, Failure
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
 from stockml.signals.learner import Learner, Weighing
@@ -140,13 +140,14 @@ def analysis_of(
     )
 
 
-def add_market(analyses: Iterable[Analysis]) -> list[Analysis]:
+def add_market(analyses: Iterable[Analysis], exchanges: Exchanges = BY_SYMBOL) -> list[Analysis]:
     """Add the market's average volatility to each analysis: over the given stocks of one calendar and day."""
     from stockml.indicators.volatility import market_inputs
 
     markets: dict[tuple[str, date], list[Analysis]] = {}
     for analysis in analyses:
-        markets.setdefault((calendar_for(analysis.symbol).name, analysis.data_through), []).append(analysis)
+        name = exchanges.calendar(analysis.symbol).name
+        markets.setdefault((name, analysis.data_through), []).append(analysis)
     return [
         replace(analysis, volatilities={**analysis.volatilities, **market})
         for market_members in markets.values()
@@ -155,14 +156,14 @@ def add_market(analyses: Iterable[Analysis]) -> list[Analysis]:
     ]
 
 
-def target_of(symbol: str, data_through: date, horizon: int) -> date:
+def target_of(symbol: str, data_through: date, horizon: int, clock: Clock) -> date:
     """The session `horizon` sessions after the newest one used: the one whose close is predicted."""
-    return calendar_for(symbol).sessions_after(data_through, horizon)[-1]
+    return clock.calendar(symbol).sessions_after(data_through, horizon)[-1]
 
 
 def past_target(symbol: str, data_through: date, horizon: int, clock: Clock) -> Failure | None:
     """The failure of a stock whose prices end so early that the close to be predicted has passed already."""
-    target = target_of(symbol, data_through, horizon)
+    target = target_of(symbol, data_through, horizon, clock)
     if not clock.has_closed(symbol, target):
         return None
     message = (
@@ -197,7 +198,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     confidence = learner.confidence(
         analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
     )
-    target = target_of(analysis.symbol, analysis.data_through, plan.horizon)
+    target = target_of(analysis.symbol, analysis.data_through, plan.horizon, clock)
     price = analysis.current_price
     return Prediction(
         symbol=analysis.symbol,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.core.calendars import calendar_for
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.data.price_table import PriceTable
 from stockml.indicators.features import HISTORY_SESSIONS, Split, change_pct, feature_table, split_rows, usable_rows
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
@@ -168,14 +168,15 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
     )
 
 
-def join_market(training_sets: Mapping[str, TrainingSet]) -> dict[str, TrainingSet]:
+def join_market(training_sets: Mapping[str, TrainingSet], exchanges: Exchanges = BY_SYMBOL) -> dict[str, TrainingSet]:
     """Join each day's average volatility over the stocks of the same calendar to every stock's own."""
+    name_of = {symbol: exchanges.calendar(symbol).name for symbol in training_sets}
     markets: dict[str, list[TrainingSet]] = {}
     for symbol, training_set in training_sets.items():
-        markets.setdefault(calendar_for(symbol).name, []).append(training_set)
+        markets.setdefault(name_of[symbol], []).append(training_set)
     averages = {name: market_table([member.volatilities for member in members]) for name, members in markets.items()}
     return {
-        symbol: replace(training_set, volatilities=training_set.volatilities.join(averages[calendar_for(symbol).name]))
+        symbol: replace(training_set, volatilities=training_set.volatilities.join(averages[name_of[symbol]]))
         for symbol, training_set in training_sets.items()
     }
 

@@ -15,6 +15,7 @@ from functools import partial
 from itertools import count
 from typing import Any
 
+from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
 from stockml.core.progress import Progress, no_progress
 from stockml.data.price_table import PriceTable
@@ -67,6 +68,7 @@ def train(
     settings: TrainingSettings,
     on_progress: Progress = no_progress,
     runner: TaskRunner | None = None,
+    exchanges: Exchanges = BY_SYMBOL,
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock and yield each as it is done.
 
@@ -79,6 +81,8 @@ def train(
         total.
     runner : TaskRunner, optional
         Runs the tasks; None: `settings.jobs` processes of this machine.
+    exchanges : Exchanges
+        Which stocks share a market, whose average volatility each of them learns from.
 
     Yields
     ------
@@ -91,7 +95,7 @@ def train(
     """
     with nullcontext(runner) if runner else ProcessRunner(settings.jobs, preload=PRELOAD) as workers:
         run = _Run(settings, workers, on_progress)
-        training_sets, seconds, failures = _prepare_all(tables, run)
+        training_sets, seconds, failures = _prepare_all(tables, run, exchanges)
         yield from failures
         for days, symbols in divide(training_sets):
             members = [training_sets.pop(symbol) for symbol in symbols]
@@ -122,7 +126,7 @@ class _Run:
 
 
 def _prepare_all(
-    tables: Mapping[str, PriceTable], run: _Run
+    tables: Mapping[str, PriceTable], run: _Run, exchanges: Exchanges
 ) -> tuple[dict[str, TrainingSet], dict[str, float], list[TrainingFailure]]:
     symbols = sorted(tables)  # the global models depend on the order
     found: dict[str, TrainingSet] = {}
@@ -135,7 +139,8 @@ def _prepare_all(
         else:
             found[symbol], seconds[symbol] = result
         run.on_progress("prepare", done, len(symbols))
-    return join_market({symbol: found[symbol] for symbol in symbols if symbol in found}), seconds, failures
+    in_order = {symbol: found[symbol] for symbol in symbols if symbol in found}
+    return join_market(in_order, exchanges), seconds, failures
 
 
 def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[TrainingSet, float]:

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stockml.core import calendars as sessions
-from stockml.core.calendars import calendar_for, surely_not_complete
+from stockml.core import known_sessions
+from stockml.core.calendars import SETTLING, calendar_for, calendar_of, surely_not_complete
 from stockml.core.clock import Clock
+from stockml.core.known_sessions import BY_RULES
+from stockml.core.markets import EXCHANGES, market
 
-SYMBOLS = ("TCS.NS", "VOD.L", "AAPL", "BTC-USD", "SIM-ALPHA", "ELSEWHERE.QA", "EURUSD=X")
-EXCHANGES = tuple(market for market in sessions._MARKETS if market.isupper() and market.isalpha())
+SYMBOLS = ("TCS.NS", "VOD.L", "AAPL", "BTC-USD", "SIM-ALPHA", "ELSEWHERE.XX", "EURUSD=X")
+WITH_HOLIDAYS = tuple(code for code in EXCHANGES if market(code).has_holidays)
 
 symbols = st.sampled_from(SYMBOLS)
 days = st.dates(min_value=date(1998, 1, 1), max_value=date(2042, 12, 31))  # begins and ends outside every calendar
@@ -50,7 +52,7 @@ def utc(text: str) -> datetime:
         ("EURUSD=X", "weekdays", "Europe/London"),
         ("GC=F", "CMES", "America/Chicago"),
         ("SIM-ALPHA", "weekdays", "UTC"),
-        ("ELSEWHERE.QA", "weekdays", "UTC"),
+        ("ELSEWHERE.XX", "weekdays", "UTC"),
     ],
 )
 def test_a_symbol_finds_its_exchange(symbol, name, zone):
@@ -77,7 +79,9 @@ def test_a_symbol_finds_its_exchange(symbol, name, zone):
         ("SIM-ALPHA", "2025-12-25", True),
         ("SIM-ALPHA", "2026-05-03", False),
         ("TCS.NS", "1999-01-26", True),  # before the years asked for: any weekday
-        ("TCS.NS", "2027-01-26", True),  # after the last year published: any weekday
+        ("TCS.NS", "2027-01-26", False),  # after the last year published: a holiday that keeps its date
+        ("TCS.NS", "2027-03-26", False),  # and Good Friday
+        ("TCS.NS", "2027-01-25", True),  # any other weekday
         ("TCS.NS", "2027-01-24", False),
     ],
 )
@@ -113,7 +117,9 @@ def test_a_day_of_rest_belongs_to_the_session_before_it(symbol, day, before):
         ("TCS.NS", "2026-12-24", 5, "2027-01-01"),  # and here beyond it
         ("TCS.NS", "2026-12-31", 5, "2027-01-07"),
         ("TCS.NS", "2027-03-01", 5, "2027-03-08"),
-        ("AAPL", "2040-12-31", 1, "2041-01-01"),  # even New Year's Day, beyond the years asked for
+        ("AAPL", "2040-12-31", 1, "2041-01-02"),  # over New Year's Day, beyond the years asked for
+        ("TCS.NS", "2027-01-22", 1, "2027-01-25"),
+        ("TCS.NS", "2027-01-25", 1, "2027-01-27"),  # over Republic Day of a year that is not published yet
     ],
 )
 def test_the_target_is_so_many_sessions_on(symbol, data_through, horizon, target):
@@ -165,7 +171,8 @@ def test_closes_follow_daylight_saving_and_early_closes(symbol, day, close):
         ("VOD.L", "2026-03-30T15:50:00", "2026-03-30"),
         ("BTC-USD", "2026-05-03T00:10:00", "2026-05-01"),
         ("BTC-USD", "2026-05-03T00:20:00", "2026-05-02"),
-        ("TCS.NS", "2027-01-26T10:20:00", "2027-01-26"),
+        ("TCS.NS", "2027-01-27T10:20:00", "2027-01-27"),
+        ("TCS.NS", "2027-01-26T10:20:00", "2027-01-25"),
         ("SIM-ALPHA", "2026-05-04T16:20:00", "2026-05-04"),
     ],
 )
@@ -178,13 +185,13 @@ def test_the_zone_in_which_now_is_told_changes_nothing():
     for zone in (UTC, ZoneInfo("Africa/Cairo"), timezone(timedelta(hours=-9))):
         assert calendar_for("GC=F").last_completed(now.astimezone(zone)) == date(2024, 4, 24)
         assert Clock(now.astimezone(zone)).cutoff("GC=F") == date(2024, 4, 24)
-        assert surely_not_complete("GC=F", date(2024, 4, 26), now.astimezone(zone))
+        assert surely_not_complete(calendar_for("GC=F"), date(2024, 4, 26), now.astimezone(zone))
 
 
 def test_a_moment_without_a_zone_is_refused():
     for ask in (
         lambda now: calendar_for("AAPL").last_completed(now),
-        lambda now: surely_not_complete("AAPL", date(2026, 5, 4), now),
+        lambda now: surely_not_complete(calendar_for("AAPL"), date(2026, 5, 4), now),
         Clock,
     ):
         with pytest.raises(ValueError, match="has no time zone"):
@@ -252,10 +259,10 @@ def test_a_live_clock_uses_what_is_complete_and_writes_exchange_time(now, limit,
 
 def test_what_is_surely_ahead_needs_no_calendar():
     now = utc("2025-11-28T18:00:00")  # 13:00 in New York on a short day
-    assert surely_not_complete("AAPL", date(2025, 11, 29), now)
-    assert surely_not_complete("AAPL", date(2025, 11, 28), now)
-    assert not surely_not_complete("AAPL", date(2025, 11, 28), now + timedelta(minutes=20))
-    assert not surely_not_complete("AAPL", date(2025, 11, 27), now)
+    assert surely_not_complete(calendar_for("AAPL"), date(2025, 11, 29), now)
+    assert surely_not_complete(calendar_for("AAPL"), date(2025, 11, 28), now)
+    assert not surely_not_complete(calendar_for("AAPL"), date(2025, 11, 28), now + timedelta(minutes=20))
+    assert not surely_not_complete(calendar_for("AAPL"), date(2025, 11, 27), now)
     assert not Clock(now).is_surely_ahead("AAPL", date(2025, 11, 27))
     past = Clock(now, as_of=date(2025, 11, 26))
     assert past.is_surely_ahead("AAPL", date(2025, 11, 27))
@@ -266,9 +273,9 @@ def test_nothing_heavy_is_imported_until_a_holiday_is_asked_for():
     program = (
         "import sys\n"
         "from datetime import UTC, date, datetime\n"
-        "from stockml.core.calendars import surely_not_complete\n"
+        "from stockml.core.calendars import calendar_for, surely_not_complete\n"
         "from stockml.core.clock import Clock\n"
-        "surely_not_complete('TCS.NS', date(2026, 5, 4), datetime.now(UTC))\n"
+        "surely_not_complete(calendar_for('TCS.NS'), date(2026, 5, 4), datetime.now(UTC))\n"
         "Clock(datetime.now(UTC)).written_time('TCS.NS')\n"
         "Clock(datetime.now(UTC)).limit('SIM-ALPHA')\n"
         "print(sorted({'exchange_calendars', 'pandas', 'numpy'} & set(sys.modules)))\n"
@@ -278,19 +285,19 @@ def test_nothing_heavy_is_imported_until_a_holiday_is_asked_for():
 
 
 def test_threads_that_ask_at_once_are_answered_alike():
-    sessions._read_exchange_calendar.cache_clear()
+    known_sessions._read.cache_clear()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: calendar_for("VOD.L").sessions_after(date(2025, 12, 23), 2), range(16)))
     assert answers == [[date(2025, 12, 24), date(2025, 12, 29)]] * 16
-    assert sessions._read_exchange_calendar.cache_info().misses == 1
+    assert known_sessions._read.cache_info().misses == 1
 
 
-@pytest.mark.parametrize("name", EXCHANGES)
+@pytest.mark.parametrize("name", [code for code in WITH_HOLIDAYS if code not in BY_RULES])
 def test_the_table_of_closes_agrees_with_exchange_calendars(name):
     import exchange_calendars
 
-    calendar = sessions._calendar(name)
-    known = sessions._known_sessions(name, calendar.close)
+    calendar = calendar_of(name)
+    known = known_sessions.known_sessions(name, calendar.close)
     reference = exchange_calendars.get_calendar(name, start=known.first.isoformat(), end=known.last.isoformat())
     assert calendar.timezone == reference.tz
     assert calendar.close == reference.close_times[-1][1]
@@ -364,14 +371,14 @@ def test_the_last_completed_session_is_over_and_the_next_is_not(symbol, now):
     calendar = calendar_for(symbol)
     completed = calendar.last_completed(now)
     [following] = calendar.sessions_after(completed, 1)
-    assert calendar.closes_at(completed) + sessions.SETTLING <= now < calendar.closes_at(following) + sessions.SETTLING
-    assert not surely_not_complete(symbol, completed, now)
+    assert calendar.closes_at(completed) + SETTLING <= now < calendar.closes_at(following) + SETTLING
+    assert not surely_not_complete(calendar_for(symbol), completed, now)
 
 
 @given(symbols, moments, st.integers(-5, 5))
 def test_what_is_surely_not_complete_is_later_than_the_last_completed(symbol, now, shift):
     day = now.date() + timedelta(days=shift)
-    if surely_not_complete(symbol, day, now):
+    if surely_not_complete(calendar_for(symbol), day, now):
         assert day > calendar_for(symbol).last_completed(now)
         assert day > Clock(now).cutoff(symbol)
     else:

@@ -162,7 +162,7 @@ def read(folder, text: str | bytes):
     folder.mkdir(exist_ok=True)
     (folder / f"{SYMBOL}.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
     raw = read_csv(SYMBOL, folder)
-    return check_prices(SYMBOL, raw.frame, source="csv"), raw.notes
+    return check_prices(SYMBOL, raw.frame), raw.notes
 
 
 def refusal(folder, text: str) -> str:
@@ -173,7 +173,7 @@ def refusal(folder, text: str) -> str:
 
 
 def same_as_plain(table, raw=None) -> None:
-    expected = check_prices(SYMBOL, bars() if raw is None else raw, source="csv").frame
+    expected = check_prices(SYMBOL, bars() if raw is None else raw).frame
     assert table.frame.index.equals(expected.index.as_unit("us"))
     np.testing.assert_allclose(table.frame.to_numpy(), expected.to_numpy(), rtol=1e-12)
     assert not {finding.kind for finding in table.findings} - {"order", "undated"}
@@ -331,9 +331,9 @@ def test_a_row_lost_later_says_nothing_of_a_day_before(tmp_path, row):
         (tmp_path / f"{SYMBOL}.csv").write_text(text)
         frame = read_csv(SYMBOL, tmp_path).frame
         limit = bars().index[row - 1].date()
-        assert check_prices(SYMBOL, frame, source="csv", limit=limit).data_through == limit
+        assert check_prices(SYMBOL, frame, limit=limit).data_through == limit
         with pytest.raises(PriceError, match="newest rows"):
-            check_prices(SYMBOL, frame, source="csv", limit=bars().index[row].date())
+            check_prices(SYMBOL, frame, limit=bars().index[row].date())
 
 
 def test_the_command_fails_where_the_newest_rows_are_lost(tmp_path):

@@ -23,7 +23,7 @@ def sessions(symbol: str = "TCS.NS", n_days: int = 300) -> pd.DataFrame:
 
 
 def check(raw: pd.DataFrame, symbol: str = "TCS.NS", **options):
-    return check_prices(symbol, raw, source="csv", **options)
+    return check_prices(symbol, raw, **options)
 
 
 def counts(table) -> dict[str, int]:

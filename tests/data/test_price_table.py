@@ -18,7 +18,7 @@ OLD, RECENT = 100, N_DAYS - 50  # rows on either side of the sessions that must 
 
 
 def check(raw: pd.DataFrame, **options):
-    return check_prices("TCS.NS", raw, source="csv", **options)
+    return check_prices("TCS.NS", raw, **options)
 
 
 def found(table) -> dict[str, tuple[str, int]]:
@@ -399,7 +399,7 @@ def test_the_known_faults_of_135_real_files_are_found_and_nothing_else(real_file
     for (folder, symbol), raw in real_files.items():
         if symbol == "TRENT.NS":
             continue  # below: it is refused
-        table = check_prices(symbol, raw, source="csv")
+        table = check_prices(symbol, raw)
         # so there is no false alarm at all; 1 in 10,000 bars would be 45
         assert summed(table) == (KNOWN.get(symbol, {}) if folder == "nse-nifty50" else {}), (folder, symbol)
 
@@ -409,7 +409,7 @@ def test_holiday_copies_are_dropped_and_special_weekend_sessions_kept(real_files
     copies, weekend = 0, 0
     for symbol, raw in nse.items():
         recent = raw[(raw["Date"] >= "2010-01-11") & (raw["Date"] < "2026-01-01")]
-        table = check_prices(symbol, recent, source="csv")
+        table = check_prices(symbol, recent)
         copies += sum(finding.count for finding in table.findings if finding.kind == "untraded")
         weekend += int((table.frame.index.day_of_week >= 5).sum())
         traded = pd.to_datetime(recent.loc[recent["Volume"] > 0, "Date"])
@@ -422,8 +422,8 @@ def test_a_real_series_stitched_across_a_split_is_refused_until_it_is_far_back(r
     """TRENT.NS steps by exactly 3:2 (4279 to an open of 2852.67) with the first bar of 2026."""
     raw = real_files["nse-nifty50", "TRENT.NS"]
     with pytest.raises(PriceError, match=r"2026-01-01 .* a split of 3:2 that was not adjusted for"):
-        check_prices("TRENT.NS", raw, source="csv")
-    before = check_prices("TRENT.NS", raw, source="csv", limit=date(2025, 12, 31))
+        check_prices("TRENT.NS", raw)
+    before = check_prices("TRENT.NS", raw, limit=date(2025, 12, 31))
     assert before.data_through == date(2025, 12, 31)
     assert summed(before)["phantom_price"] == (1, "2005-07-28", "2005-07-28")
 

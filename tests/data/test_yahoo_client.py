@@ -17,6 +17,7 @@ from made_up_bars import market
 from tools import shared_folder
 
 from stockml.core import failures
+from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceError, check_prices
@@ -42,7 +43,7 @@ def yahoo():
 def client(yahoo, tmp_path, request):
     is_hanging = fake.hang in getattr(getattr(request.node, "callspec", None), "params", {}).values()
     client = Client(Home(tmp_path), timeout_s=2 if is_hanging else 60)
-    client.know_time_zones(["TCS.NS", "NOPE.NS"])
+    client.know_time_zones({"TCS.NS": "Asia/Kolkata", "NOPE.NS": "Asia/Kolkata"})
     return client
 
 
@@ -82,7 +83,7 @@ def test_closes_are_adjusted_for_splits_and_adjusted_closes_for_dividends_too(ya
 )
 def test_each_market_keeps_its_own_days_and_currency(yahoo, client, symbol, listing, currency):
     yahoo.listings[symbol] = Listing(bars(), **listing)
-    client.know_time_zones([symbol])
+    client.know_time_zones({symbol: str(calendar_for(symbol).timezone)})
     answer = client.ask(symbol, START)
     assert answer.currency == currency
     assert list(answer.frame.index) == list(bars().loc["2025-01-01":].index)
@@ -146,7 +147,7 @@ def test_a_single_refusal_is_overcome_by_yfinance_itself(yahoo, client):
 def test_a_symbol_costs_one_request_and_a_run_one_cookie_and_one_crumb(yahoo, client):
     for symbol in ("TCS.NS", "INFY.NS", "^NSEI"):
         yahoo.listings[symbol] = Listing(bars())
-        client.know_time_zones([symbol])
+        client.know_time_zones({symbol: str(calendar_for(symbol).timezone)})
         client.ask(symbol, START)
     assert client.requests == {"TCS.NS": 1, "INFY.NS": 1, "^NSEI": 1}
     others = Counter(url.partition("?")[0] for url in yahoo.asked if fake.CHART not in url)
@@ -204,7 +205,7 @@ def test_every_recorded_answer_ends_in_the_right_class(yahoo, client):
             symbol = next(iter(re.findall(r'"symbol": ?"([^"]+)"', text)), "DELISTED")
             yahoo.bodies[symbol] = Wire(status, text)
             yahoo.listings.pop(symbol, None)
-            client.know_time_zones([symbol])
+            client.know_time_zones({symbol: str(calendar_for(symbol).timezone)})
             found = classify(client, symbol, text)
             assert found == expected_of(status, text), row["file"]
             classes[found] += 1
@@ -220,7 +221,7 @@ def classify(client, symbol, text):
     days = {pd.Timestamp(second, unit="s").date() for second in json.loads(text)["chart"]["result"][0]["timestamp"]}
     assert len(frame) == len(days)
     try:
-        table = check_prices(symbol, frame, source="yahoo")
+        table = check_prices(symbol, frame)
         assert len(table.frame) + sum(
             finding.count for finding in table.findings if finding.action == "dropped"
         ) == len(days)
