@@ -39,7 +39,7 @@ class Score:
 
     def __add__(self, other: Score) -> Score:
         sums = (mine + theirs for mine, theirs in zip(self._sums(), other._sums(), strict=True))
-        return Score(*sums, expired=Counter(self.expired) + Counter(other.expired))  # type: ignore[arg-type]
+        return Score(*sums, expired=dict(Counter(self.expired) + Counter(other.expired)))  # type: ignore[arg-type, misc]
 
     @classmethod
     def of(cls, lines: Iterable[Prediction]) -> Score:

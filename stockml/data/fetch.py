@@ -278,6 +278,8 @@ def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
     """
     import pandas as pd
 
+    from stockml.core.calendars import calendar_for
+    from stockml.data.day_checks import is_filled_forward
     from stockml.data.price_table import PriceError
     from stockml.data.raw_table import tidy
     from stockml.data.source_bars import SourceBars
@@ -286,6 +288,7 @@ def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
         rows = tidy(raw.frame, span.limit)[0].sort_index(kind="stable")
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), f"{symbol}: {error}") from None
+    rows = rows[~is_filled_forward(rows, span.calendar or calendar_for(symbol))]
     return SourceBars.of(rows.loc[pd.Timestamp(span.start) : pd.Timestamp(span.limit)], raw)
 
 

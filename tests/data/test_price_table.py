@@ -47,7 +47,7 @@ def test_a_sound_table_passes_whole_and_unchanged():
     assert list(table.frame.columns) == ["open", "high", "low", "close", "adj_close", "volume"]
     assert {str(kind) for kind in table.frame.dtypes} == {"float64"}
     np.testing.assert_array_equal(table.frame.to_numpy(), raw.to_numpy())
-    assert (table.symbol, table.currency, table.source) == ("TCS.NS", None, "csv")
+    assert (table.symbol, table.currency, table.source) == ("TCS.NS", None, "")
     assert (table.findings, table.breaks, table.data_through) == ((), (), raw.index[-1].date())
 
 
