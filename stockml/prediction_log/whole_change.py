@@ -134,7 +134,7 @@ def _difference(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] |
         return _mostly_gone(known, found, gone), _BACKUP
     if is_cut:
         return f"ends early: of its {known.count} predictions the newest {gone} are gone", _BACKUP
-    in_order = _in_order(found.met)
+    in_order = _in_order(sample, found.met)
     if len(there) - in_order >= MOST_CUT and in_order < LEAST_IN_ORDER * len(there):
         what = f"holds its {known.count} predictions in another order ({_order(found.met)})"
         return what, f"put them back in the order of their days by {_rewritten(path, _BY_DATE)}"
