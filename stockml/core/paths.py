@@ -69,6 +69,19 @@ def check_symbol(symbol: str) -> str:
     return symbol
 
 
+def entered_symbol(text: str) -> str:
+    """The symbol that somebody wrote, in capitals: tcs.ns and TCS.NS are one stock. ValueError as `check_symbol`."""
+    return check_symbol(text.strip()).upper()
+
+
+def expanded(text: str) -> Path:
+    """A path that somebody wrote, `~` being the home directory, which a shell expands at a word's start alone."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody's home directory
+        return Path(text)
+
+
 def folder_name(symbol: str) -> str:
     """The name of a symbol's folder, as in SPEC: TCS_NS for TCS.NS."""
     return check_symbol(symbol).replace(".", "_")

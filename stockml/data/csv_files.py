@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from stockml.core import failures
 from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
+from stockml.data.known_symbols import csv_path
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     Parameters
     ----------
     symbol : str
-        Names the file, `SYMBOL.csv`.
+        Names the file, `SYMBOL.csv` in any case.
     folder : Path
 
     Returns
@@ -37,7 +38,7 @@ def read_csv(symbol: str, folder: Path) -> RawBars:
     """
     import pandas as pd
 
-    path = folder / f"{symbol}.csv"
+    path = csv_path(symbol, folder)
     try:
         return RawBars(_own_days(symbol, pd.read_csv(path)), None)
     except FileNotFoundError:
