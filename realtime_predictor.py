@@ -32,6 +32,7 @@ from stockml.commands.exits import run_command
 from stockml.commands.predict_command import due_now, is_dry, leave_behind, models_forecast, sum_up, tell, to_predict
 from stockml.commands.run import Run, open_run, timed
 from stockml.core.clock import Clock
+from stockml.core.paths import expanded
 from stockml.core.records import Prediction
 from stockml.reporting.last_run import begin_run
 
@@ -76,7 +77,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument(
         "--report",
         nargs="?",
-        type=Path,
+        type=expanded,
         const=Path(),
         metavar="FILE",
         help="write the HTML report (default: realtime_predictions/report.html; each daily run renews it)",
@@ -129,10 +130,10 @@ class Settlement:
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
     run = open_run(args, datetime.now(UTC))
-    if not is_dry(args):
-        begin_run(run.home, run.clock.now, args.as_of)
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+        if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
+            begin_run(run.home, run.clock.now, args.as_of)
         learned = learn(run, market)
         plans = plan(run, market, learned)
         predictions = predict(plans, learned, run.clock)
@@ -155,7 +156,7 @@ def analyze(run: Run) -> Market:
     now = run.clock.now.date()
     today = min(run.args.as_of or now, now)
     tables = run.fetch(symbols, engine.sessions_back(today, due))
-    with timed(run, "analyze"):
+    with timed(run, "analyze"), run.telling_together():
         to_analyze = [tables[symbol] for symbol in wanted if symbol in tables]
         analyses = engine.add_market(engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze)
     return Market(tables, analyses)
