@@ -248,6 +248,16 @@ def test_a_source_that_refuses_everyone_is_left_alone_and_loses_nothing(runs):
     assert log_of(runs.home) == before
 
 
+def test_a_network_that_is_down_is_told_once_and_kept_by_symbol(runs):
+    symbols = [*SYMBOLS, *(f"S{number}.NS" for number in range(12))]
+    runs.yahoo.fail("*", fake.drop)
+    code, told, errors = runs.run(TARGET, "--symbols", *symbols)
+    assert (code, [failure["symbol"] for failure in told["failures"]]) == (3, symbols)
+    assert len({failure["message"].partition(": ")[2] for failure in told["failures"]}) > 1
+    (error,) = errors
+    assert error.startswith("15 stocks (TCS.NS, INFY.NS, WIPRO.NS and 12 more), each: no answer from Yahoo")
+
+
 def test_under_cron_a_good_run_prints_no_word_and_a_bad_one_a_line_a_stock(tmp_path):
     today = calendar_for("TCS.NS").last_completed(pd.Timestamp.now("UTC").to_pydatetime())
     with FakeYahoo(today) as yahoo:
