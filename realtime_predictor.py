@@ -42,6 +42,7 @@ from stockml.commands.predict_command import (
 )
 from stockml.commands.run import Run, open_run, timed
 from stockml.core.clock import Clock
+from stockml.core.paths import expanded
 from stockml.core.records import Prediction
 from stockml.reporting.last_run import begin_run
 
@@ -86,7 +87,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     how.add_argument(
         "--report",
         nargs="?",
-        type=Path,
+        type=expanded,
         const=Path(),
         metavar="FILE",
         help="write the HTML report (default: realtime_predictions/report.html; each daily run renews it)",
@@ -151,10 +152,10 @@ def opened(args: argparse.Namespace) -> Run:
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
     run = opened(args)
-    if not is_dry(args):
-        begin_run(run.home, run.clock.now, args.as_of)
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+        if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
+            begin_run(run.home, run.clock.now, args.as_of)
         learned = learn(run, market)
         plans = plan(run, market, learned)
         predictions = predict(plans, learned, run.clock)
@@ -176,7 +177,7 @@ def analyze(run: Run) -> Market:
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
-    with timed(run, "analyze"):
+    with timed(run, "analyze"), run.telling_together():
         to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
         analyzed = [engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze]
         analyses = engine.add_market(analyzed, run.clock.exchanges)

@@ -27,6 +27,7 @@ from stockml.commands.exits import run_command
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import leave_undone, scores, task_runner, tell, to_train, write_session
 from stockml.core.failures import Failure
+from stockml.core.wording import count
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -122,7 +123,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
         horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
     left, results = set(tables), []
-    with timed(run, "train"), progress(run.args) as on_progress:
+    with timed(run, "train"), progress(run.args) as on_progress, run.telling_together():
         try:
             for trained in training.train(tables, settings, on_progress, runner, run.clock.exchanges):
                 left.remove(trained.symbol)
@@ -133,7 +134,8 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
                 training.save(run.home, trained, trained_at=at)
                 results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
         except WorkersLostError as error:
-            leave_undone(run, sorted(left), f"{error} {len(results)} of {len(tables)} stocks are trained and saved")
+            done = f"{len(results)} of {count(len(tables), 'stock')} are trained and saved"
+            leave_undone(run, sorted(left), f"{error} {done}")
     return sorted(results, key=lambda result: str(result["symbol"]))
 
 

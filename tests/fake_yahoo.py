@@ -112,6 +112,16 @@ def described(**meta: Any) -> Callable[[Chart], Chart]:
     return edit
 
 
+def with_events(events: Any) -> Callable[[Chart], Chart]:
+    """The same bars with these dividends and splits, whatever they are."""
+
+    def edit(chart: Chart) -> Chart:
+        chart["chart"]["result"][0]["events"] = events
+        return chart
+
+    return edit
+
+
 Fault = Wire | Callable[[Chart], Any]
 
 

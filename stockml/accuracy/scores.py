@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, Prediction
+from stockml.core.wording import count
 
 ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap
 GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # no honest method forecasts prices so well
@@ -91,9 +92,8 @@ class Score:
         """A sentence on the predictions that could not be settled, and why; empty where all could."""
         if not self.expired:
             return ""
-        count = sum(self.expired.values())
         reasons = "; ".join(f"{reason} ({number:,})" for reason, number in sorted(self.expired.items()))
-        return f"{count:,} {'prediction' if count == 1 else 'predictions'} could not be settled: {reasons}."
+        return f"{count(sum(self.expired.values()), 'prediction')} could not be settled: {reasons}."
 
     def _sums(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in _SUMS)
@@ -115,7 +115,7 @@ def by(key: Callable[[Prediction], K], lines: Iterable[Prediction]) -> dict[K, S
         for number, value in enumerate(_sums_of(line)):
             values[number] += value
     return {
-        group: Score(*values, expired=dict(expired.get(group, {})))  # type: ignore[arg-type]
+        group: Score(*values, expired=dict(expired.get(group, {})))  # type: ignore[arg-type, misc]
         for group, values in sums.items()
     }
 

@@ -9,11 +9,10 @@ import argparse
 import os
 from collections.abc import Callable
 from datetime import date
-from pathlib import Path
 
 from stockml import __version__
-from stockml.core.markets import as_yahoo_writes, market_named
-from stockml.core.paths import PROJECT, check_symbol
+from stockml.core.markets import entered_symbol, market_named
+from stockml.core.paths import PROJECT, expanded
 from stockml.core.record_fields import EARLIEST_DATE
 
 FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
@@ -39,13 +38,13 @@ def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None
         "--symbols",
         nargs="+",
         metavar="SYMBOL",
-        help=f"ticker symbols, such as TCS.NS INFY.NS (default: {default_symbols})",
+        help=f"ticker symbols in any case, such as TCS.NS INFY.NS or TCS.NS,INFY.NS (default: {default_symbols})",
     )
     what.add_argument(
         "--symbols-file",
-        type=Path,
+        type=expanded,
         metavar="FILE",
-        help="a file of symbols, one a line, # for comments (default: none)",
+        help="a file of symbols, one a line or several, or a CSV with a column symbol; # for comments (default: none)",
     )
     what.add_argument(
         "--source",
@@ -72,9 +71,9 @@ def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None
     )
     what.add_argument(
         "--home",
-        type=Path,
+        type=expanded,
         metavar="DIR",
-        default=Path(os.environ.get("STOCKML_HOME") or PROJECT),
+        default=expanded(os.environ.get("STOCKML_HOME") or str(PROJECT)),
         help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
     )
     how = parser.add_argument_group("what to print")
@@ -85,7 +84,7 @@ def add_common(parser: argparse.ArgumentParser, *, default_symbols: str) -> None
     how.add_argument("-q", "--quiet", action="store_true", help="print errors only")
     how.add_argument(
         "--log-file",
-        type=Path,
+        type=expanded,
         metavar="FILE",
         help="write messages there too; it rotates at 1 MB, 5 kept (default: none)",
     )
@@ -178,8 +177,8 @@ def exchange(text: str) -> str:
 
 
 def symbol(text: str) -> str:
-    """One symbol, as an argparse type."""
+    """One symbol in capitals, as an argparse type."""
     try:
-        return as_yahoo_writes(check_symbol(text))
+        return entered_symbol(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None

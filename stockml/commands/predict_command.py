@@ -13,6 +13,7 @@ from stockml.accuracy.settlement import Waiting, is_due
 from stockml.commands.run import Run, print_json, timed
 from stockml.core.failures import Failure
 from stockml.core.records import Prediction
+from stockml.core.wording import count
 from stockml.reporting.last_run import end_run
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def to_predict(run: Run) -> list[str]:
         return run.symbols
     from stockml.models.bundle_store import trained_symbols
 
-    trained = trained_symbols(run.home)
+    trained = list(dict.fromkeys(symbol.upper() for symbol in trained_symbols(run.home)))
     if not trained:
         run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
     return trained or run.default_symbols()
@@ -64,7 +65,7 @@ def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
         prediction
         for prediction in pending
         if prediction.source == run.source.kind
-        and (run.symbols is None or prediction.symbol in run.symbols)
+        and (run.symbols is None or prediction.symbol.upper() in run.symbols)
         and is_due(prediction, run.clock)
     ]
 
@@ -77,7 +78,8 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         return _ask_models(run, prices)
     except ModelError as error:
         if error.kind == MISSING and run.symbols:
-            run.notice(f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it.")
+            text = f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it."
+            run.notice(text, prices.symbol)
         elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         return None
@@ -103,16 +105,16 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     from stockml.signals import engine
 
     bundle = load_bundle(run.home, prices.symbol)
-    age_days = (prices.data_through - bundle.data_through).days
+    symbol, through = prices.symbol, prices.data_through
+    age_days = (through - bundle.data_through).days
     if age_days < 0:
-        run.notice(
-            f"{prices.symbol}: its model has seen {bundle.data_through}, after {prices.data_through}, and is not used."
-        )
+        run.notice(f"{symbol}: its model has seen {bundle.data_through}, after {through}, and is not used.", symbol)
         return None
     if age_days > MODEL_STALE_AFTER_DAYS:
-        run.notice(f"{prices.symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.")
+        run.notice(f"{symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.", symbol)
     if run.args.horizon > bundle.horizon:
-        run.notice(f"{prices.symbol}: its model looks {bundle.horizon} sessions ahead, so signals alone serve.")
+        ahead = count(bundle.horizon, "session")
+        run.notice(f"{symbol}: its model looks {ahead} ahead, so signals alone serve.", symbol)
     return engine.view_of(bundle, bundle.forecast(prices))
 
 

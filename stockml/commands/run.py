@@ -12,29 +12,32 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
 from stockml.commands.symbols import WATCHLIST, named_symbols
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
-from stockml.core.failures import UNKNOWN_SYMBOL, Failure
+from stockml.core.failures import OUTAGES, UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home
 from stockml.core.progress import progress
+from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
 from stockml.data.fetch import YAHOO, Fetched, Source, fetch_prices, parse_source, spans_of
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
 
 NO_ADVICE = "Forecasts are no financial advice."
+TOLD_FINDINGS = ("stale", "offline", "malformed_event")  # of a price table; the others are counted or told by -v
 
 log = logging.getLogger("stockml")
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import Finding
+    from stockml.data.price_table import Finding, PriceTable
 
 
 @dataclass(slots=True)
@@ -53,28 +56,52 @@ class Run:
     prices: dict[str, Any] = field(default_factory=dict)  # a summary a symbol
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
+    _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
 
     @property
     def is_simulated(self) -> bool:
         """True for the simulated market, by the source or by the home's log."""
         return self.source.is_simulated or "sample" in self.log.kinds()
 
-    def notice(self, text: str) -> None:
-        """Something worth knowing that is no failure."""
-        self.notices.append(text)
-        log.warning("%s", text)
+    def notice(self, text: str, symbol: str = "") -> None:
+        """Something worth knowing that is no failure; about one symbol, it begins with it."""
+        self._tell(logging.WARNING, Message(symbol, text))
 
     def fail(self, failure: Failure) -> None:
         """A symbol that could not be dealt with; a dead one that was skipped is only worth a line."""
         if failure.is_known:
-            self.notice(failure.message)
+            self.notice(failure.message, failure.symbol)
             return
         self.failures.append(failure)
-        log.error("%s", failure.message)
+        cause = failure.kind if failure.kind in OUTAGES else ""
+        self._tell(logging.ERROR, Message(failure.symbol, failure.message, cause))
+
+    @contextmanager
+    def telling_together(self) -> Iterator[None]:
+        """Hold messages back to the end of the block, where those alike are told as one."""
+        if self._held is not None:
+            yield
+            return
+        self._held = []
+        try:
+            yield
+        finally:
+            held, self._held = self._held, None
+            for level in (logging.WARNING, logging.ERROR):
+                for text in told_together(message for of_level, message in held if of_level == level):
+                    self._tell(level, Message("", text))
+
+    def _tell(self, level: int, message: Message) -> None:
+        if self._held is not None:
+            self._held.append((level, message))
+            return
+        if level == logging.WARNING:
+            self.notices.append(message.text)
+        log.log(level, "%s", message.text)
 
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Fetched:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
-        symbols = list(symbols)
+        namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
@@ -84,24 +111,30 @@ class Run:
                 spans = spans_of(moved, sessions_back, self.clock)
                 again = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
                 fetched = fetched.renewed(again)
-        for failure in fetched.failures.values():
-            self.fail(failure)
-            if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
-                self.gone.add(failure.symbol)  # a missing file says less: it may be the wrong folder
-        self.prices.update(fetched.summary())
-        for table in fetched.tables.values():
-            for finding in table.findings:
-                if finding.kind in ("stale", "offline"):
-                    self.notice(f"{table.symbol}: {finding.text}")
-                else:
-                    self.findings.append((table.symbol, finding))
-                    log.info("%s: %s", table.symbol, finding.text)
+        with self.telling_together():
+            for failure in with_suggestions(self, fetched.failures.values()):
+                self.fail(failure)
+                if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
+                    self.gone.add(failure.symbol)  # a missing file says less: it may be the wrong folder
+            self.prices.update(fetched.summary())
+            for table in fetched.tables.values():
+                if table.symbol in namesakes:
+                    self.notice(namesakes[table.symbol], table.symbol)
+                self._note_findings(table)
         return fetched
 
     def today(self) -> date:
         """The day that the run acts on, by the clock in UTC."""
         now = self.clock.now.date()
         return min(self.args.as_of or now, now)
+
+    def _note_findings(self, table: PriceTable) -> None:
+        for finding in table.findings:
+            if finding.kind in TOLD_FINDINGS:
+                self.notice(f"{table.symbol}: {finding.text}", table.symbol)
+            else:
+                self.findings.append((table.symbol, finding))
+                log.info("%s: %s", table.symbol, finding.text)
 
     def dropped(self) -> list[str]:
         """One line for each kind of bar that was dropped from the prices, and how many; -v names each stock's."""
@@ -110,7 +143,8 @@ class Run:
             if finding.action == "dropped":
                 kinds.setdefault(finding.kind, []).append((symbol, finding.count))
         return [
-            f"Dropped from the prices: {sum(count for _, count in found)} bars of {len(found)} stocks ({kind})."
+            f"Dropped from the prices: {count(sum(bars for _, bars in found), 'bar')} of {count(len(found), 'stock')} "
+            f"({kind})."
             for kind, found in kinds.items()
         ]
 
@@ -157,6 +191,7 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
         source = parse_source(args.source)
     except ValueError as error:
         raise UsageError(str(error)) from None
+    refuse_future(args.as_of, now)
     home = Home(args.home.resolve())
     predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
     refuse_mixed_sources(home, source.kind, predictions.kinds())
@@ -164,6 +199,13 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run
+
+
+def refuse_future(as_of: date | None, now: datetime) -> None:
+    """UsageError where --as-of lies ahead; today (here or in UTC) is none such, even before its close."""
+    today = max(now.astimezone(UTC).date(), now.astimezone().date())
+    if as_of is not None and as_of > today:
+        raise UsageError(f"--as-of {as_of}: is still to come (today is {today}); give a day up to today")
 
 
 def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:

@@ -48,12 +48,13 @@ def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:
     from stockml.models.bundle_store import load_bundle
 
     found: dict[str, ModelBundle] = {}
-    for table in tables:
-        try:
-            found[table.symbol] = load_bundle(run.home, table.symbol)
-        except ModelError as error:
-            if error.kind != MISSING:
-                run.fail(Failure(table.symbol, f"model_{error.kind}", str(error)))
+    with run.telling_together():
+        for table in tables:
+            try:
+                found[table.symbol] = load_bundle(run.home, table.symbol)
+            except ModelError as error:
+                if error.kind != MISSING:
+                    run.fail(Failure(table.symbol, f"model_{error.kind}", str(error)))
     return found
 
 

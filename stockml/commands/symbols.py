@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import csv
 from collections.abc import Iterable
 from pathlib import Path
 
 from stockml.commands.exits import UsageError
 from stockml.commands.logging_setup import cause
-from stockml.core.markets import as_yahoo_writes
-from stockml.core.paths import check_symbol, folder_name
+from stockml.core.markets import entered_symbol
+from stockml.core.paths import folder_name
 
 WATCHLIST = (
     "TCS.NS",
@@ -24,9 +25,13 @@ WATCHLIST = (
     "LT.NS",
 )
 
+# Names of the column that holds the symbols, without case, blanks and underscores.
+HEADERS = {"symbol", "symbols", "ticker", "tickers", "tickersymbol", "stocksymbol", "tradingsymbol", "instrument"}
+QUOTES = "\"'` "
+
 
 def named_symbols(args: argparse.Namespace) -> list[str] | None:
-    """The symbols given by either option, each once and in order; None where neither was given.
+    """The symbols given by either option, each once, in capitals and in order; None where neither was given.
 
     Raises
     ------
@@ -35,18 +40,24 @@ def named_symbols(args: argparse.Namespace) -> list[str] | None:
     """
     if args.symbols is None and args.symbols_file is None:
         return None
-    symbols = [*(args.symbols or []), *_read_symbols(args.symbols_file)]
+    words = [part for word in args.symbols or [] for part in word.split(",") if part.strip()]
+    symbols = list(dict.fromkeys([*(_entered(word) for word in words), *_read_symbols(args.symbols_file)]))
+    if not symbols:
+        where = args.symbols_file or "--symbols"
+        raise UsageError(f"{where}: no symbol in it; write one{' a line' if args.symbols_file else ''}")
+    refuse_shared_folders(symbols)
+    return symbols
+
+
+def _entered(text: str, where: str = "") -> str:
     try:
-        checked = list(dict.fromkeys(as_yahoo_writes(check_symbol(symbol)) for symbol in symbols))
+        return entered_symbol(text)
     except ValueError as error:
-        raise UsageError(str(error)) from None
-    if not checked:
-        raise UsageError(f"{args.symbols_file}: no symbol in it; write one a line")
-    refuse_shared_folders(checked)
-    return checked
+        raise UsageError(f"{where}{error}") from None
 
 
 def _read_symbols(path: Path | None) -> list[str]:
+    """The symbols of a file: of one column where a header names it, else all that stands there."""
     if path is None:
         return []
     try:
@@ -54,7 +65,36 @@ def _read_symbols(path: Path | None) -> list[str]:
     except (OSError, UnicodeDecodeError) as error:
         why = cause(error)
         raise UsageError(f"{path}: cannot be read as a list of symbols ({why}); name another file") from None
-    return [line.split("#")[0].strip() for line in lines if line.split("#")[0].strip()]
+    try:
+        rows = [(number, fields) for number, line in enumerate(lines, start=1) if any(fields := _fields(line))]
+    except csv.Error as error:
+        raise UsageError(f"{path}: cannot be read as a list of symbols ({error}); name another file") from None
+    rows = _symbols_alone(rows)
+    return [_entered(field, f"{path}, line {number}: ") for number, fields in rows for field in fields if field]
+
+
+def _fields(line: str) -> list[str]:
+    """The fields of a line without its comment and quotes, parted by comma, semicolon or tab, else by blanks."""
+    text = line.split("#", maxsplit=1)[0].strip(" ")
+    delimiter = max(",;\t", key=text.count)
+    if delimiter not in text:
+        return [word.strip(QUOTES) for word in text.split()]
+    (fields,) = csv.reader([text], delimiter=delimiter, skipinitialspace=True)
+    return [field.strip(QUOTES) for field in fields]
+
+
+def _symbols_alone(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows without a header that names the symbols, and without the other columns that it names."""
+    header = rows[0][1] if rows else []
+    names = [_plain(name) for name in header]
+    if len(names) == 1 or "".join(names) in HEADERS:  # one column, which may hold several symbols a line
+        return rows[1:] if "".join(names) in HEADERS else rows
+    column = next((at for at, name in enumerate(names) if name in HEADERS), None)
+    return rows if column is None else [(number, fields[column : column + 1]) for number, fields in rows[1:]]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace(" ", "").replace("_", "")
 
 
 def refuse_shared_folders(symbols: Iterable[str]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from stockml.accuracy.scores import Score
 from stockml.commands.run import NO_ADVICE, Run
 from stockml.core.records import Prediction
+from stockml.core.wording import Message, count, told_together
 from stockml.reporting.explanation import SIMULATED
 from stockml.reporting.formatting import money
 
@@ -96,8 +97,9 @@ def tell(
     if settled:
         outcomes(f"Verified{mark}", settled)
         accuracy(f"Record so far{mark}", scores)
-    for line in waits:
-        print(f"{line.prediction.id}: stays pending, {line.reason}.")
+    ids = [(line.prediction.id, line.reason) for line in waits]
+    for text in told_together((Message(id_, f"{id_}: stays pending, {reason}.") for id_, reason in ids), "prediction"):
+        print(text)
     if made:
         predictions(f"Predictions{mark}", made)
         written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
@@ -127,7 +129,7 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     means = [f"{sum(result[name] for result in results) / len(results):.3f} %" for name in names]
     rows.append(("mean", "", "", *means))
     mark = f" ({SIMULATED})" if run.source.is_simulated else ""
-    title = f"Mean absolute error on days not seen, {run.args.horizon} sessions ahead{mark}"
+    title = f"Mean absolute error on days not seen, {count(run.args.horizon, 'session')} ahead{mark}"
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "ensemble>", "naive>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")

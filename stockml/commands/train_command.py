@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from stockml.commands.exits import NotDoneError, UsageError
 from stockml.commands.run import Run, print_json
 from stockml.core.failures import Failure
+from stockml.core.wording import count
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import write_whole
 
@@ -31,7 +32,8 @@ def to_train(run: Run) -> list[str]:
         return symbols
     stale = [symbol for symbol in symbols if _is_stale(run, symbol)]
     if len(stale) < len(symbols):
-        run.notice(f"{len(symbols) - len(stale)} of {len(symbols)} stocks have models younger than --only-stale.")
+        young, stocks = len(symbols) - len(stale), count(len(symbols), "stock")
+        run.notice(f"{young} of {stocks} {'has a model' if young == 1 else 'have models'} younger than --only-stale.")
     return stale
 
 

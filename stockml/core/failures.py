@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 RATE_LIMITED = "rate_limited"  # asked too often: wait, then stop asking
 UNKNOWN_SYMBOL = "unknown_symbol"  # misspelt, delisted or renamed: try again in a week
+RENAMED = "renamed"  # answered under another symbol
 NETWORK = "network"  # no connection, a broken one, or no answer in time
 SERVER = "server"  # the source itself is in trouble (HTTP 5xx)
 UNREADABLE = "unreadable"  # an answer, or a file, that is no price table
@@ -14,6 +15,8 @@ BAD_PRICES = "bad_prices"  # a table that cannot be trusted
 TOO_SHORT = "too_short"  # a table with too few bars
 STALE = "stale"  # prices that end so early that what would be forecast has happened already
 INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
+
+OUTAGES = (RATE_LIMITED, NETWORK, SERVER)  # of the source as a whole: all stocks' failures have one cause
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from datetime import date, time
 from zoneinfo import ZoneInfo
 
+from stockml.core.paths import check_symbol
+
 WEEKDAYS, EVERY_DAY, SUNDAY_TO_THURSDAY, NEW_YORK = "weekdays", "24/7", "sunday-thursday", "XNYS"
 
 MON_FRI, SUN_THU, SAT_WED = frozenset(range(5)), frozenset({6, 0, 1, 2, 3}), frozenset({5, 6, 0, 1, 2})  # as weekday()
@@ -132,7 +134,6 @@ _MARKET_OF = {listed: row[0] for row in _ROWS for listed in row[5:]}
 _WITHOUT_HOLIDAYS = {row.split()[0] for row in _WEEK_ALONE.strip().splitlines()}
 _CRYPTO_PAIR = re.compile(r"[A-Z0-9]+-(USD|USDT|EUR|GBP|INR|JPY|CAD|AUD|BTC|ETH)")
 _SHARE_CLASS = re.compile(r"([A-Za-z]{1,5})\.([A-Za-z])")
-_SHARE_CLASS_AT_YAHOO = re.compile(r"([A-Za-z]{1,5})-([A-Za-z])")
 _IN_A_ZONE = f"{WEEKDAYS}@"
 
 # The exchanges that `--exchange` may name.
@@ -174,18 +175,23 @@ def assumed_market(symbol: str) -> str:
     return WEEKDAYS if re.search(r"[.=]", as_yahoo_writes(symbol.upper())) else NEW_YORK
 
 
+def entered_symbol(text: str) -> str:
+    """The symbol that somebody wrote, as Yahoo writes it: tcs.ns is TCS.NS, brk.b is BRK-B.
+
+    Raises
+    ------
+    ValueError
+        As `check_symbol`.
+    """
+    return as_yahoo_writes(check_symbol(text.strip()).upper())
+
+
 def as_yahoo_writes(symbol: str) -> str:
     """A share class with a dot as Yahoo writes it, BRK-B for BRK.B; any other symbol as it is."""
     shares = _SHARE_CLASS.fullmatch(symbol)
     if shares is None or f".{shares[2].upper()}" in _MARKET_OF:  # .F, .L, .T and .V are exchanges
         return symbol
     return f"{shares[1]}-{shares[2]}"
-
-
-def with_dot(symbol: str) -> str:
-    """The other spelling of a share class, BRK.B for BRK-B, under which a file may lie; any other symbol as it is."""
-    shares = _SHARE_CLASS_AT_YAHOO.fullmatch(symbol)
-    return symbol if shares is None else f"{shares[1]}.{shares[2]}"
 
 
 def market_named(name: str) -> str:

@@ -74,6 +74,14 @@ def check_symbol(symbol: str) -> str:
     return symbol
 
 
+def expanded(text: str) -> Path:
+    """A path that somebody wrote, `~` being the home directory, which a shell expands at a word's start alone."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:  # nobody's home directory
+        return Path(text)
+
+
 def folder_name(symbol: str) -> str:
     """The name of a symbol's folder, as in SPEC: TCS_NS for TCS.NS."""
     return check_symbol(symbol).replace(".", "_")

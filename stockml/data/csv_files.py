@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from stockml.core import failures
 from stockml.core.failures import FetchError
-from stockml.core.markets import with_dot
+from stockml.data.known_symbols import csv_path
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
     Parameters
     ----------
     symbol : str
-        Names the file, `SYMBOL.csv`.
+        Names the file, `SYMBOL.csv` in any case.
     folder : Path
     zone : tzinfo
         The exchange's, for files that hold times in UTC.
@@ -40,9 +40,7 @@ def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
     """
     from stockml.data.findings import PriceError
 
-    path = folder / f"{symbol}.csv"
-    if not path.exists() and (folder / f"{with_dot(symbol)}.csv").exists():
-        path = folder / f"{with_dot(symbol)}.csv"  # BRK.B, which is Yahoo's BRK-B
+    path = csv_path(symbol, folder)
     try:
         plain = _plain_bars(path)
         return RawBars(plain, None) if plain is not None else _read_any(symbol, path, zone)

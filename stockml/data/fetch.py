@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from stockml.core import failures
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
-from stockml.core.paths import Home, check_symbol
+from stockml.core.paths import Home, check_symbol, expanded
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
@@ -92,18 +92,24 @@ class Fetched:
 
 def parse_source(text: str) -> Source:
     """The source a `--source` names; ValueError in plain words for any other text."""
-    kind, colon, folder = text.partition(":")
-    if text in (YAHOO, SAMPLE):
-        return Source(text)
-    if kind != CSV or not colon or not folder:
-        raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
+    kind, _, rest = text.partition(":")
+    if text.lower() in (YAHOO, SAMPLE):
+        return Source(text.lower())
+    is_csv = kind.lower() == CSV and bool(rest)
+    folder = expanded(rest if is_csv else text)
     try:
-        is_folder = Path(folder).is_dir()
+        is_folder, is_file = folder.is_dir(), folder.is_file()
     except OSError as error:  # no right to read the folder above it
         raise ValueError(f"the source {text!r} cannot be looked at ({error.strerror}); name another folder") from None
-    if not is_folder:
+    if is_csv and is_folder:
+        return Source(CSV, folder)
+    if is_file:
+        raise ValueError(f"the source {text!r} names a file; name its folder: csv:{folder.parent}")
+    if is_csv:
         raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
-    return Source(CSV, Path(folder))
+    if is_folder and text:
+        raise ValueError(f"the source {text!r} is a folder; for the CSV files in it write csv:{text}")
+    raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
 
 
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> DateRange:

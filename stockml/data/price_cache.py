@@ -1,4 +1,4 @@
-"""Price cache: a symbol's raw bars in a Parquet file, and the list of symbols that the source did not know.
+"""Price cache: a symbol's raw bars in a Parquet file.
 
 Bars are kept as the source gave them and checked each time they are used. A file that is lost is downloaded again.
 """
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 OVERLAP_DAYS = 14  # about ten sessions are downloaded again, to notice a split, a dividend, a bar filled in late
 AGREE_WITHIN = 1e-4  # a source's own rounding is a thousandth of this, the smallest dividend worth noticing ten times
-ASK_AGAIN_AFTER = timedelta(days=7)  # a dead symbol may come back, but asking for one costs more than for a live one
 
 _KEY = b"stockml"
 _log = logging.getLogger(__name__)
@@ -135,27 +134,3 @@ def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:
         return None
     kept = old[~old.index.isin(known.index)]
     return pd.concat([kept, new[~new.index.isin(kept.index)]]).sort_index()
-
-
-def quarantine_path(home: Home) -> Path:
-    """The file that lists the symbols the source did not know."""
-    return home.prices / "quarantine.json"
-
-
-def read_quarantine(home: Home) -> dict[str, date]:
-    """The symbols the source did not know, and the day each was last asked for."""
-    try:
-        text = quarantine_path(home).read_text()
-    except FileNotFoundError:
-        return {}
-    try:
-        return {symbol: date.fromisoformat(day) for symbol, day in json.loads(text).items()}
-    except (ValueError, AttributeError, TypeError):
-        _log.warning("%s is damaged and not used: unknown symbols are asked for again", quarantine_path(home))
-        return {}
-
-
-def write_quarantine(dead: dict[str, date], home: Home) -> None:
-    """Keep the list, in a form a person may edit."""
-    text = json.dumps({symbol: dead[symbol].isoformat() for symbol in sorted(dead)}, indent=2)
-    write_whole(quarantine_path(home), text + "\n")

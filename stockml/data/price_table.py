@@ -12,6 +12,7 @@ from datetime import date
 import pandas as pd
 
 from stockml.core.calendars import Calendar, calendar_for
+from stockml.core.wording import count
 from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
@@ -263,4 +264,4 @@ def _refuse_short(frame: pd.DataFrame, findings: Sequence[Finding]) -> None:
     reasons = f" ({'; '.join(found.text for found in dropped)})" if dropped else ""
     is_spoilt = len(frame) + sum(found.count for found in dropped) >= MIN_SESSIONS
     remedy = "download its prices again" if is_spoilt else "ask again when it has traded longer"
-    raise PriceError("too_short", f"{len(frame)} daily bars, need {MIN_SESSIONS}{reasons}; {remedy}")
+    raise PriceError("too_short", f"{count(len(frame), 'daily bar')}, need {MIN_SESSIONS}{reasons}; {remedy}")

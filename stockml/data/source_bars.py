@@ -35,7 +35,7 @@ class Leap(NamedTuple):
 
     @classmethod
     def at(cls, places: NDArray[np.intp], n_bars: int, start: int, stop: int | None) -> Leap:
-        """The leap from place `start` to `stop` of the bars that count; `places` are their rows, shape (n_counting,)."""
+        """The leap from place `start` to `stop` of the counting bars; `places`, shape (n_counting,), are their rows."""
         known = start + CONFIRMED_AFTER if stop is None else stop
         return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
 

@@ -103,4 +103,4 @@ def note_no_volume(frame: pd.DataFrame) -> list[Finding]:
     if without.all() or not without.any():
         return []
     dates = days(frame.index[without])
-    return [Finding("no_volume", NOTED, dates, f"{bars(dates)} have prices but no volume")]
+    return [Finding("no_volume", NOTED, dates, f"{bars(dates)} with prices but no volume")]

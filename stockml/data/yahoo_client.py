@@ -14,7 +14,7 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,7 @@ from stockml.core import failures
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.data.request import NOWHERE, Listing
+from stockml.data.yahoo_events import drop_malformed
 from stockml.storage.files import make_folder
 
 if TYPE_CHECKING:
@@ -37,11 +38,12 @@ DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yahoo's bars of one symbol, shape (n_days, 6): RAW_COLUMNS, days as a naive index; their currency and listing."""
+    """Yahoo's bars of one symbol, shape (n_days, 6), RAW_COLUMNS on a naive index; their currency, listing, notes."""
 
     frame: pd.DataFrame
     currency: str | None
     listing: Listing = NOWHERE
+    notes: tuple[tuple[str, str], ...] = ()  # findings as (kind, text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class Reply:
     status: int
     meta: dict[str, Any]
     has_bars: bool
+    note: str | None = None  # on events that were left out
 
 
 class Client:
@@ -137,7 +140,7 @@ class Client:
         with self._counting:
             self.requests[unquote(url.rpartition("/")[2])] += 1
         response = send()
-        self._replies.last = _reply(response.status_code, response.text)
+        self._replies.last = _without_malformed_events(response)
         return response
 
     def _once(self, method: str, url: str, send: Callable[[], Any]) -> Any:
@@ -184,12 +187,18 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _reply(status: int, text: str) -> Reply:
+def _without_malformed_events(response: Any) -> Reply:
+    """The reply; its response loses the events that yfinance would lose all prices over."""
     try:
-        chart = json.loads(text)["chart"]["result"][0]
-        return Reply(status, dict(chart["meta"]), bool(chart.get("timestamp")))
-    except (ValueError, KeyError, TypeError, IndexError):
-        return Reply(status, {}, False)
+        body = json.loads(response.text)
+        chart = body["chart"]["result"][0]
+        reply = Reply(response.status_code, dict(chart["meta"]), bool(chart.get("timestamp")))
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        return Reply(response.status_code, {}, False)
+    is_changed, note = drop_malformed(chart)
+    if is_changed:
+        response.content = json.dumps(body).encode()
+    return replace(reply, note=note)
 
 
 def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
@@ -206,6 +215,8 @@ def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
         return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({cause}); try later")
     if isinstance(error, RequestException | OSError) and status < 400:
         return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
+    if reply is not None and (new_name := _other_name(symbol, reply)):
+        return _renamed(symbol, new_name)
     if reply is None:
         return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed ({reason}); see whether a newer one helps")
     if status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
@@ -213,6 +224,16 @@ def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     if status == 400 or (reply.meta and not reply.has_bars):
         return FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
     return FetchError(failures.UNREADABLE, f"{symbol}: Yahoo's answer (HTTP {status}) is no price table; try later")
+
+
+def _other_name(symbol: str, reply: Reply) -> str | None:
+    """The symbol that the answer is about, where it is not the one asked for."""
+    named = str(reply.meta.get("symbol") or symbol)
+    return named if named.upper() != symbol.upper() else None
+
+
+def _renamed(symbol: str, new_name: str) -> FetchError:
+    return FetchError(failures.RENAMED, f"{symbol}: Yahoo answers with {new_name}; use {new_name} from now on")
 
 
 def _reason(error: Exception) -> str:
@@ -227,12 +248,13 @@ def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
 
     if reply is None or frame.empty:
         raise FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
-    named, interval = reply.meta.get("symbol"), reply.meta.get("dataGranularity")
-    if named and str(named).upper() != symbol.upper():
-        raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with the prices of {named}; try later")
+    if new_name := _other_name(symbol, reply):
+        raise _renamed(symbol, new_name)
+    interval = reply.meta.get("dataGranularity")
     if interval and interval != "1d":
         raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")
     frame = frame[RAW_COLUMNS].astype(float)
     frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")
     where = Listing(reply.meta.get("exchangeName"), reply.meta.get("exchangeTimezoneName"))
-    return Answer(frame, reply.meta.get("currency") or None, where)
+    notes = (("malformed_event", reply.note),) if reply.note else ()
+    return Answer(frame, reply.meta.get("currency") or None, where, notes)

@@ -19,7 +19,8 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
-from stockml.data import price_cache
+from stockml.core.wording import count
+from stockml.data import price_cache, quarantine
 from stockml.data.price_cache import CachedBars
 from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
 
@@ -51,16 +52,15 @@ def from_cache(symbols: Iterable[str], clock: Clock, home: Home) -> Feed:
             failed[symbol] = Failure(symbol, failures.NO_NEW_DATA, message)
             continue
         age = max((clock.now - cached.fetched_at).days, 0)
-        text = f"from the price cache: Yahoo was last asked {age} days ago; its prices end on {cached.through}"
+        text = f"from the price cache: Yahoo was last asked {count(age, 'day')} ago; its prices end on {cached.through}"
         bars[symbol] = _answer(cached, ("offline", text))
     return Feed(bars, failed)
 
 
 def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, settings: FetchSettings) -> Feed:
     """Cached bars and the missing ones from Yahoo; where none is missing, Yahoo's library is not even loaded."""
-    dead = price_cache.read_quarantine(home)
-    today = clock.now.date()
-    failed = {symbol: _skip(symbol, dead[symbol]) for symbol in spans if symbol in dead and _rests(dead[symbol], today)}
+    dead, today = quarantine.read(home), clock.now.date()
+    failed = quarantine.resting(spans, dead, today, home)
     cached = {symbol: price_cache.read(symbol, home) for symbol in spans if symbol not in failed}
     starts = {
         symbol: price_cache.ask_from(kept, spans[symbol].start, spans[symbol].expected)
@@ -71,13 +71,14 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
     if not tasks:
         return Feed(bars, failed)
     found, requests = _serve(tasks, clock, home, settings)
+    at_once = quarantine.unknown_at_once({symbol: kept is not None for symbol, kept in cached.items()}, found)
+    quarantine.remember(dead, {symbol: found[symbol] for symbol in found if symbol not in at_once}, today, home)
     for symbol, answer in found.items():
         if isinstance(answer, RawBars):
             bars[symbol] = answer
         else:
             bars.pop(symbol, None)
-            failed[symbol] = answer
-    _remember_dead(dead, found, today, home)
+            failed[symbol] = at_once.get(symbol, answer)
     return Feed(bars, failed, requests)
 
 
@@ -85,28 +86,6 @@ def _answer(bars: CachedBars, *notes: tuple[str, str]) -> RawBars:
     """Bars with what they say of the days after the last one: that the source was asked for them."""
     asked_through = bars.fetched_at.date()
     return RawBars(bars.frame, bars.currency, notes, bars.fetched_at, asked_through, bars.listing)
-
-
-def _rests(asked: date, today: date) -> bool:
-    return today - asked < price_cache.ASK_AGAIN_AFTER
-
-
-def _skip(symbol: str, asked: date) -> Failure:
-    again = asked + price_cache.ASK_AGAIN_AFTER
-    message = f"{symbol}: skipped, Yahoo did not know it on {asked}; it is asked for again from {again} on"
-    return Failure(symbol, failures.UNKNOWN_SYMBOL, message, is_known=True)
-
-
-def _remember_dead(dead: dict[str, date], found: Mapping[str, RawBars | Failure], today: date, home: Home) -> None:
-    """Update the list of unknown symbols with this run's answers."""
-    after = dict(dead)
-    for symbol, answer in found.items():
-        if isinstance(answer, RawBars):
-            after.pop(symbol, None)
-        elif answer.kind == failures.UNKNOWN_SYMBOL:
-            after[symbol] = today
-    if after != dead:
-        price_cache.write_quarantine(after, home)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,8 +139,8 @@ class _CircuitBreaker:
     def check(self, symbol: str) -> None:
         """Raise a FetchError where requests have ended."""
         if self._reason:
-            count, what = GIVE_UP_AFTER[self._reason], IN_A_ROW[self._reason]
-            message = f"{symbol}: not asked for, since {count} requests in a row were {what}; run again later"
+            most, what = GIVE_UP_AFTER[self._reason], IN_A_ROW[self._reason]
+            message = f"{symbol}: not asked for, since {most} requests in a row were {what}; run again later"
             raise FetchError(self._reason, message)
 
     def count(self, failure: str | None) -> None:
@@ -217,7 +196,7 @@ class _Downloader:
         complete = pd.Timestamp(Clock(self._clock.now, None, exchanges).cutoff(task.symbol))
         kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now, answer.listing)
         price_cache.write(task.symbol, kept, self._home)
-        return _answer(replace(kept, frame=answer.frame), *notes)
+        return _answer(replace(kept, frame=answer.frame), *answer.notes, *notes)
 
     def _ask(self, symbol: str, start: date) -> Answer:
         from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter

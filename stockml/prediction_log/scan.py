@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from stockml.core.records import EXPIRED, Prediction
+from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line
 from stockml.storage.files import StorageError, storage
@@ -113,7 +114,7 @@ class Scan:
             self.problems.append(problem)
         else:
             self.unnamed += 1
-            text = f"this and {self.unnamed} other lines are not as they were written either"
+            text = f"this and {count(self.unnamed, 'other line')} are not as they were written either"
             self.problems[-1] = Problem(problem.line, text)
 
 

@@ -8,7 +8,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.reporting.formatting import count, meaning, money, share
+from stockml.core.wording import count
+from stockml.reporting.formatting import meaning, money, share
 
 if TYPE_CHECKING:
     from stockml.signals.engine import Plan
@@ -89,7 +90,8 @@ def _predict(prediction: Prediction) -> list[str]:
     swings = (
         "its history is too short to tell how much it moves"
         if daily is None
-        else f"it moves about {daily:.2f} % a session, and {prediction.prediction_horizon_days} are ahead"
+        else f"it moves about {daily:.2f} % a session, and "
+        f"{prediction.prediction_horizon_days} {'is' if prediction.prediction_horizon_days == 1 else 'are'} ahead"
     )
     *way, end = map(money, prediction.path)
     by = f", by way of {_listed(way)}" if way else ""

@@ -48,11 +48,6 @@ def share(value: float) -> str:
     return f"{value * 100:.1f} %"
 
 
-def count(number: int, noun: str) -> str:
-    """1 stock, 2 stocks."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
 def day(text: str) -> str:
     """2026-03-02 as 2 Mar 2026."""
     return f"{date.fromisoformat(text):%-d %b %Y}"

@@ -17,6 +17,7 @@ from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
 from stockml.core.paths import Home
 from stockml.core.records import ACCURATE_BELOW_PCT
+from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
@@ -141,7 +142,8 @@ def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(PAGE), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    for name in ("money", "signed", "percent", "share", "count", "day", "direction", "arrow"):
+    for name in ("money", "signed", "percent", "share", "day", "direction", "arrow"):
         environment.filters[name] = getattr(report_words, name)
+    environment.filters["count"] = count
     environment.filters["urlencode"] = lambda text: quote(text, safe="")
     return environment

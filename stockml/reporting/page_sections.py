@@ -11,9 +11,10 @@ from stockml.accuracy.scores import Score
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
-from stockml.reporting.formatting import NO_WORDS, count, day, percent, share, signed
+from stockml.reporting.formatting import NO_WORDS, day, percent, share, signed
 from stockml.reporting.last_run import LastRun
 from stockml.reporting.page_data import LogSummary, short
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status

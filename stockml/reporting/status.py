@@ -14,8 +14,10 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
+from stockml.core.failures import OUTAGES
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.core.wording import Message, count, told_together
 from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun, read_last_run
@@ -91,7 +93,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_prices = _stale_prices(run, clock)
     alarms = [
         *_overdue_alarm(overdue, run),
-        *_lagging_alarm(newest, clock),
+        *_lagging_alarm(newest, run, clock),
         *_stale_alarms(stale_prices, stale_models),
         *_run_alarms(run, clock),
     ]
@@ -176,14 +178,18 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
     ]
 
 
-def _lagging_alarm(newest: Prediction | None, clock: Clock) -> list[str]:
-    """Alarm where nothing has been predicted for a while: the job that should do it is not running."""
+def _lagging_alarm(newest: Prediction | None, run: LastRun | None, clock: Clock) -> list[str]:
+    """Alarm where nothing has been predicted for a while: the job that should do it is not running, or does nothing."""
     behind = _sessions_behind(newest.symbol, newest.data_through, clock) if newest else 0
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
+    is_started = run is not None and _sessions_behind(newest.symbol, run.day, clock) <= PRICES_GRACE_SESSIONS
+    remedy = "see that realtime_predictor.py is started every day"
+    if is_started:
+        remedy = "the last run made none: read its messages in last_run.json"
     return [
-        f"The newest prediction was made from the prices of {newest.data_through}, {behind} sessions ago; see that "
-        f"realtime_predictor.py is started every day."
+        f"The newest prediction was made from the prices of {newest.data_through}, {count(behind, 'session')} ago; "
+        f"{remedy}."
     ]
 
 
@@ -196,8 +202,8 @@ def _stale_alarms(prices: Mapping[str, str], stale_models: Mapping[str, int]) ->
         )
     if stale_models:
         alarms.append(
-            f"{_named(stale_models)}: models up to {max(stale_models.values())} days old; run train_models.py to "
-            f"renew them."
+            f"{_named(stale_models)}: models up to {count(max(stale_models.values()), 'day')} old; run train_models.py "
+            f"to renew them."
         )
     return alarms
 
@@ -208,10 +214,11 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
     if run.exit_code is None:
         age = clock.now - datetime.fromisoformat(run.began_at)
         return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
-    told = [failure.message for failure in run.failures[:SYMBOLS_NAMED]]
-    more = len(run.failures) - len(told)
-    rest = [f"{more} more failures of that run are in last_run.json."] if more > 0 else []
-    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told, *rest]
+    causes = (Message(one.symbol, one.message, one.kind if one.kind in OUTAGES else "") for one in run.failures)
+    told = told_together(causes)
+    more = len(told) - SYMBOLS_NAMED
+    rest = [f"{count(more, 'more failure')} of that run: see last_run.json."] if more > 0 else []
+    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told[:SYMBOLS_NAMED], *rest]
 
 
 def _named(symbols: Iterable[str]) -> str:
@@ -236,16 +243,18 @@ def _record_text(record: Score) -> str:
 def _prices_text(state: Status) -> str:
     if state.prices_through is None:
         return "no prediction yet"
-    return f"predictions made from prices through {state.prices_through}; {len(state.stale_prices)} stocks stale"
+    stale = count(len(state.stale_prices), "stock")
+    return f"predictions made from prices through {state.prices_through}; {stale} stale"
 
 
 def _models_text(state: Status) -> str:
     ages = state.model_ages.values()
-    alone = f"; {len(state.without_model)} stocks predicted from signals alone" if state.without_model else ""
+    without = len(state.without_model)
+    alone = f"; {count(without, 'stock')} predicted from signals alone" if without else ""
     if not ages:
         return f"none{alone}"
-    days = f"{min(ages)} to {max(ages)}" if min(ages) < max(ages) else f"{max(ages)}"
-    return f"{len(ages)}, {days} days old, {len(state.stale_models)} stale{alone}"
+    days = f"{min(ages)} to {max(ages)} days" if min(ages) < max(ages) else count(max(ages), "day")
+    return f"{len(ages)}, {days} old, {len(state.stale_models)} stale{alone}"
 
 
 def _run_text(run: LastRun | None) -> str:

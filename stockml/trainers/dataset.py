@@ -14,6 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
+from stockml.core.wording import count
 from stockml.data.price_table import PriceTable
 from stockml.indicators.features import HISTORY_SESSIONS, Split, change_pct, feature_table, split_rows, usable_rows
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
@@ -181,10 +182,10 @@ def join_market(training_sets: Mapping[str, TrainingSet], exchanges: Exchanges =
     }
 
 
-def _newest(usable: NDArray[np.bool_], count: int) -> NDArray[np.bool_]:
+def _newest(usable: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
     rows = np.flatnonzero(usable)
     chosen = np.zeros_like(usable)
-    chosen[rows[-count:]] = True
+    chosen[rows[-number:]] = True
     return chosen
 
 
@@ -192,8 +193,8 @@ def _refuse_short(prices: PriceTable, days: int, horizon: int) -> None:
     need = LEAST_DAYS + LEAST_HORIZONS * horizon
     if days < need:
         raise TooShortError(
-            f"{prices.symbol}: {len(prices.frame)} daily bars leave {days} days to learn from, need {need} "
-            f"for {horizon} sessions ahead; use a larger --years, or train it when it has traded longer"
+            f"{prices.symbol}: {count(len(prices.frame), 'daily bar')} leave {count(days, 'day')} to learn from, need "
+            f"{need} for {count(horizon, 'session')} ahead; use a larger --years, or train it when it has traded longer"
         )
 
 

@@ -18,7 +18,9 @@ from scripts import log_of, predict
 import realtime_predictor
 from stockml.commands import run
 from stockml.core.calendars import calendar_for
+from stockml.core.paths import Home
 from stockml.data.request import FetchSettings
+from stockml.prediction_log.log import PredictionLog
 
 SYMBOLS = ("TCS.NS", "INFY.NS", "WIPRO.NS")
 MADE_ON = date(2026, 6, 23)
@@ -167,15 +169,63 @@ def test_a_dividend_in_between_is_an_ordinary_outcome(runs):
     assert outcome(line)["actual_price"] == pytest.approx(listing(seed=1).bars.loc[str(TARGET), "Close"], rel=1e-4)
 
 
-def test_a_renamed_stock_keeps_its_prediction_and_is_skipped_quietly_from_then_on(runs):
+def test_a_lost_stock_keeps_its_prediction_is_asked_for_on_three_days_and_then_skipped_quietly(runs):
     del runs.yahoo.listings[VICTIM]
-    code, told, errors = runs.run(TARGET)
-    assert (code, told["failures"][0]["kind"], len(errors)) == (1, "unknown_symbol", 1)
+    days = [TARGET, *calendar_for(VICTIM).sessions_after(TARGET, 3)]
+    for day in days[:3]:
+        code, told, errors = runs.run(day)
+        assert (code, told["failures"][0]["kind"], len(errors)) == (1, "unknown_symbol", 1)
     runs.yahoo.asked.clear()
-    code, told, errors = runs.run(TARGET)
-    assert (code, told["failures"], errors, runs.yahoo.charts()) == (0, [], [], 0)
-    assert any(notice.startswith(f"{VICTIM}: skipped, Yahoo did not know it on") for notice in told["notices"])
+    code, told, errors = runs.run(days[3])
+    assert (code, told["failures"], errors, runs.yahoo.charts(VICTIM)) == (0, [], [], 0)
+    assert any(
+        notice.startswith(f"{VICTIM}: skipped, Yahoo did not know it on {days[2]}") for notice in told["notices"]
+    )
     assert [line["status"] for line in runs.lines()] == ["pending"]
+
+
+def test_an_evening_on_which_yahoo_knows_nobody_is_told_once_and_silences_no_day_after(runs):
+    before = log_of(runs.home)
+    runs.yahoo.fail("*", fake.UNKNOWN)
+    for _ in range(2):
+        code, told, errors = runs.run(TARGET)
+        assert (code, {failure["kind"] for failure in told["failures"]}, len(errors)) == (3, {"server"}, 1)
+        assert "3 of 3 stocks of XBOM at once are unknown to Yahoo, taken for a fault of Yahoo's" in errors[0]
+        assert [failure["symbol"] for failure in told["failures"]] == list(SYMBOLS)
+        assert log_of(runs.home) == before
+    runs.yahoo.mend()
+    code, told, errors = runs.run(TARGET)
+    assert (code, errors, len(told["settled"]), len(told["logged"])) == (0, [], 3, 3)
+
+
+def test_a_stock_that_yahoo_answers_under_another_name_is_told_the_new_one(runs):
+    runs.yahoo.fail(VICTIM, fake.described(symbol="INFYNEW.NS"))
+    code, told, errors = runs.run(TARGET)
+    assert (code, told["failures"][0]["kind"]) == (1, "renamed")
+    assert errors == [f"{VICTIM}: Yahoo answers with INFYNEW.NS; use INFYNEW.NS from now on"]
+    assert [line["status"] for line in runs.lines()] == ["pending"]
+
+
+@pytest.mark.parametrize("events", [{"dividends": {"1": {"amount": None}}}, {"splits": {"1": {"date": "soon"}}}, [3]])
+def test_a_malformed_dividend_or_split_costs_no_prices(runs, events):
+    runs.yahoo.fail(VICTIM, fake.with_events(events))
+    code, told, errors = runs.run(TARGET)
+    assert (code, told["failures"], errors) == (0, [], [])
+    assert [line["status"] for line in runs.lines()] == ["verified", "pending"]
+    assert any(notice.startswith(f"{VICTIM}: Yahoo's answer holds ") for notice in told["notices"])
+
+
+def test_a_run_that_gives_up_waiting_leaves_the_record_of_the_last_run(runs):
+    record = runs.home / "realtime_predictions" / "last_run.json"
+    runs.yahoo.fail(VICTIM, fake.BROKEN)
+    assert runs.run(TARGET)[0] == 1
+    before = record.read_bytes()
+    assert b"server" in before
+    runs.yahoo.mend()
+    with PredictionLog(Home(runs.home).log).locked(60), pytest.raises(json.JSONDecodeError):
+        runs.run(TARGET, "--lock-timeout", "1")  # prints no object: it gave up
+    assert record.read_bytes() == before
+    assert runs.run(TARGET)[0] == 0 and record.read_bytes() != before
 
 
 def test_a_day_costs_a_request_a_stock_and_a_second_run_none(runs):
@@ -191,9 +241,21 @@ def test_a_source_that_refuses_everyone_is_left_alone_and_loses_nothing(runs):
     runs.yahoo.asked.clear()
     runs.yahoo.fail("*", fake.TOO_MANY)
     code, told, errors = runs.run(TARGET)
-    assert (code, {failure["kind"] for failure in told["failures"]}, len(errors)) == (3, {"rate_limited"}, 3)
+    assert (code, {failure["kind"] for failure in told["failures"]}, len(errors)) == (3, {"rate_limited"}, 1)
+    assert [failure["symbol"] for failure in told["failures"]] == list(SYMBOLS)
+    assert errors[0].startswith("3 stocks (TCS.NS, INFY.NS, WIPRO.NS), each: Yahoo refuses to answer")
     assert runs.yahoo.charts() <= 10
     assert log_of(runs.home) == before
+
+
+def test_a_network_that_is_down_is_told_once_and_kept_by_symbol(runs):
+    symbols = [*SYMBOLS, *(f"S{number}.NS" for number in range(12))]
+    runs.yahoo.fail("*", fake.drop)
+    code, told, errors = runs.run(TARGET, "--symbols", *symbols)
+    assert (code, [failure["symbol"] for failure in told["failures"]]) == (3, symbols)
+    assert len({failure["message"].partition(": ")[2] for failure in told["failures"]}) > 1
+    (error,) = errors
+    assert error.startswith("15 stocks (TCS.NS, INFY.NS, WIPRO.NS and 12 more), each: no answer from Yahoo")
 
 
 def test_under_cron_a_good_run_prints_no_word_and_a_bad_one_a_line_a_stock(tmp_path):

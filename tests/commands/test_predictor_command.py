@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -121,10 +122,13 @@ def test_a_dry_run_claims_nothing_of_the_log(tmp_path: Path) -> None:
     assert "there already" not in dry.out and "Nothing is logged by a dry run." in dry.out
 
 
-def test_a_day_far_ahead_acts_as_today_with_lines_due(tmp_path: Path) -> None:
-    predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", DAY)
-    ran = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", "9999-12-31")
-    assert ran.code == 0 and log_of(tmp_path)[0]["status"] == "verified"
+@pytest.mark.parametrize("days", [2, 40, 3000])
+def test_a_day_to_come_is_refused_and_today_is_not(tmp_path: Path, days: int) -> None:
+    today = datetime.now(UTC).date()
+    ahead = predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", today + timedelta(days=days))
+    assert ahead.code == 2 and f"--as-of {today + timedelta(days=days)}: is still to come" in ahead.err
+    assert not list(tmp_path.iterdir())
+    assert predict(*SIM, *ALPHA, "--home", tmp_path, "--as-of", today).code == 0
 
 
 def test_everything_simulated_says_so(tmp_path: Path) -> None:

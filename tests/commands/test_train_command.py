@@ -163,7 +163,7 @@ def test_only_stale_renews_a_model_whose_age_cannot_be_read(trained_home: Path) 
         ("2026-03-08T12:00", "2026-03-02", False),
         ("2026-03-08T12:00", "2026-03-01", False),  # a Sunday, on which it acts as on the Friday before
         ("2026-03-08T12:00", "2026-03-03", True),
-        ("2026-03-02T23:00", "2026-12-31", False),  # a day to come acts as the present
+        ("2026-03-02T15:00", "2026-03-02", False),  # today, before its close, acts as the present
     ],
 )
 def test_a_model_is_as_old_as_its_exchange_s_days_tell(

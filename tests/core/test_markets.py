@@ -18,7 +18,6 @@ from stockml.core.markets import (
     market_by_yahoo,
     market_named,
     market_of,
-    with_dot,
 )
 
 SUNDAYS_NOW = {"DSMD", "XAMM", "XBAH", "XCAI", "XDHA", "XKUW", "XMUS", "XSAU"}
@@ -92,7 +91,6 @@ def test_a_symbol_names_its_market_or_none(symbol, code):
 )
 def test_a_share_class_is_written_as_yahoo_does(symbol, written):
     assert as_yahoo_writes(symbol) == written
-    assert as_yahoo_writes(with_dot(written)) == written
     assert calendar_for("BRK.B") == calendar_for("BRK-B")
 
 

@@ -147,17 +147,3 @@ def test_a_single_shared_day_must_agree():
     old = whole.iloc[:100].copy()
     old.iloc[-1, 3] *= 1.02
     assert price_cache.merge(old, whole.iloc[99:]) is None
-
-
-def test_the_list_of_dead_symbols_comes_back(home):
-    assert price_cache.read_quarantine(home) == {}
-    price_cache.write_quarantine({"B.NS": date(2026, 6, 2), "A.NS": date(2026, 6, 1)}, home)
-    assert price_cache.read_quarantine(home) == {"A.NS": date(2026, 6, 1), "B.NS": date(2026, 6, 2)}
-
-
-@pytest.mark.parametrize("text", ["", "[]", '{"A.NS": 3}', '{"A.NS": "soon"}', "{"])
-def test_a_damaged_list_is_said_and_not_used(home, text, caplog):
-    price_cache.write_quarantine({}, home)
-    price_cache.quarantine_path(home).write_text(text)
-    assert price_cache.read_quarantine(home) == {}
-    assert "is damaged and not used" in caplog.text

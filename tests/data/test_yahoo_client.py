@@ -108,7 +108,7 @@ def test_each_market_keeps_its_own_days_and_currency(yahoo, client, symbol, list
         (fake.hang, failures.NETWORK, "timed out after"),
         (fake.empty, failures.NO_NEW_DATA, "has no prices for the days asked for"),
         (fake.NO_SUCH_DAYS, failures.NO_NEW_DATA, "has no prices for the days asked for"),
-        (fake.described(symbol="INFY.NS"), failures.UNREADABLE, "answered with the prices of INFY.NS"),
+        (fake.described(symbol="INFY.NS"), failures.RENAMED, "Yahoo answers with INFY.NS; use INFY.NS from now on"),
         (fake.described(dataGranularity="1mo"), failures.UNREADABLE, "answered with 1mo bars, not daily"),
     ],
 )

@@ -291,7 +291,7 @@ def test_offline_the_price_cache_serves_and_says_how_old_it_is(desk):
         (fake.hang, 99, failures.NETWORK, 2),
         (fake.empty, 99, failures.NO_NEW_DATA, 1),
         (fake.NO_SUCH_DAYS, 99, failures.NO_NEW_DATA, 2),
-        (fake.described(symbol="OTHER.NS"), 99, failures.UNREADABLE, 2),
+        (fake.described(symbol="OTHER.NS"), 99, failures.RENAMED, 1),
         (fake.described(currency="USD"), 99, None, 1),
     ],
 )

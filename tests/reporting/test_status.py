@@ -137,11 +137,30 @@ def test_where_no_run_came_since_no_symbol_is_blamed_for_it(tmp_path: Path) -> N
 
 def test_a_run_that_failed_alarms_with_its_own_messages(tmp_path: Path) -> None:
     home, _ = made_up_home(tmp_path, 1, 30)
-    failures = [{"symbol": f"X{at}", "kind": "network", "message": f"X{at}: no answer; try later"} for at in range(8)]
+    failures = [{"symbol": f"X{at}", "kind": "bad_prices", "message": f"X{at}: bars {'x' * at}."} for at in range(8)]
     ended(home, exit_code=1, failures=failures)
     alarms = state_of(home).alarms
-    assert "failed" in alarms[0] and "X0: no answer; try later" in alarms
+    assert "failed" in alarms[0] and "X0: bars ." in alarms
     assert len(alarms) == 7 and "3 more failures" in alarms[-1], "a long list is cut short"
+
+
+def test_stocks_that_failed_alike_are_one_alarm(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 1, 30)
+    failures = [{"symbol": f"X{at}", "kind": "network", "message": f"X{at}: no answer; try later"} for at in range(8)]
+    ended(home, exit_code=1, failures=failures)
+    assert state_of(home).alarms[1:] == ("8 stocks (X0, X1, X2 and 5 more), each: no answer; try later",)
+
+
+def test_where_runs_are_started_but_predict_nothing_the_timer_is_not_blamed(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 1, 30)
+    ended(home, logged=[], settled=[])
+    later = NOW + timedelta(days=9)
+    record = json.loads(last_run_path(home).read_text())
+    for moment in ("began_at", "ended_at"):
+        record[moment] = (later - timedelta(hours=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    last_run_path(home).write_text(json.dumps(record))
+    (alarm,) = (alarm for alarm in state_of(home, Clock(later)).alarms if "newest prediction" in alarm)
+    assert "made none" in alarm and "started every day" not in alarm
 
 
 def test_what_a_run_settled_may_have_expired(tmp_path: Path) -> None:
