@@ -94,6 +94,11 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="SECONDS",
         help="how many seconds to wait for another run that is writing (default: %(default)s)",
     )
+    how.add_argument(
+        "--accept-log",
+        action="store_true",
+        help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
+    )
     options.add_common(parser, default_symbols="those with trained models")
     args = parser.parse_args(argv)
     if args.retrain and not args.replay:
@@ -126,9 +131,16 @@ class Settlement:
     scores: Mapping[str, Score]
 
 
+def opened(args: argparse.Namespace) -> Run:
+    """The run that the options ask for, over a log that is as it was left."""
+    run = open_run(args, datetime.now(UTC))
+    run.log.check()
+    return run
+
+
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
-    run = open_run(args, datetime.now(UTC))
+    run = opened(args)
     if not is_dry(args):
         begin_run(run.home, run.clock.now, args.as_of)
     market = analyze(run)
@@ -218,7 +230,7 @@ def look_back(args: argparse.Namespace) -> int:
     from stockml.commands.replay_command import run_replay
     from stockml.commands.self_check_command import run_self_check
 
-    run = open_run(args, datetime.now(UTC))
+    run = opened(args)
     return (run_replay if args.replay else run_self_check)(run, to_predict(run))
 
 
@@ -226,7 +238,7 @@ def look_at(args: argparse.Namespace) -> int:
     """The state of the system, or the HTML report."""
     from stockml.commands.status_command import run_status
 
-    return run_status(open_run(args, datetime.now(UTC)))
+    return run_status(opened(args))
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     except ValueError as error:
         raise UsageError(str(error)) from None
     home = Home(args.home.resolve())
-    predictions = PredictionLog(home.log)
+    predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
     refuse_mixed_sources(home, source.kind, predictions.kinds())
     run = Run(args, home, source, Clock(now, args.as_of), named_symbols(args), predictions)
     if args.as_of is not None:

@@ -1,4 +1,7 @@
-"""Checks of single fields of a JSON record: the value itself, or a ValueError that names the key and the value."""
+"""Checks of single fields of a JSON record: the value itself, or a ValueError that names the key and the value.
+
+A record is read through `Fields` and these checks alone, so that reading can end in no other error, whatever the JSON.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,34 @@ GREATEST = 1e15  # far beyond any price; below it no sum and no square of ours o
 SMALLEST_PRICE = 1e-15
 EARLIEST_DATE = "1900-01-01"  # no price is older; days and sessions counted from here on stay within a calendar
 FARTHEST_SESSIONS = 1_000_000  # far beyond any horizon that may be asked for
+
+
+class Fields(dict[str, Any]):
+    """A JSON object's fields by key; a missing one is a ValueError that names it."""
+
+    def __missing__(self, key: str) -> Any:
+        raise ValueError(f"the key {key!r} is missing")
+
+
+def fields(key: str, value: Any) -> Fields:
+    """A JSON object."""
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{key} has the wrong form: it is {value!r}, not an object")
+    return Fields(value)
+
+
+def items(key: str, value: Any) -> list[Any]:
+    """A JSON array."""
+    if not isinstance(value, list):
+        raise ValueError(f"{key} has the wrong form: it is {value!r}, not a list")
+    return value
+
+
+def weight(key: str, value: Any) -> tuple[str, float]:
+    """A name and its number, as a list of both."""
+    if not isinstance(value, list) or len(value) != 2:
+        raise ValueError(f"{key} has the wrong form: it holds {value!r}, not a name and a number")
+    return text(key, value[0]), number(key, value[1])
 
 
 def text(key: str, value: Any) -> str:
@@ -27,7 +58,7 @@ def optional_text(key: str, value: Any) -> str | None:
 def time_text(key: str, value: Any) -> str:
     """A time as YYYY-MM-DDTHH:MM:SS."""
     written = text(key, value)
-    if len(written) != 19 or written[10] != "T" or written[16] != ":" or not _is_iso(written):
+    if len(written) != 19 or written[10] != "T" or written[13] != ":" or written[16] != ":" or not _is_iso(written):
         raise ValueError(f"{key} is {value!r}, not a time like 2026-02-01T12:30:00")
     return written
 
@@ -61,9 +92,16 @@ def number(key: str, value: Any) -> float:
     return float(value)
 
 
-def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+def numbers(key: str, value: Any) -> dict[str, float]:
     """An object that holds numbers only."""
-    return {name: number(name, value) for name, value in values.items()}
+    return {name: number(name, found) for name, found in fields(key, value).items()}
+
+
+def flag(key: str, value: Any) -> bool:
+    """True or false."""
+    if not isinstance(value, bool):
+        raise ValueError(f"{key} is {value!r}, not true or false")
+    return value
 
 
 def price(key: str, value: Any) -> float:

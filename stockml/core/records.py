@@ -131,43 +131,34 @@ class Prediction:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Prediction:
-        """The prediction a JSON object stands for; ValueError names the key that is missing or wrong."""
-        try:
-            evidence = record["evidence"]
-            prediction = cls(
-                symbol=field.text("symbol", record["symbol"]),
-                prediction_date=field.time_text("prediction_date", record["prediction_date"]),
-                current_price=field.price("current_price", record["current_price"]),
-                predicted_price=field.price("predicted_price", record["predicted_price"]),
-                predicted_change_pct=field.number("predicted_change_pct", record["predicted_change_pct"]),
-                confidence=field.number("confidence", record["confidence"]),
-                prediction_horizon_days=field.positive_int(
-                    "prediction_horizon_days", record["prediction_horizon_days"]
-                ),
-                target_date=field.day_text("target_date", record["target_date"]),
-                market_regime=field.text("market_regime", record["market_regime"]),
-                signals=tuple(
-                    Signal(field.text("signals", name), field.number("signals", weight))
-                    for name, weight in record["signals"]
-                ),
-                data_through=field.day_text("data_through", record["data_through"]),
-                magnitude=field.number("magnitude", record["magnitude"]),
-                low=field.number("low", record["low"]),
-                high=field.number("high", record["high"]),
-                path=tuple(field.number("path", price) for price in record["path"]),
-                evidence=Evidence(
-                    field.numbers(evidence["opinions"]),
-                    field.numbers(evidence["confidence_inputs"]),
-                ),
-                source=field.text("source", record["source"]),
-                currency=field.optional_text("currency", record["currency"]),
-                model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
-                outcome=_outcome(record),
-            )
-        except KeyError as error:
-            raise ValueError(f"the key {error.args[0]!r} is missing") from None
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"a value has the wrong form ({error})") from None
+        """The prediction a JSON object stands for; ValueError names the key that is missing or wrong, nothing else."""
+        record = field.fields("the record", record)
+        evidence = field.fields("evidence", record["evidence"])
+        prediction = cls(
+            symbol=field.text("symbol", record["symbol"]),
+            prediction_date=field.time_text("prediction_date", record["prediction_date"]),
+            current_price=field.price("current_price", record["current_price"]),
+            predicted_price=field.price("predicted_price", record["predicted_price"]),
+            predicted_change_pct=field.number("predicted_change_pct", record["predicted_change_pct"]),
+            confidence=field.number("confidence", record["confidence"]),
+            prediction_horizon_days=field.positive_int("prediction_horizon_days", record["prediction_horizon_days"]),
+            target_date=field.day_text("target_date", record["target_date"]),
+            market_regime=field.text("market_regime", record["market_regime"]),
+            signals=tuple(Signal(*field.weight("signals", pair)) for pair in field.items("signals", record["signals"])),
+            data_through=field.day_text("data_through", record["data_through"]),
+            magnitude=field.number("magnitude", record["magnitude"]),
+            low=field.number("low", record["low"]),
+            high=field.number("high", record["high"]),
+            path=tuple(field.number("path", price) for price in field.items("path", record["path"])),
+            evidence=Evidence(
+                field.numbers("opinions", evidence["opinions"]),
+                field.numbers("confidence_inputs", evidence["confidence_inputs"]),
+            ),
+            source=field.text("source", record["source"]),
+            currency=field.optional_text("currency", record["currency"]),
+            model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
+            outcome=_outcome(record),
+        )
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
         return prediction
@@ -199,7 +190,7 @@ def record_line(record: Mapping[str, Any]) -> str:
     return json.dumps(record, allow_nan=False, ensure_ascii=False)
 
 
-def _outcome(record: Mapping[str, Any]) -> Outcome | None:
+def _outcome(record: field.Fields) -> Outcome | None:
     status = record["status"]
     if status == PENDING:
         return None
@@ -211,16 +202,14 @@ def _outcome(record: Mapping[str, Any]) -> Outcome | None:
     raise ValueError(f"status is {status!r}, not pending, verified or expired")
 
 
-def _verified(record: Mapping[str, Any]) -> Outcome:
+def _verified(record: field.Fields) -> Outcome:
     factor = field.number("units_factor", record["units_factor"]) if "units_factor" in record else None
-    if not isinstance(record["was_accurate"], bool):
-        raise ValueError(f"was_accurate is {record['was_accurate']!r}, not true or false")
     return Outcome(
         status=VERIFIED,
         settled_at=field.time_text("verified_at", record["verified_at"]),
         actual_price=field.price("actual_price", record["actual_price"]),
         error_pct=field.number("error_pct", record["error_pct"]),
-        was_accurate=record["was_accurate"],
+        was_accurate=field.flag("was_accurate", record["was_accurate"]),
         naive_error_pct=field.number("naive_error_pct", record["naive_error_pct"]),
         units_factor=factor,
     )

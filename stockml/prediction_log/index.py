@@ -1,23 +1,26 @@
 """Index of the log: lets a run skip lines it has read before.
 
-It lies beside the log with the log's size, time and inode as we left it. It is deleted before the log changes and
+It lies beside the log with the log's size, time and inode as we left it. It is moved away before the log changes and
 written after everything else, so an index that is there and agrees with the log is true. Any difference means one
-full reading.
+full reading, which is compared with the lines that the index knew of.
 """
 
 from __future__ import annotations
 
 import json
 from bisect import insort
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from stockml.core.records import VERIFIED, Prediction
-from stockml.prediction_log.scan import Scan, Span, settled_day
+from stockml.prediction_log.known_lines import KnownLines
+from stockml.prediction_log.scan import LONGEST_LINE, Scan, Span, settled_day
 from stockml.storage.files import sealed, storage, unsealed, write_whole
+from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 1
+VERSION = 2
 
 
 class Stamp(NamedTuple):
@@ -29,13 +32,9 @@ class Stamp(NamedTuple):
 
     @classmethod
     def of(cls, path: Path) -> Stamp:
-        """The file's stamp now; all 0 where there is none."""
-        with storage(path, "look at the file"):
-            try:
-                status = path.stat()
-            except FileNotFoundError:
-                return cls(0, 0, 0)
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+        """The file's stamp now; all 0 where there is none, StorageError where it is no plain file."""
+        status = plain_status(path)
+        return cls(0, 0, 0) if status is None else cls(status.st_size, status.st_mtime_ns, status.st_ino)
 
 
 class Folded(NamedTuple):
@@ -53,16 +52,27 @@ class Index:
     pending: dict[str, Span] = field(default_factory=dict)
     latest: dict[tuple[str, int], str] = field(default_factory=dict)  # greatest data_through by symbol and horizon
     kinds: set[str] = field(default_factory=set)
+    known: KnownLines = field(default_factory=KnownLines)
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
     scan: Scan | None = None
+    changed: str | None = None  # the sentence about a log that was changed as a whole since it was left
     is_racy: bool = False  # the log had changed so recently that a later change may have the same time
 
     @classmethod
     def of_scan(cls, stamp: Stamp, found: Scan, *, is_racy: bool) -> Index:
         """The index of a log that was read from end to end."""
         settled = max((settled_day(keys[-1]) for keys in (found.verified, found.expired) if keys), default="")
-        return cls(stamp, dict(found.pending), found.ids.latest(), set(found.kinds), settled, None, found, is_racy)
+        return cls(
+            stamp,
+            dict(found.pending),
+            found.ids.latest(),
+            set(found.kinds),
+            found.known,
+            settled,
+            scan=found,
+            is_racy=is_racy,
+        )
 
     def reaches_beyond(self, day: str) -> bool:
         """True if something in the log was not yet there, or not yet known, at the end of `day`."""
@@ -74,6 +84,7 @@ class Index:
         self.pending[prediction.id] = span
         self.latest[key] = max(self.latest.get(key, ""), prediction.data_through)
         self.kinds.add(prediction.source)
+        self.known.add(prediction.id)
         if self.scan is not None:
             self.scan.ids.add(prediction)
 
@@ -84,11 +95,7 @@ class Index:
         if self.scan is not None:
             insort(self.scan.verified if prediction.status == VERIFIED else self.scan.expired, key)
 
-    def save(self, path: Path) -> None:
-        """Write the index behind a checksum."""
-        write_whole(path, sealed(json.dumps(self._to_json(), separators=(",", ":")).encode()))
-
-    def _to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         latest: dict[str, dict[int, str]] = {}
         for (symbol, horizon), day in self.latest.items():
             latest.setdefault(symbol, {})[horizon] = day
@@ -98,31 +105,79 @@ class Index:
             "pending": self.pending,
             "latest": latest,
             "kinds": sorted(self.kinds),
+            "known": self.known.to_json(),
             "last_settled": self.last_settled,
             "folded": self.folded,
         }
 
 
-def load(path: Path, stamp: Stamp) -> Index | None:
-    """The index that was saved for a log with this stamp; None where there is none, or it is of another state."""
-    with storage(path, "read the file"):
-        body = unsealed(path.read_bytes()) if path.exists() else None
-    if body is None:
+class IndexFiles:
+    """The index beside a log, and the one it had before it changed last: from both it is known what was there."""
+
+    def __init__(self, log: Path) -> None:
+        self._path = log.with_name(".predictions.checkpoint.json")
+        self._earlier = log.with_name(".predictions.known.json")
+
+    def load(self, stamp: Stamp) -> Index | None:
+        """The index that was saved for a log with this stamp; None where there is none, or it is of another state."""
+        values = _values(self._path)
+        if values is None or values["stamp"] != list(stamp):
+            return None
+        try:
+            return _index(stamp, values)
+        except (KeyError, TypeError, ValueError, AttributeError):  # behind a right checksum, so not by accident
+            return None
+
+    def known(self) -> KnownLines:
+        """The lines that were known when the log was left; it may have changed since."""
+        for path in (self._path, self._earlier):
+            with suppress(KeyError, TypeError, ValueError):
+                if (values := _values(path)) is not None:
+                    return KnownLines.from_json(values["known"])
+        return KnownLines()
+
+    def retire(self) -> None:
+        """Say that the log is about to change: before it does, or the index could outlive its truth."""
+        with storage(self._path, "move the file away"), suppress(FileNotFoundError):
+            self._path.replace(self._earlier)
+
+    def forget(self) -> None:
+        """Delete all that is known."""
+        for path in (self._path, self._earlier):
+            with storage(path, "delete the file"):
+                path.unlink(missing_ok=True)
+
+    def save(self, index: Index) -> None:
+        """Write the index behind a checksum."""
+        write_whole(self._path, sealed(json.dumps(index.to_json(), separators=(",", ":")).encode()))
+
+
+def _values(path: Path) -> dict[str, Any] | None:
+    """The fields of a saved index; None where there is none, or it is not as it was written."""
+    body = unsealed(read_plain(path) or b"")
+    try:
+        values = json.loads(body) if body is not None else None
+    except (ValueError, RecursionError):
         return None
-    values = json.loads(body)
-    if values["version"] != VERSION or Stamp(*values["stamp"]) != stamp:
-        return None
-    return _index(stamp, values)
+    is_ours = isinstance(values, dict) and values.get("version") == VERSION and "stamp" in values
+    return values if is_ours else None
 
 
 def _index(stamp: Stamp, values: dict[str, Any]) -> Index:
     return Index(
         stamp=stamp,
-        pending={id_: Span(*span) for id_, span in values["pending"].items()},
+        pending={id_: _span(stamp, *span) for id_, span in values["pending"].items()},
         latest={
             (symbol, int(horizon)): day for symbol, days in values["latest"].items() for horizon, day in days.items()
         },
         kinds=set(values["kinds"]),
+        known=KnownLines.from_json(values["known"]),
         last_settled=values["last_settled"],
         folded=Folded(*values["folded"]) if values["folded"] else None,
     )
+
+
+def _span(stamp: Stamp, at: int, width: int) -> Span:
+    if not (0 <= at <= at + width <= stamp.size and width <= LONGEST_LINE):
+        raise ValueError(f"a line of {width} bytes at {at} is not within the log")
+    return Span(at, width)

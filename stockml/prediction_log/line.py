@@ -25,8 +25,16 @@ _LONGEST = (
 )
 
 
+MOST_BRACKETS = 100  # beyond as many a line may be nested too deeply; ours have some ten
+DEEPEST = 50  # deeper values could be read, but perhaps not be quoted or written again
+
+
+class _ConstantError(ValueError):
+    pass
+
+
 def _refuse(constant: str) -> Never:
-    raise ValueError(f"{constant} is not JSON")
+    raise _ConstantError(f"{constant} is not JSON")
 
 
 _DECODER = json.JSONDecoder(parse_constant=_refuse)
@@ -42,11 +50,22 @@ def read_record(raw: bytes) -> dict[str, Any]:
         raise ValueError("it is not UTF-8") from None
     except json.JSONDecodeError as error:
         raise ValueError(f"it is not JSON ({error.msg} at character {error.pos + 1})") from None
+    except _ConstantError:
+        raise
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except ValueError:
+        raise ValueError("it holds a number that is too long or too large") from None
+    if raw.count(b"[") + raw.count(b"{") > MOST_BRACKETS and _is_deeper(record, DEEPEST):
+        raise ValueError("it is nested too deeply")
     if not isinstance(record, dict):
         raise ValueError("it is not a JSON object")
     return record
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels == 0 or any(_is_deeper(one, levels - 1) for one in inner)
 
 
 def read_line(raw: bytes) -> Prediction:

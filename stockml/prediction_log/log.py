@@ -10,22 +10,24 @@ import logging
 import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
 from stockml.core.records import VERIFIED, Outcome, Prediction
-from stockml.prediction_log.index import Folded, Index, Stamp, load
+from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp
 from stockml.prediction_log.line import completed_line, new_line, read_line
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, read_span, scan, settled_day, settled_key
-from stockml.prediction_log.view import Ids, Verified, View
+from stockml.prediction_log.view import Ids, Verified, View, pending_lines
+from stockml.prediction_log.whole_change import LogChanged, few_are_gone, whole_change
 from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import storage
+from stockml.storage.plain_files import open_plain
 from stockml.storage.redo_journal import Change, Journal
 
-__all__ = ["Folded", "LockTimeout", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
+__all__ = ["Folded", "LockTimeout", "LogChanged", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
 
 LOG = logging.getLogger(__name__)
 
@@ -44,14 +46,19 @@ class Settled:
 class PredictionLog:
     """The log at a path; nothing is opened or created until needed, nothing is written without the lock."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, accepts_changes: bool = False) -> None:
         self.path = path
+        self.accepts_changes = accepts_changes  # the log is taken as it is, though it was changed as a whole
         self._journal = Journal(path.with_name(".predictions.journal"))
-        self._index_path = path.with_name(".predictions.checkpoint.json")
+        self._files = IndexFiles(path)
         self._index: Index | None = None
         self._later: dict[str, Prediction] = {}  # pending in the last view, but settled on a later day
         self._unfolded: list[int] = []  # keys of outcomes that feedback has not taken in yet
         self._is_locked = self._is_unsaved = self._is_edited = False
+
+    def check(self) -> None:
+        """LogChanged where the log was changed as a whole, and is not to be taken as it is; needs no lock."""
+        self._agreed(self._known())
 
     # Reading ----------------------------------------------------------------------------------------------------------
 
@@ -66,6 +73,7 @@ class PredictionLog:
     def read(self, as_of: date | None = None) -> View:
         """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
         day = None if as_of is None else as_of.isoformat()
+        self.check()
         lines = self._pending_lines()
         index = self._known()
         is_partial = day is not None and index.reaches_beyond(day)
@@ -168,7 +176,7 @@ class PredictionLog:
     def _known(self) -> Index:
         stamp = Stamp.of(self.path)
         if self._index is None or (self._index.stamp != stamp and not self._is_locked):
-            self._index = load(self._index_path, stamp) or self._scanned()
+            self._index = self._files.load(stamp) or self._scanned()
         return self._index
 
     def _writable(self) -> Index:
@@ -177,15 +185,25 @@ class PredictionLog:
 
     def _scanned(self) -> Index:
         stamp, now = Stamp.of(self.path), time.time_ns()  # taken first: what changes later shows as another stamp
+        known = self._files.known()
         with storage(self.path, "read the log"):
-            return Index.of_scan(stamp, scan(self.path), is_racy=now - stamp.mtime_ns < RACY_NS)
+            found = scan(self.path, known.sample())
+        index = Index.of_scan(stamp, found, is_racy=now - stamp.mtime_ns < RACY_NS)
+        index.changed = whole_change(self.path, known, found)
+        if index.changed is None and (text := few_are_gone(known, found)):
+            found.note(Problem(0, text))
+        return index
+
+    def _agreed(self, index: Index) -> None:
+        if index.changed and not self.accepts_changes:
+            raise LogChanged(index.changed)
 
     def _reread(self) -> None:
         """Make the index true under the lock, by a full reading if need be; then repair the log."""
         stamp, left = Stamp.of(self.path), self._journal.left()
         index = self._index
         if index is None or index.scan is None or index.is_racy or index.stamp != stamp:
-            index = None if left else load(self._index_path, stamp)
+            index = None if left else self._files.load(stamp)
         self._is_unsaved = index is None or index.scan is not None
         self._index = None  # the index of a large log takes room
         self._index = index or self._scanned()
@@ -195,6 +213,10 @@ class PredictionLog:
 
     def _put_right(self, index: Index) -> None:
         """Set damaged lines aside and repair others, where the log was read from end to end."""
+        self._agreed(index)
+        if index.changed:
+            LOG.warning("%s: taken as it is, as --accept-log says", self.path)
+            self._files.forget()
         if index.scan is not None:
             for changes in repairs(self.path, index.scan):
                 self._commit(changes)
@@ -212,25 +234,12 @@ class PredictionLog:
 
     def _pending_lines(self) -> list[Prediction]:
         index = self._known()
-        lines = self._read_pending(index)
+        lines = pending_lines(self.path, index)
         if self._is_locked and len(lines) < len(index.pending):
             # the index is not true: somebody changed the log and kept its size, time and inode
             self._index, self._is_unsaved = self._scanned(), True
             self._put_right(self._index)
-            lines = self._read_pending(self._index)
-        return lines
-
-    def _read_pending(self, index: Index) -> list[Prediction]:
-        """The pending lines, without those that are not where the index says."""
-        if not index.pending:
-            return []
-        lines = []
-        with storage(self.path, "read the log"), self.path.open("rb") as file:
-            for id_, span in index.pending.items():
-                with suppress(ValueError):  # without the lock it may be half written
-                    line = read_line(read_span(file, span))
-                    if line.id == id_ and line.outcome is None:
-                        lines.append(line)
+            lines = pending_lines(self.path, self._index)
         return lines
 
     def _settled_after(self, day: str) -> Iterator[Prediction]:
@@ -243,7 +252,7 @@ class PredictionLog:
     def _complete(self, index: Index, due: Mapping[str, Outcome]) -> list[Prediction]:
         """Settle some lines in one commit; a line that somebody left without room moves to the end of the file."""
         changes, done, tail = [], [], grown(self.path, b"")
-        with storage(self.path, "read the log"), self.path.open("rb") as file:
+        with storage(self.path, "read the log"), open_plain(self.path) as file:
             for id_, outcome in due.items():
                 span = index.pending[id_]
                 raw = read_span(file, span)
@@ -258,8 +267,12 @@ class PredictionLog:
                     tail = replace(tail, new=tail.new + line + b"\n")
                 done.append((read_line(line), settled_key(outcome.settled_at, at)))
                 changes.append(Change(self.path.name, span.at, raw, line if at == span.at else b" " * span.width))
+        if tail.new:
+            self._files.forget()  # until the index is written: these lines no longer stand where they were known to
         self._commit([*changes, *([tail] if tail.new else [])])
         for prediction, key in done:
+            if place(key) >= tail.at:
+                index.known.move_to_end(prediction.id)
             index.note_settled(prediction, key)
             if prediction.status == VERIFIED:
                 insort(self._unfolded, key)
@@ -270,8 +283,7 @@ class PredictionLog:
             return
         index = self._writable()
         self._is_edited |= Stamp.of(self.path) != index.stamp
-        with storage(self._index_path, "delete the file"):  # before the log changes, or it could outlive its truth
-            self._index_path.unlink(missing_ok=True)
+        self._files.retire()
         self._is_unsaved = True
         self._journal.commit(changes)
         index.stamp = Stamp.of(self.path)
@@ -283,4 +295,4 @@ class PredictionLog:
             index.folded = None
         is_as_we_left_it = not self._is_edited and Stamp.of(self.path) == index.stamp
         if self._is_unsaved and is_as_we_left_it and index.stamp.inode:
-            index.save(self._index_path)
+            self._files.save(index)

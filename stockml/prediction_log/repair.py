@@ -10,6 +10,7 @@ from stockml.core.records import Prediction
 from stockml.prediction_log.line import read_line
 from stockml.prediction_log.scan import Scan, read_span, rejected_entry
 from stockml.storage.files import storage
+from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ def repairs(path: Path, found: Scan) -> Iterator[list[Change]]:
     rejected = rejected_path(path)
     for some in batches(found.set_aside):
         entries, blanks = [], []
-        with storage(path, "read the log"), path.open("rb") as file:
+        with storage(path, "read the log"), open_plain(path) as file:
             for problem, span in some:
                 raw = read_span(file, span)
                 entries.append(rejected_entry(problem, raw))
@@ -38,8 +39,8 @@ def rejected_path(path: Path) -> Path:
 
 def grown(path: Path, new: bytes) -> Change:
     """The change by which a file gains bytes at its end."""
-    with storage(path, "read the file"):
-        return Change(path.name, path.stat().st_size if path.exists() else 0, b"", new)
+    status = plain_status(path)
+    return Change(path.name, status.st_size if status else 0, b"", new)
 
 
 def lost_lines(path: Path, left: Sequence[Change]) -> list[Prediction]:

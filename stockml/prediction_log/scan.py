@@ -8,18 +8,23 @@ from __future__ import annotations
 import json
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from stockml.core.records import EXPIRED, Prediction
+from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line
 from stockml.storage.files import StorageError, storage
+from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
 PROBLEMS_NAMED = 100  # a file in a wrong encoding is wrong in every line; the rest is counted
+MOST_SET_ASIDE = 100_000  # more lines that are none make it another file, whose reading would take memory without end
+LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
 
 
 class Span(NamedTuple):
@@ -32,11 +37,11 @@ class Span(NamedTuple):
 class Problem(NamedTuple):
     """A line that is not as we wrote it."""
 
-    line: int  # from 1
+    line: int  # from 1; 0 for what is wrong with the log as a whole
     text: str
 
     def __str__(self) -> str:
-        return f"the prediction log, line {self.line}: {self.text}"
+        return f"the prediction log{f', line {self.line}' if self.line else ''}: {self.text}"
 
 
 class Days:
@@ -90,6 +95,10 @@ class Scan:
     kinds: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
     unnamed: int = 0  # problems beyond those named
+    crlf: array[int] = field(default_factory=lambda: array("q"))  # lines that end in CR LF
+    known: KnownLines = field(default_factory=KnownLines)  # the lines that are there now
+    wanted: frozenset[str] = frozenset()  # ids of which it is to be noted when they are met
+    met: list[str] = field(default_factory=list)
     set_aside: list[tuple[Problem, Span]] = field(default_factory=list)
     repairs: list[Change] = field(default_factory=list)
 
@@ -119,18 +128,42 @@ def settled_day(key: int) -> str:
     return _day_text((key >> PLACE_BITS) // 1_000_000)
 
 
-def scan(path: Path) -> Scan:
-    """Read the log from end to end without changing it."""
-    found = Scan()
-    if not path.exists():
+def scan(path: Path, wanted: Iterable[str] = ()) -> Scan:
+    """Read the log from end to end without changing it, noting which of the ids `wanted` are met in which order.
+
+    Raises
+    ------
+    StorageError
+        For a file that cannot be a log: none that is plain, a line without end, or lines without end that are none.
+    """
+    found = Scan(wanted=frozenset(wanted))
+    if plain_status(path) is None:
         return found
-    with path.open("rb") as file:
-        for number, raw in enumerate(file, start=1):
+    with open_plain(path) as file:
+        for number, raw in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
+            _refuse_endless(path, found, number, raw)
             _take(found, path.name, number, raw)
             found.size += len(raw)
     found.verified.sort()
     found.expired.sort()
+    if found.crlf:
+        first, others = found.crlf[0], len(found.crlf) - 1
+        ends = f"and {others} others end" if others else "ends"
+        found.note(Problem(first, f"{ends} in CR LF, which does no harm and is left as it is"))
     return found
+
+
+def _refuse_endless(path: Path, found: Scan, number: int, raw: bytes) -> None:
+    if len(raw) > LONGEST_LINE:
+        raise StorageError(
+            f"{path}: line {number} is longer than {LONGEST_LINE:,} bytes, which no prediction is; "
+            f"take it out (sed -i {number}d) and run again"
+        )
+    if len(found.set_aside) > MOST_SET_ASIDE:
+        raise StorageError(
+            f"{path}: more than {MOST_SET_ASIDE:,} of its lines are no predictions, so it is no log; "
+            "bring the log back from a backup, or move the file away, and run again"
+        )
 
 
 def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
@@ -142,7 +175,7 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
         found.note(Problem(number, "starts with a byte order mark, which is replaced by blanks"))
         body = blanks + body.removeprefix(BYTE_ORDER_MARK)
     if body.endswith(b"\r"):
-        found.note(Problem(number, "ends in CR LF, which does no harm; it is left as it is"))
+        found.crlf.append(number)
     is_ended = raw.endswith(b"\n")
     if body.strip(BLANKS):
         (_take_whole if is_ended else _take_last)(found, name, number, body)
@@ -179,12 +212,12 @@ def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
     for missing in (b"", b"}"):  # a cut inside a value cannot be told from a shorter value, except by the reader
         try:
             prediction = read_line(body + missing)
+            padding = padding_for(body + missing) if prediction.outcome is None else b""
         except ValueError as error:
             reason = str(error)
             continue
         if missing and not body.rstrip(BLANKS).endswith((b'"', b"null")):
             break
-        padding = padding_for(body + missing) if prediction.outcome is None else b""
         found.note(Problem(number, "was cut at its end, which is put back"))
         _keep(found, number, prediction, Span(found.size, len(body + missing + padding)))
         found.repairs.append(Change(name, found.size + len(body), b"", missing + padding + b"\n"))
@@ -203,6 +236,10 @@ def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
         problem = Problem(number, f"has the outcome of {prediction.id}; an earlier line without it")
         _set_aside(found, problem, earlier)
         del found.pending[prediction.id]
+    else:
+        found.known.add(prediction.id)
+        if prediction.id in found.wanted:
+            found.met.append(prediction.id)
     found.kinds.add(prediction.source)
     if prediction.outcome is None:
         found.pending[prediction.id] = span
@@ -222,11 +259,11 @@ def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
     """The predictions of settled lines, by their keys and in their order."""
     if not keys:
         return
-    with storage(path, "read the log"), path.open("rb") as file:
+    with storage(path, "read the log"), open_plain(path) as file:
         for key in keys:
             file.seek(place(key))
             try:
-                line = read_line(file.readline())
+                line = read_line(file.readline(LONGEST_LINE))
             except ValueError:
                 raise StorageError(f"{path}: the file was edited while it was read; run again") from None
             yield line

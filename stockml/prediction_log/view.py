@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from stockml.core.records import Prediction
 from stockml.prediction_log.index import Folded, Index
-from stockml.prediction_log.scan import Problem, Scan, lines_at, settled_day
+from stockml.prediction_log.line import read_line
+from stockml.prediction_log.scan import Problem, Scan, lines_at, read_span, settled_day
+from stockml.storage.files import storage
+from stockml.storage.plain_files import open_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +58,17 @@ class Verified(Iterable[Prediction]):
             return
         known = [key for key in keys if settled_day(key) <= self.as_of]
         yield from (line for line in lines_at(self.path, known) if line.data_through <= self.as_of)
+
+
+def pending_lines(path: Path, index: Index) -> list[Prediction]:
+    """The pending lines of the log, without those that are not where the index says."""
+    if not index.pending:
+        return []
+    lines = []
+    with storage(path, "read the log"), open_plain(path) as file:
+        for id_, span in index.pending.items():
+            with suppress(ValueError):  # without the lock it may be half written
+                line = read_line(read_span(file, span))
+                if line.id == id_ and line.outcome is None:
+                    lines.append(line)
+    return lines

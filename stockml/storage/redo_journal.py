@@ -27,6 +27,7 @@ from itertools import compress, groupby
 from pathlib import Path
 
 from stockml.storage.files import StorageError, sealed, storage, sync_folder, unsealed, write_fully, write_whole
+from stockml.storage.plain_files import open_plain, plain_status, read_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class Journal:
         with storage(self.path, "finish what an interrupted run began"):
             if not self.path.exists():
                 return
-            changes = _from_bytes(self.path.read_bytes())
+            changes = _from_bytes(read_plain(self.path) or b"")
             fits = [change.fits(self._found(change)) for change in changes]
             self._apply(list(compress(changes, fits)))
             if not all(fits):
@@ -86,7 +87,7 @@ class Journal:
     def left(self) -> list[Change]:
         """The changes that could not be finished, until `forget_left`."""
         with storage(self._left_path, "read the file"):
-            return _from_bytes(self._left_path.read_bytes()) if self._left_path.exists() else []
+            return _from_bytes(read_plain(self._left_path) or b"")
 
     def forget_left(self) -> None:
         """Delete the changes that could not be finished."""
@@ -96,9 +97,9 @@ class Journal:
     def _found(self, change: Change) -> bytes | None:
         """The bytes at a change's place; None where the file ends before it."""
         path = self.path.with_name(change.file)
-        if not path.exists():
+        if plain_status(path) is None:
             return b"" if change.at == 0 else None
-        with path.open("rb") as file:
+        with open_plain(path) as file:
             if file.seek(0, os.SEEK_END) < change.at:
                 return None
             file.seek(change.at)
@@ -129,4 +130,14 @@ def _from_bytes(data: bytes) -> list[Change]:
     body = unsealed(data)
     if body is None:
         return []  # a disk without working fsync, or an edit by hand: not to be carried out
-    return [Change(file, at, old.encode("latin-1"), new.encode("latin-1")) for file, at, old, new in json.loads(body)]
+    try:
+        return [_change(*row) for row in json.loads(body)]
+    except (TypeError, ValueError, AttributeError, RecursionError):  # behind a right checksum, so not by accident
+        return []
+
+
+def _change(file: str, at: int, old: str, new: str) -> Change:
+    """A change to a file beside the journal; ValueError for one that no commit of ours can have written."""
+    if Path(file).name != file or not isinstance(at, int) or at < 0 or (old and len(old) != len(new)):
+        raise ValueError(f"{file!r} at {at!r}: no change of ours")
+    return Change(file, at, old.encode("latin-1"), new.encode("latin-1"))

@@ -23,7 +23,7 @@ from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.prediction_log.line import read_line
-from stockml.prediction_log.log import PredictionLog, View
+from stockml.prediction_log.log import LogChanged, PredictionLog, View
 from stockml.signals.learner import Learner
 from stockml.storage.redo_journal import Change, _to_bytes
 
@@ -56,9 +56,9 @@ def home(tmp_path: Path, whole: Text) -> Home:
     return home
 
 
-def run(home: Home, learner: type[Any] = Tally) -> View:
+def run(home: Home, learner: type[Any] = Tally, *, accepts_changes: bool = False) -> View:
     """Today's run; the log as it was met."""
-    log = PredictionLog(home.log)
+    log = PredictionLog(home.log, accepts_changes=accepts_changes)
     with log.locked():
         view = log.read()
         today = str(START + timedelta(days=TODAY))
@@ -105,6 +105,11 @@ SPOILT: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "no object": (lambda line: b'["TCS.NS", 1]', "it is not a JSON object"),
     "nested without end": (lambda line: b"[" * 100_000, "nested too deeply"),
     "NULs": (lambda line: bytes(len(line)), "it is not JSON"),
+    "a damaged key": (lambda line: line.replace(b'"id": ', b'"ie": '), "the key 'id' is missing"),
+    "a damaged key of the outcome": (
+        lambda line: line.replace(b'"status": "', b'"status": "verified", "statu": "', 1).replace(b"_at", b"_ta"),
+        "is missing",
+    ),
     "an older schema": (without("evidence"), "the key 'evidence' is missing"),
     "SPEC's keys alone": (lambda line: json.dumps(dict(list(json.loads(line).items())[:11])).encode(), "is missing"),
     "a negative price": (lambda line: line.replace(b'"current_price": ', b'"current_price": -'), "a price is above 0"),
@@ -196,6 +201,7 @@ def test_a_cut_that_took_the_brace_is_repaired_and_one_that_took_more_is_set_asi
     home.log.write_bytes(whole[: end - 1])
     assert "put back" in str(run(home).problems[0]) and len(ids(home)) == 20 and rejected(home) == b""
     home.log.write_bytes(whole[: end - 2])
+    home.log.with_name(CHECKPOINT).unlink()  # or the two newer lines would be missed
     assert "set aside" in str(run(home).problems[0]) and len(ids(home)) == 19
     assert whole[whole.rindex(b'{"symbol"') : end - 2] + b"\n" in rejected(home)
 
@@ -224,14 +230,17 @@ def test_a_byte_order_mark_and_windows_line_ends_cost_nothing(home: Home) -> Non
     text = home.log.read_bytes()
     home.log.write_bytes(b"\xef\xbb\xbf" + text.replace(b"\n", b"\r\n"))
     problems = [str(problem) for problem in run(home).problems]
-    assert "line 1: starts with a byte order mark" in problems[0] and "line 18: ends in CR LF" in problems[-1]
+    assert "line 1: starts with a byte order mark" in problems[0] and len(problems) == 2
+    assert problems[1].endswith("line 1: and 17 others end in CR LF, which does no harm and is left as it is")
     assert len(ids(home)) == 20 and rejected(home) == b"" and run(home).problems == ()
 
 
 def test_a_log_wrong_throughout_is_kept_and_named_in_bounds(home: Home) -> None:
-    spoilt = home.log.read_bytes().decode().encode("utf-16") + b"\n" + b"\n".join(b"%d" % n for n in range(3000))
+    spoilt = b"\n".join(b"%d" % n for n in range(3000))
     home.log.write_bytes(spoilt)
-    view = run(home)
+    with pytest.raises(LogChanged, match="holds no prediction at all"):
+        run(home)
+    view = run(home, accepts_changes=True)
     assert len(view.problems) == 100 and "other lines are not as they were written" in str(view.problems[-1])
     kept = rejected(home)
     assert all(line in kept for line in spoilt.split(b"\n")) and len(ids(home)) == 2
@@ -383,7 +392,7 @@ def test_no_damage_is_a_traceback_or_a_loss(
     for damage in damages:
         text = damage(text)
     home = new_home(tmp_path_factory, text)
-    run(home)
+    run(home, accepts_changes=True)
     assert len(ids(home)) == len(set(ids(home)))
     assert [piece[:80] for piece in lost(text, home)] == []
     state = state_of(home)

@@ -1,0 +1,62 @@
+"""Known lines of the log: how many, and a sample of their ids in the file's order, small enough to keep beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+MOST_SPREAD = 256  # ids spread over the whole log; of a log up to this length every one
+MOST_NEWEST = 16  # and the last ones, which a cut or an older copy lacks
+
+
+@dataclass(slots=True)
+class KnownLines:
+    """A count of ids and a sample of them: every `step`-th, and the newest."""
+
+    count: int = 0
+    step: int = 1
+    spread: list[str] = field(default_factory=list)
+    newest: list[str] = field(default_factory=list)
+
+    def add(self, id_: str) -> None:
+        """Take in the id of a line behind all others."""
+        if self.count % self.step == 0:
+            self._spread_to(id_)
+        self.count += 1
+        self.newest.append(id_)
+        del self.newest[:-MOST_NEWEST]
+
+    def move_to_end(self, id_: str) -> None:
+        """Take in that a line now stands behind all others."""
+        if id_ in self.spread:
+            self.spread.remove(id_)
+            self._spread_to(id_)
+        if id_ in self.newest:
+            self.newest.remove(id_)
+
+    def _spread_to(self, id_: str) -> None:
+        self.spread.append(id_)
+        if len(self.spread) > MOST_SPREAD:
+            del self.spread[1::2]
+            self.step *= 2
+
+    def sample(self) -> list[str]:
+        """The ids that are known by name, in the file's order."""
+        return list(dict.fromkeys([*self.spread, *self.newest]))
+
+    def share(self, is_there: Callable[[str], bool]) -> float:
+        """The share of the lines for which `is_there` holds, estimated where not every id is in the sample."""
+        return sum(map(is_there, self.spread)) / max(len(self.spread), 1)
+
+    def to_json(self) -> dict[str, object]:
+        """The fields as `from_json` takes them."""
+        return {"count": self.count, "step": self.step, "spread": self.spread, "newest": self.newest}
+
+    @classmethod
+    def from_json(cls, values: Any) -> KnownLines:
+        """The lines that `to_json` wrote down; KeyError, TypeError or ValueError for anything else."""
+        known = cls(int(values["count"]), int(values["step"]), list(values["spread"]), list(values["newest"]))
+        if known.count < len(known.spread) or known.step < 1 or not all(isinstance(id_, str) for id_ in known.sample()):
+            raise ValueError("these are no known lines")
+        return known
