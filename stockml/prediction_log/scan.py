@@ -22,7 +22,7 @@ from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
-PROBLEMS_NAMED = 100  # a file in a wrong encoding is wrong in every line; the rest is counted
+PROBLEMS_NAMED = 10  # a file in a wrong encoding is wrong in every line; the rest is counted
 MOST_SET_ASIDE = 100_000  # more lines that are none make it another file, whose reading would take memory without end
 LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
 

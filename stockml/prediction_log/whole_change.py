@@ -6,8 +6,10 @@ where
 - nothing is left of lines that were known, or fewer than LEAST_LEFT of them,
 - the newest lines are missing, MOST_CUT or more, without any damage in their place,
 - fewer than LEAST_IN_ORDER of the lines stand in the order of their days, or
-- most of the file is in another form that holds predictions, or nothing in it is one. This needs no knowledge of the
-  lines before.
+- most of the file is in another form that holds predictions, or nothing in it is one.
+
+Where nothing is known of the lines before, only the last kind is seen, a log that was sorted by symbol or reversed, and
+one that is missing beside its rotated copy.
 
 Anything less is an edit: damaged lines are set aside, deleted ones are counted.
 """
@@ -33,7 +35,8 @@ LEAST_IN_ORDER = 0.75  # of those left; two stocks sorted by name keep just over
 MOST_CUT = 2  # lines; a single one may have been deleted by hand
 HEAD_BYTES = 1 << 20  # more than the longest line
 
-_ROTATED = re.compile(r"[.-](\d+|\d{8}.*|bak|old|orig|save)(\.gz)?|~|\.gz")
+_ROTATED = re.compile(r"[.-](\d|\d{8}(-\d+)?)(\.gz)?")  # as logrotate names them
+_COPY = re.compile(rf"{_ROTATED.pattern}|\.(bak|old|orig|save|gz)|~")
 
 
 class LogChanged(StorageError):  # noqa: N818
@@ -52,6 +55,7 @@ _ARRAY = _Form("holds one JSON array instead of a line a prediction (as after jq
 _UTF16 = _Form("is text in UTF-16 instead of UTF-8", "iconv -f {code} -t UTF-8 {log}")
 _GZIP = _Form("is compressed", "zcat < {log}")
 _BACKUP = "bring the log back from a backup"
+_ODD_ORDERS = ("sorted by symbol", "reversed")  # which no series of runs leaves
 _BY_DATE = "jq -sc 'sort_by(.prediction_date)[]' {log}"
 
 
@@ -106,17 +110,18 @@ def _absence(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] | No
         return None
     if found.set_aside:  # a single damaged line is no event, also where it is alone
         return (f"holds no prediction at all ({_reason(found)})", _BACKUP) if len(found.set_aside) > 1 else None
-    if not known.count:
-        return None
+    copies = [other for other in path.parent.glob(f"{path.name}*") if _COPY.fullmatch(other.name[len(path.name) :])]
     what = "is empty" if plain_status(path) else "is gone"
-    return f"{what}, and held {known.count} predictions", _bring_back(path)
+    if known.count:
+        return f"{what}, and held {known.count} predictions", _bring_back(path, copies)
+    rotated = [other for other in copies if _ROTATED.fullmatch(other.name[len(path.name) :])]
+    return (f"{what}, while {rotated[0].name} lies beside it", _bring_back(path, rotated)) if rotated else None
 
 
-def _bring_back(path: Path) -> str:
-    beside = [other for other in path.parent.glob(f"{path.name}*") if _ROTATED.fullmatch(other.name[len(path.name) :])]
-    if not beside:
+def _bring_back(path: Path, copies: Sequence[Path]) -> str:
+    if not copies:
         return _BACKUP
-    newest = max(beside, key=lambda other: other.stat().st_mtime_ns)
+    newest = max(copies, key=lambda other: other.stat().st_mtime_ns)
     how = "zcat {} > {}" if newest.name.endswith(".gz") else "mv {} {}"
     command = how.format(shlex.quote(str(newest)), shlex.quote(str(path)))
     return f"bring it back by {command} and let nothing rotate it"
@@ -124,6 +129,8 @@ def _bring_back(path: Path) -> str:
 
 def _difference(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] | None:
     """Known lines that are no longer in the log, or in another order."""
+    if not known.count:
+        return _disorder(path, sorted(found.known.sample(), key=_day), found.known.sample(), _ODD_ORDERS)
     there = set(found.met)
     share = known.share(there.__contains__)
     sample = known.sample()
@@ -134,11 +141,21 @@ def _difference(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] |
         return _mostly_gone(known, found, gone), _BACKUP
     if is_cut:
         return f"ends early: of its {known.count} predictions the newest {gone} are gone", _BACKUP
-    in_order = _in_order(sample, found.met)
-    if len(there) - in_order >= MOST_CUT and in_order < LEAST_IN_ORDER * len(there):
-        what = f"holds its {known.count} predictions in another order ({_order(found.met)})"
-        return what, f"put them back in the order of their days by {_rewritten(path, _BY_DATE)}"
-    return None
+    return _disorder(path, sample, found.met)
+
+
+def _disorder(
+    path: Path, sample: Sequence[str], met: Sequence[str], orders: Sequence[str] = ()
+) -> tuple[str, str] | None:
+    """Ids met in another order than the sample's, one of `orders` if any are named."""
+    in_order = _in_order(sample, met)
+    if len(met) - in_order < MOST_CUT or in_order >= LEAST_IN_ORDER * len(met):
+        return None
+    order = _order(met)
+    if orders and order not in orders:
+        return None
+    what = f"holds its predictions in another order ({order})"
+    return what, f"put them back in the order of their days by {_rewritten(path, _BY_DATE)}"
 
 
 def _mostly_gone(known: KnownLines, found: Scan, gone: int) -> str:
@@ -177,9 +194,9 @@ def _in_order(sample: Sequence[str], met: Sequence[str]) -> int:
 def _order(met: Sequence[str]) -> str:
     symbols = [id_.rsplit(":", 2)[0] for id_ in met]
     if symbols in (sorted(symbols), sorted(symbols, reverse=True)) and symbols[0] != symbols[-1]:
-        return "sorted"
+        return _ODD_ORDERS[0]
     days = [_day(id_) for id_ in met]
-    return "reversed" if days == sorted(days, reverse=True) else "shuffled, or sorted by something else"
+    return _ODD_ORDERS[1] if days == sorted(days, reverse=True) else "shuffled, or sorted by something else"
 
 
 def _day(id_: str) -> str:
