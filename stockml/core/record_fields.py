@@ -5,7 +5,6 @@ A record is read through `Fields` and these checks alone, so that reading can en
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -24,9 +23,13 @@ class Fields(dict[str, Any]):
 
 def fields(key: str, value: Any) -> Fields:
     """A JSON object."""
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{key} has the wrong form: it is {value!r}, not an object")
+    if not isinstance(value, dict):
+        raise ValueError(_no_object(key, value))
     return Fields(value)
+
+
+def _no_object(key: str, value: Any) -> str:
+    return f"{key} has the wrong form: it is {value!r}, not an object"
 
 
 def items(key: str, value: Any) -> list[Any]:
@@ -94,7 +97,9 @@ def number(key: str, value: Any) -> float:
 
 def numbers(key: str, value: Any) -> dict[str, float]:
     """An object that holds numbers only."""
-    return {name: number(name, found) for name, found in fields(key, value).items()}
+    if not isinstance(value, dict):
+        raise ValueError(_no_object(key, value))
+    return {name: number(name, found) for name, found in value.items()}
 
 
 def flag(key: str, value: Any) -> bool:

@@ -132,7 +132,7 @@ class Prediction:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Prediction:
         """The prediction a JSON object stands for; ValueError names the key that is missing or wrong, nothing else."""
-        record = field.fields("the record", record)
+        record = field.Fields(record)
         evidence = field.fields("evidence", record["evidence"])
         prediction = cls(
             symbol=field.text("symbol", record["symbol"]),

@@ -24,8 +24,7 @@ class KnownLines:
         if self.count % self.step == 0:
             self._spread_to(id_)
         self.count += 1
-        self.newest.append(id_)
-        del self.newest[:-MOST_NEWEST]
+        self._end_with(id_)
 
     def move_to_end(self, id_: str) -> None:
         """Take in that a line now stands behind all others."""
@@ -34,6 +33,7 @@ class KnownLines:
             self._spread_to(id_)
         if id_ in self.newest:
             self.newest.remove(id_)
+        self._end_with(id_)
 
     def _spread_to(self, id_: str) -> None:
         self.spread.append(id_)
@@ -41,9 +41,14 @@ class KnownLines:
             del self.spread[1::2]
             self.step *= 2
 
+    def _end_with(self, id_: str) -> None:
+        self.newest.append(id_)
+        if len(self.newest) > MOST_NEWEST:
+            del self.newest[0]
+
     def sample(self) -> list[str]:
         """The ids that are known by name, in the file's order."""
-        return list(dict.fromkeys([*self.spread, *self.newest]))
+        return [*(id_ for id_ in self.spread if id_ not in self.newest), *self.newest]
 
     def share(self, is_there: Callable[[str], bool]) -> float:
         """The share of the lines for which `is_there` holds, estimated where not every id is in the sample."""

@@ -237,9 +237,10 @@ def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
         _set_aside(found, problem, earlier)
         del found.pending[prediction.id]
     else:
-        found.known.add(prediction.id)
-        if prediction.id in found.wanted:
-            found.met.append(prediction.id)
+        id_ = prediction.id
+        found.known.add(id_)
+        if id_ in found.wanted:
+            found.met.append(id_)
     found.kinds.add(prediction.source)
     if prediction.outcome is None:
         found.pending[prediction.id] = span

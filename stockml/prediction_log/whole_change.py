@@ -21,6 +21,7 @@ import re
 import shlex
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple
 
@@ -177,18 +178,20 @@ def _missing_at_end(sample: Sequence[str], there: Iterable[str]) -> int:
 
 
 def _in_order(sample: Sequence[str], met: Sequence[str]) -> int:
-    """How many of the ids met stand in the order that their days have in the sample.
+    """How many of the ids met stand in the sample's order.
 
-    Of one day they may stand in any order: that is how the way back leaves them, and nothing depends on it.
+    Neighbours of one day may stand in any order: that is how the way back leaves them.
     """
-    rank: dict[str, int] = {}
-    for id_ in sample:
-        rank.setdefault(_day(id_), len(rank))
+    rank = dict(zip(sample, accumulate(map(_is_new_day, ["", *sample], sample)), strict=True))
     ends: list[int] = []  # the last rank of the best ascending run of each length
     for id_ in met:
-        at = bisect_right(ends, rank[_day(id_)])
-        ends[at : at + 1] = [rank[_day(id_)]]
+        at = bisect_right(ends, rank[id_])
+        ends[at : at + 1] = [rank[id_]]
     return len(ends)
+
+
+def _is_new_day(before: str, id_: str) -> int:
+    return int(not before or _day(before) != _day(id_))
 
 
 def _order(met: Sequence[str]) -> str:
