@@ -15,6 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
+from stockml.core.calendars import calendar_for
 from stockml.core.failures import FetchError
 from stockml.data.csv_files import read_csv
 from stockml.data.price_table import PriceError, PriceTable, check_prices
@@ -28,7 +29,7 @@ def main(folder: Path) -> int:
     for path in files:
         name = path.relative_to(folder)
         try:
-            table = check_prices(path.stem, read_csv(path.stem, path.parent).frame)
+            table = check_prices(path.stem, read_csv(path.stem, path.parent, calendar_for(path.stem).timezone).frame)
         except (FetchError, PriceError) as error:
             sums[f"refused {error.kind}"] += 1
             print(f"{name}: refused, {error.kind}: {error}")

@@ -34,8 +34,18 @@ class Leap(NamedTuple):
     decided: int
 
     @classmethod
-    def at(cls, places: NDArray[np.intp], n_bars: int, start: int, stop: int | None) -> Leap:
-        """The leap from place `start` to `stop` of the counting bars; `places`, shape (n_counting,), are their rows."""
+    def among(cls, places: NDArray[np.intp], n_bars: int, run: tuple[int, int | None]) -> Leap:
+        """The leap of a phantom run or of a price that stays, from its rows among the bars that count.
+
+        Parameters
+        ----------
+        places : array of int, shape (n_counting,)
+            The rows of the bars that count, among all `n_bars`.
+        n_bars : int
+        run : (int, int or None)
+            As `phantom_runs` gives it.
+        """
+        start, stop = run
         known = start + CONFIRMED_AFTER if stop is None else stop
         return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
 
@@ -100,7 +110,7 @@ class SourceBars:
             days=days,
             close=rows["close"].to_numpy(),
             counts=counts,
-            leaps=tuple(Leap.at(places, len(days), start, stop) for start, stop in runs),
+            leaps=tuple(Leap.among(places, len(days), run) for run in runs),
             rescaled=tuple(int(kept[row]) for row in faults),
             currency=raw.currency,
             asked_through=raw.asked_through,

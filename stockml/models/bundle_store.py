@@ -84,15 +84,14 @@ def load_bundle(home: Home, symbol: str) -> ModelBundle:
         missing, unreadable, mismatch (a file is not the one that was saved) or untrusted (another user could have
         written it). A bundle made for other features than today's raises wrong_features when it forecasts.
     """
-    for attempt in range(2):
+    while True:
         with _opened(home, symbol) as folder:
             try:
                 return _load(folder, symbol)
             except ModelError as error:
                 # a training run may have swapped in a new folder: the one held open is then being deleted
-                if attempt or error.kind != MISSING:
+                if error.kind != MISSING or _is_in_place(folder, bundle_folder(home, symbol)):
                     raise
-    raise AssertionError("unreachable")
 
 
 def _load(folder: int, symbol: str) -> ModelBundle:
@@ -123,6 +122,14 @@ def _opened(home: Home, symbol: str) -> Iterator[int]:
         yield folder
     finally:
         os.close(folder)
+
+
+def _is_in_place(folder: int, path: Path) -> bool:
+    """True where the folder held open still lies at its path."""
+    try:
+        return os.path.samestat(os.fstat(folder), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def _read(folder: int, name: str, symbol: str) -> bytes:

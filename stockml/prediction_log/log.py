@@ -21,7 +21,7 @@ from stockml.prediction_log.line import completed_line, new_line, read_line
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, read_span, scan, settled_day, settled_key
 from stockml.prediction_log.view import Ids, Lines, View, pending_lines
-from stockml.prediction_log.whole_change import LogChanged, few_are_gone, whole_change
+from stockml.prediction_log.whole_change import LogChanged, smaller_change, whole_change
 from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain
@@ -191,7 +191,7 @@ class PredictionLog:
             found = scan(self.path, known.sample())
         index = Index.of_scan(stamp, found, is_racy=now - stamp.mtime_ns < RACY_NS)
         index.changed = whole_change(self.path, known, found)
-        if index.changed is None and (text := few_are_gone(known, found)):
+        if index.changed is None and (text := smaller_change(self.path, known, found)):
             found.note(Problem(0, text))
         return index
 

@@ -8,8 +8,8 @@ where
 - fewer than LEAST_IN_ORDER of the lines stand in the order of their days, or
 - most of the file is in another form that holds predictions, or nothing in it is one.
 
-Where nothing is known of the lines before, only the last kind is seen, a log that was sorted by symbol or reversed, and
-one that is missing beside its rotated copy.
+Where nothing is known of the lines before, only the last kind is seen, and a log that is missing beside its rotated
+copy; one sorted by symbol or reversed is read, with a notice.
 
 Anything less is an edit: damaged lines are set aside, deleted ones are counted.
 """
@@ -68,10 +68,16 @@ def whole_change(path: Path, known: KnownLines, found: Scan) -> str | None:
     return f"{path}: {what}; nothing was changed: {way_back}, or take the log as it is with --accept-log"
 
 
-def few_are_gone(known: KnownLines, found: Scan) -> str | None:
-    """The notice about known lines that are no longer there and were not set aside either; None where all are."""
+def smaller_change(path: Path, known: KnownLines, found: Scan) -> str | None:
+    """The notice about known lines that are gone, or an order that no series of runs leaves; None without either."""
     gone = known.count - found.known.count - len(found.set_aside)
-    return f"{gone} of the {known.count} known predictions are gone from it, and count no longer" if gone > 0 else None
+    if gone > 0:
+        return f"{gone} of the {known.count} known predictions are gone from it, and count no longer"
+    met = found.known.sample()
+    if known.count or _order(met) not in _ODD_ORDERS:
+        return None
+    disorder = _disorder(path, sorted(met, key=_day), met)  # read all the same: nobody knows of another order
+    return disorder and ", which does no harm; ".join(disorder)
 
 
 def _form(path: Path, found: Scan) -> tuple[str, str] | None:
@@ -131,7 +137,7 @@ def _bring_back(path: Path, copies: Sequence[Path]) -> str:
 def _difference(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] | None:
     """Known lines that are no longer in the log, or in another order."""
     if not known.count:
-        return _disorder(path, sorted(found.known.sample(), key=_day), found.known.sample(), _ODD_ORDERS)
+        return None
     there = set(found.met)
     share = known.share(there.__contains__)
     sample = known.sample()
@@ -145,18 +151,13 @@ def _difference(path: Path, known: KnownLines, found: Scan) -> tuple[str, str] |
     return _disorder(path, sample, found.met)
 
 
-def _disorder(
-    path: Path, sample: Sequence[str], met: Sequence[str], orders: Sequence[str] = ()
-) -> tuple[str, str] | None:
-    """Ids met in another order than the sample's, one of `orders` if any are named."""
+def _disorder(path: Path, sample: Sequence[str], met: Sequence[str]) -> tuple[str, str] | None:
+    """Ids met in another order than the sample's."""
     in_order = _in_order(sample, met)
     if len(met) - in_order < MOST_CUT or in_order >= LEAST_IN_ORDER * len(met):
         return None
-    order = _order(met)
-    if orders and order not in orders:
-        return None
-    what = f"holds its predictions in another order ({order})"
-    return what, f"put them back in the order of their days by {_rewritten(path, _BY_DATE)}"
+    way_back = f"put them back in the order of their days by {_rewritten(path, _BY_DATE)}"
+    return f"holds its predictions in another order ({_order(met)})", way_back
 
 
 def _mostly_gone(known: KnownLines, found: Scan, gone: int) -> str:
@@ -178,7 +179,7 @@ def _missing_at_end(sample: Sequence[str], there: Iterable[str]) -> int:
 
 
 def _in_order(sample: Sequence[str], met: Sequence[str]) -> int:
-    """How many of the ids met stand in the sample's order.
+    """The number of ids met that stand in the sample's order.
 
     Neighbours of one day may stand in any order: that is how the way back leaves them.
     """
@@ -196,7 +197,7 @@ def _is_new_day(before: str, id_: str) -> int:
 
 def _order(met: Sequence[str]) -> str:
     symbols = [id_.rsplit(":", 2)[0] for id_ in met]
-    if symbols in (sorted(symbols), sorted(symbols, reverse=True)) and symbols[0] != symbols[-1]:
+    if symbols in (sorted(symbols), sorted(symbols, reverse=True)) and len(set(symbols)) > 1:
         return _ODD_ORDERS[0]
     days = [_day(id_) for id_ in met]
     return _ODD_ORDERS[1] if days == sorted(days, reverse=True) else "shuffled, or sorted by something else"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
 from stockml.accuracy.scores import Score, added, by
-from stockml.core.records import Prediction
+from stockml.core.records import Outcome, Prediction
 
 
 def line(symbol: str, error_pct: float, change_pct: float) -> Prediction:
@@ -19,12 +19,24 @@ def line(symbol: str, error_pct: float, change_pct: float) -> Prediction:
     return replace(made, outcome=found)
 
 
-LINES = st.lists(st.builds(line, st.sampled_from("ABC"), st.floats(0, 50), st.floats(-9, 9)), max_size=12)
+def expired(symbol: str, reason: str) -> Prediction:
+    return replace(prediction(symbol), outcome=Outcome("expired", "2026-07-01T16:00:00", reason=reason))
+
+
+SYMBOLS = st.sampled_from("ABC")
+VERIFIED = st.builds(line, SYMBOLS, st.floats(0, 50), st.floats(-9, 9))
+LINES = st.lists(VERIFIED | st.builds(expired, SYMBOLS, st.sampled_from(["no price", "a split"])), max_size=12)
+
+
+def alike(one: Score, other: Score) -> bool:
+    *sums, reasons = astuple(one)
+    *expected, expected_reasons = astuple(other)
+    return sums == pytest.approx(expected) and reasons == expected_reasons
 
 
 @given(LINES, LINES)
 def test_scores_add_up(one: list[Prediction], other: list[Prediction]) -> None:
-    assert astuple(Score.of(one) + Score.of(other)) == pytest.approx(astuple(Score.of(one + other)))
+    assert alike(Score.of(one) + Score.of(other), Score.of(one + other))
     assert Score.of(one) + Score() == Score.of(one)
 
 
@@ -34,7 +46,18 @@ def test_groups_add_up_to_all(lines: list[Prediction]) -> None:
     symbols = added(groups, lambda group: group[0])
     assert set(symbols) == {line.symbol for line in lines}
     for symbol, score in symbols.items():
-        assert astuple(score) == pytest.approx(astuple(Score.of(each for each in lines if each.symbol == symbol)))
+        assert alike(score, Score.of(each for each in lines if each.symbol == symbol))
+
+
+@given(LINES)
+def test_what_could_not_be_settled_is_in_no_mean_and_counted_beside_them(lines: list[Prediction]) -> None:
+    record = Score.of(lines).to_record()
+    verified = [each for each in lines if each.status == "verified"]
+    assert record["total_predictions"] == len(verified)
+    assert record["expired_predictions"] == sum(record["expired_reasons"].values()) == len(lines) - len(verified)
+    assert (record["accuracy"] is None) == (not verified)
+    told = Score.of(lines).expired_text()
+    assert all(f"{reason} ({number})" in told for reason, number in record["expired_reasons"].items())
 
 
 def test_means_are_those_of_the_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from stockml.data.csv_files import read_csv
 from stockml.data.price_table import PriceError, check_prices
 
 SYMBOL, N = "TCS.NS", 120
+ZONE = ZoneInfo("Asia/Kolkata")
 END = "2026-06-30"
 NAMES = "Date,Open,High,Low,Close,Volume"
 Form = Callable[[float], str]
@@ -161,7 +163,7 @@ READ = {
 def read(folder, text: str | bytes):
     folder.mkdir(exist_ok=True)
     (folder / f"{SYMBOL}.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
-    raw = read_csv(SYMBOL, folder)
+    raw = read_csv(SYMBOL, folder, ZONE)
     return check_prices(SYMBOL, raw.frame), raw.notes
 
 
@@ -329,7 +331,7 @@ def test_a_row_lost_later_says_nothing_of_a_day_before(tmp_path, row):
     for old, new in (("2026-0", "2026-O"), (".", ".x")):
         text, _ = spoilt(row, old, new)
         (tmp_path / f"{SYMBOL}.csv").write_text(text)
-        frame = read_csv(SYMBOL, tmp_path).frame
+        frame = read_csv(SYMBOL, tmp_path, ZONE).frame
         limit = bars().index[row - 1].date()
         assert check_prices(SYMBOL, frame, limit=limit).data_through == limit
         with pytest.raises(PriceError, match="newest rows"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def test_bars_within_the_day_are_refused(tmp_path, times, form):
     )
     raw.set_axis(texts.rename("Datetime")).to_csv(tmp_path / "TCS.NS.csv")
     with pytest.raises(PriceError, match=r"bars within the day, .* daily ones are needed") as refused:
-        check(read_csv("TCS.NS", tmp_path).frame)
+        check(read_csv("TCS.NS", tmp_path, ZoneInfo("Asia/Kolkata")).frame)
     assert refused.value.kind == "intraday"
 
 
@@ -56,7 +57,7 @@ def test_bars_within_the_day_with_the_time_in_a_column_of_its_own_are_refused(tm
     parts = [sessions(n_days=60).assign(Time=time.format(hour)) * 1 for hour in (9, 10)]
     pd.concat(parts).sort_index().to_csv(tmp_path / "TCS.NS.csv")
     with pytest.raises(PriceError, match="bars within the day, 2 of"):
-        check(read_csv("TCS.NS", tmp_path).frame)
+        check(read_csv("TCS.NS", tmp_path, ZoneInfo("Asia/Kolkata")).frame)
 
 
 @pytest.mark.parametrize("n_bars", [3, 7, 75])

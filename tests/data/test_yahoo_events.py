@@ -66,7 +66,7 @@ def test_through_yfinance_the_prices_are_all_there(tmp_path, events, lost):
     with FakeYahoo(date(2026, 6, 30)) as yahoo, redirected(yahoo), quiet():
         yahoo.listings["TCS.NS"] = listing()
         client = Client(Home(tmp_path), timeout_s=60)
-        client.know_time_zones(["TCS.NS"])
+        client.know_time_zones({"TCS.NS": "Asia/Kolkata"})
         whole = client.ask("TCS.NS", date(2025, 1, 1))
         yahoo.fail("TCS.NS", fake.with_events(events))
         answer = client.ask("TCS.NS", date(2025, 1, 1))

@@ -22,9 +22,11 @@ from tools import needs
 from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.prediction_log.index import VERSION
 from stockml.prediction_log.line import read_line
 from stockml.prediction_log.log import LogChanged, PredictionLog, View
 from stockml.signals.learner import Learner
+from stockml.storage.files import sealed
 from stockml.storage.redo_journal import Change, _to_bytes
 
 pytestmark = pytest.mark.usefixtures("in_haste")
@@ -426,6 +428,36 @@ def test_damaged_files_of_our_own_making_cost_nothing(
     path.write_bytes(junk if where == 1 else text[:cut] + junk + text[cut + len(junk) :])
     run(home)
     assert [name for name, content in state_of(home).items() if content != state.get(name)] == []
+
+
+SPAN = {"X.NS:2026-01-05:5": [10**30, 5]}
+SHAPES: dict[str, Any] = {
+    "no version": {},
+    "no fields": {"version": VERSION},
+    "a list": [VERSION],
+    "places beyond the file": {"pending": SPAN},
+    "a width without end": {"pending": {"X.NS:2026-01-05:5": [0, 10**15]}},
+    "texts for places": {"pending": {"X.NS:2026-01-05:5": ["a", "b"]}},
+    "known lines of another shape": {"known": {"count": "many"}},
+    "a list of days": {"latest": [1, 2]},
+}
+
+
+@pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("is_stale", [False, True], ids=["of this log", "of another"])
+def test_an_index_with_a_right_checksum_and_a_wrong_shape_costs_nothing(
+    home: Home, changes: Any, is_stale: bool
+) -> None:
+    run(home)
+    before = state_of(home)
+    path = home.log.with_name(CHECKPOINT)
+    right = json.loads(path.read_bytes().partition(b"\n")[2])
+    wrong = right | changes if isinstance(changes, dict) and set(changes) & set(right) - {"version"} else changes
+    path.write_bytes(sealed(json.dumps(wrong).encode()))
+    if is_stale:
+        home.log.touch()
+    run(home)
+    assert [name for name, content in state_of(home).items() if content != before.get(name)] == []
 
 
 WILD = {"opinions": {"lstm": 1e308, "x": -1e308}, "confidence_inputs": {"ticks": 1e-308}}

@@ -228,7 +228,8 @@ def forget(home: Home) -> None:
         path.unlink()
 
 
-SEEN = ["pretty-printed", "an array", "an array in one line", "sorted", "reversed", "UTF-16", "UTF-16 without a mark"]
+SEEN = ["pretty-printed", "an array", "an array in one line", "UTF-16", "UTF-16 without a mark"]
+ORDERS = ["sorted", "sorted backwards", "reversed"]
 
 
 @pytest.mark.parametrize("name", SEEN)
@@ -236,6 +237,16 @@ def test_some_changes_are_seen_without_any_knowledge(home: Home, name: str) -> N
     forget(home)
     change(home, CHANGES[name][0])
     assert re.search(CHANGES[name][1], told(home))
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_an_odd_order_of_lines_that_were_never_known_is_a_notice(home: Home, name: str) -> None:
+    forget(home)
+    change(home, CHANGES[name][0])
+    (problem,) = PredictionLog(home.log).read().problems
+    assert "in another order" in str(problem) and "sort_by(.prediction_date)" in str(problem)
+    run_day(home, DAYS, SYMBOLS)
+    assert PredictionLog(home.log).read().problems == ()
 
 
 @pytest.mark.parametrize("is_between", [False, True], ids=["in between", "after"])

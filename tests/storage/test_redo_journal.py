@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stockml.storage.files import StorageError
+from stockml.storage.files import StorageError, sealed
 from stockml.storage.redo_journal import Change, Journal, _to_bytes
 
 SECTOR = 16  # stands for the disk's 512 bytes, so that small files have many
@@ -97,3 +98,30 @@ def test_nothing_new_begins_before_an_unfinished_change_is_finished(tmp_path: Pa
         journal.commit([Change("file", 0, b"", b"second")])
     journal.replay()
     assert (tmp_path / "file").read_bytes() == b"first"
+
+
+WRONG_SHAPES = {
+    "another folder": [["../../x", 0, "", "text"]],
+    "a whole path": [["/tmp/x", 0, "", "text"]],
+    "no list": {"file": "x"},
+    "too short a row": [["log", 0, ""]],
+    "a text for a place": [["log", "0", "", "text"]],
+    "a place before the file": [["log", -1, "", "text"]],
+    "another length": [["log", 0, "abc", "text"]],
+    "no bytes": [["log", 0, "", "\u0915"]],
+    "nested": [[[[[]]]]],
+}
+
+
+@pytest.mark.parametrize("rows", WRONG_SHAPES.values(), ids=WRONG_SHAPES)
+def test_a_journal_with_a_right_checksum_that_no_run_can_have_written_is_not_carried_out(
+    tmp_path: Path, rows: object
+) -> None:
+    folder = tmp_path / "a" / "b"
+    folder.mkdir(parents=True)
+    (folder / "log").write_bytes(b"abcdef")
+    (folder / "journal").write_bytes(sealed(json.dumps(rows).encode()))
+    journal = Journal(folder / "journal")
+    journal.replay()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "log"]
+    assert (folder / "log").read_bytes() == b"abcdef" and journal.left() == []
