@@ -205,7 +205,8 @@ def market_named(name: str) -> str:
     ):
         if code in EXCHANGES:
             return str(code)
-    alike = difflib.get_close_matches(wanted, [*EXCHANGES, *_ALSO_NAMED], n=3, cutoff=0.7)
+    near = difflib.get_close_matches(wanted, [*EXCHANGES, *_ALSO_NAMED], n=10, cutoff=0.7)
+    alike = sorted(near, key=lambda code: not code.startswith(wanted[:3]))[:3]
     known = f"did you mean {' or '.join(alike)}?" if alike else f"known are {', '.join(EXCHANGES)}"
     raise ValueError(f"{name!r} is no exchange that is known; {known}")
 
