@@ -24,6 +24,7 @@ from stockml.core.markets import (
     market,
     market_named,
 )
+from stockml.core.paths import is_symbol
 from stockml.data.csv_files import read_csv
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ class FileExchange:
 def exchange_of_file(symbol: str, folder: Path, through: date) -> FileExchange | None:
     """The exchange of a symbol's CSV file by its column `exchange`, else by its days up to `through`.
 
-    None where the file cannot be read: that is for the fetch to say.
+    None where the symbol is none or the file cannot be read: that is for the fetch to say.
 
     Raises
     ------
@@ -61,6 +62,8 @@ def exchange_of_file(symbol: str, folder: Path, through: date) -> FileExchange |
     from stockml.data.findings import PriceError
     from stockml.data.raw_table import tidy
 
+    if not is_symbol(symbol):
+        return None
     try:
         raw = read_csv(symbol, folder, ZoneInfo("UTC")).frame
         stated = _stated(symbol, raw)
