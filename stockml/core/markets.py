@@ -153,6 +153,7 @@ def market(code: str) -> Market:
     return Market(code, row[1].replace("_", " "), ZoneInfo(row[2]), close, earliest, weeks, has_holidays)
 
 
+@functools.lru_cache(maxsize=4096)
 def market_of(symbol: str) -> str | None:
     """The market that a symbol in Yahoo's spelling names itself; None where it names none that is known."""
     symbol = as_yahoo_writes(symbol.upper())
