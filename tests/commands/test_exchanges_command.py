@@ -121,7 +121,7 @@ def test_a_file_that_does_not_decide_is_told_with_the_calendar_that_is_assumed(t
 def test_days_of_several_exchanges_are_counted_by_their_week_and_told(tmp_path, code, week, target):
     folder = folder_of(tmp_path, OWN=sessions(code, 400))
     ran = csv_run(tmp_path, folder, "--symbols", "OWN", "--as-of", TUESDAY)
-    assert f"its days fit no exchange alone, so {week} without holidays is assumed" in ran.err
+    assert f"by its days it may be any of several exchanges, so {week} without holidays is assumed" in ran.err
     assert log_of(tmp_path / "home")[0]["target_date"] == target
 
 
