@@ -89,7 +89,10 @@ def _assumption(symbols: Sequence[str], code: str) -> str:
         calendar = f"{named([code])} is assumed"
     else:
         week = "Sunday to Thursday" if code == SUNDAY_TO_THURSDAY else "Monday to Friday"
-        calendar = f"by its days it may be any of several exchanges, so {week} without holidays is assumed, each day closing at 24:00 UTC"
+        calendar = (
+            f"by its days it may be any of several exchanges, so {week} without holidays is assumed, "
+            "each day closing at 24:00 UTC"
+        )
     return (
         f"{_some(symbols)}: no exchange is named; {calendar}; "
         "name the right one with --exchange, such as --exchange XBOM for Mumbai."
