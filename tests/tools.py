@@ -14,6 +14,7 @@ SHARED = Path(os.environ.get("STOCKML_SHARED") or Path(__file__).resolve().paren
 # The program by its first name that is found, and Debian's package that brings it.
 PACKAGES = {
     "chromium": "chromium",
+    "faketime": "faketime",
     "jq": "jq",
     "strace": "strace",
     "zsh": "zsh",

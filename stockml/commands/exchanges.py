@@ -90,7 +90,8 @@ def _assumption(symbols: Sequence[str], code: str) -> str:
     else:
         week = "Sunday to Thursday" if code == SUNDAY_TO_THURSDAY else "Monday to Friday"
         calendar = (
-            f"its days fit no exchange alone, so {week} without holidays is assumed, each day closing at 24:00 UTC"
+            f"by its days it may be any of several exchanges, so {week} without holidays is assumed, "
+            "each day closing at 24:00 UTC"
         )
     return (
         f"{_some(symbols)}: no exchange is named; {calendar}; "

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import importlib
-import statistics
 import threading
 import warnings
 from collections import Counter
@@ -107,8 +106,10 @@ def _listed_through(single_holidays: Iterable[Any], last: date) -> date:
 
     Exchanges that follow the moon announce their holidays year by year, and beyond the last list only a few are known.
     """
+    from statistics import median
+
     counts = Counter(_date(day).year for day in single_holidays)
-    usual = statistics.median(counts[year] for year in USUAL_YEARS)
+    usual = median(counts[year] for year in USUAL_YEARS)
     if usual < YEARLY_LIST:
         return last
     return date(max(year for year, count in counts.items() if count >= usual / 2), 12, 31)

@@ -154,6 +154,7 @@ def market(code: str) -> Market:
     return Market(code, row[1].replace("_", " "), ZoneInfo(row[2]), close, earliest, weeks, has_holidays)
 
 
+@functools.lru_cache(maxsize=4096)
 def market_of(symbol: str) -> str | None:
     """The market that a symbol in Yahoo's spelling names itself; None where it names none that is known."""
     symbol = as_yahoo_writes(symbol.upper())
@@ -211,7 +212,8 @@ def market_named(name: str) -> str:
     ):
         if code in EXCHANGES:
             return str(code)
-    alike = difflib.get_close_matches(wanted, [*EXCHANGES, *_ALSO_NAMED], n=3, cutoff=0.7)
+    near = difflib.get_close_matches(wanted, [*EXCHANGES, *_ALSO_NAMED], n=10, cutoff=0.7)
+    alike = sorted(near, key=lambda code: not code.startswith(wanted[:3]))[:3]
     known = f"did you mean {' or '.join(alike)}?" if alike else f"known are {', '.join(EXCHANGES)}"
     raise ValueError(f"{name!r} is no exchange that is known; {known}")
 

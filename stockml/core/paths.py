@@ -67,9 +67,14 @@ class Home:
         return self.root / "realtime_predictions" / "feedback"
 
 
+def is_symbol(symbol: str) -> bool:
+    """False for what could not be a ticker, or could leave its folder."""
+    return _SYMBOL.fullmatch(symbol) is not None and ".." not in symbol
+
+
 def check_symbol(symbol: str) -> str:
     """The symbol itself; ValueError where it could not be a ticker, or could leave its folder."""
-    if not _SYMBOL.fullmatch(symbol) or ".." in symbol:
+    if not is_symbol(symbol):
         raise ValueError(f"{symbol!r} is not a symbol: {SYMBOL_RULE}; correct the spelling")
     return symbol
 

@@ -21,9 +21,11 @@ from stockml.core.markets import (
     SUN_THU,
     SUNDAY_TO_THURSDAY,
     WEEKDAYS,
+    assumed_market,
     market,
     market_named,
 )
+from stockml.core.paths import is_symbol
 from stockml.data.csv_files import read_csv
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class FileExchange:
 def exchange_of_file(symbol: str, folder: Path, through: date) -> FileExchange | None:
     """The exchange of a symbol's CSV file by its column `exchange`, else by its days up to `through`.
 
-    None where the file cannot be read: that is for the fetch to say.
+    None where the symbol is none or the file cannot be read: that is for the fetch to say.
 
     Raises
     ------
@@ -61,6 +63,8 @@ def exchange_of_file(symbol: str, folder: Path, through: date) -> FileExchange |
     from stockml.data.findings import PriceError
     from stockml.data.raw_table import tidy
 
+    if not is_symbol(symbol):
+        return None
     try:
         raw = read_csv(symbol, folder, ZoneInfo("UTC")).frame
         stated = _stated(symbol, raw)
@@ -72,7 +76,7 @@ def exchange_of_file(symbol: str, folder: Path, through: date) -> FileExchange |
     if not days:
         return None
     found = infer(days)
-    return FileExchange(_week_of(days), ASSUMED) if found is None else FileExchange(found, INFERRED)
+    return FileExchange(_week_of(symbol, days), ASSUMED) if found is None else FileExchange(found, INFERRED)
 
 
 def _stated(symbol: str, raw: pd.DataFrame) -> str | None:
@@ -122,10 +126,10 @@ def infer(days: Sequence[date]) -> str | None:
     return _best(days, alike)
 
 
-def _week_of(days: Sequence[date]) -> str:
-    """The market to assume: New York's, or the week alone where New York did not trade like that."""
+def _week_of(symbol: str, days: Sequence[date]) -> str:
+    """The market to assume: that of all symbols like it, or the week alone where New York did not trade like that."""
     if len(days) < LEAST_DAYS or _fits(days, NEW_YORK):
-        return NEW_YORK
+        return assumed_market(symbol)
     return SUNDAY_TO_THURSDAY if _fits_week(days, SUN_THU) else WEEKDAYS
 
 

@@ -127,7 +127,7 @@ def _opened(home: Home, symbol: str) -> Iterator[int]:
 def _is_in_place(folder: int, path: Path) -> bool:
     """True where the folder held open still lies at its path."""
     try:
-        return os.path.samestat(os.fstat(folder), os.stat(path))
+        return os.path.samestat(os.fstat(folder), path.stat())
     except FileNotFoundError:
         return False
 

@@ -60,6 +60,8 @@ def test_scores_say_what_the_log_says(home: Home) -> None:
             and line["actual_price"] != line["current_price"]
             for line in lines
         ),
+        "expired_predictions": 0,
+        "expired_reasons": {},
     }
     assert list(scores) == ["INFY.NS", "TCS.NS"]
 

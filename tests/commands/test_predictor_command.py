@@ -200,7 +200,7 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
     [
         (("--symbols", "../../x"), 2, "'../../x' is not a symbol"),
         (("--symbols", "A B"), 2, "'A B' is not a symbol"),
-        (("--symbols", "A.B", "A_B"), 2, "A.B and A_B would share the folder A_B"),
+        (("--symbols", "AB.CD", "AB_CD"), 2, "AB.CD and AB_CD would share the folder AB_CD"),
         (("--symbols", "SIM-NOBODY"), 3, "SIM-NOBODY: not in the simulated market"),
         (("--symbols", "SIM-NOBODY", "SIM-ALPHA"), 1, "SIM-NOBODY: not in the simulated market"),
         (("--symbols-file", "/nonexistent/list"), 2, "/nonexistent/list: cannot be read"),

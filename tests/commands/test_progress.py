@@ -77,14 +77,14 @@ def test_a_pipe_sees_none_of_it(yahoo: FakeYahoo, tmp_path: Path) -> None:
 
 def test_training_shows_its_stages_and_messages_stand_above_them(tmp_path: Path) -> None:
     (tmp_path / "csv").mkdir()
-    for symbol, first in (("LONG.XY", date(2023, 1, 1)), ("SHORT.XY", date(2026, 3, 1))):
+    for symbol, first in (("LONG.VN", date(2023, 1, 1)), ("SHORT.VN", date(2026, 3, 1))):
         sample_bars("SIM-ALPHA", first, DAY).to_csv(tmp_path / f"csv/{symbol}.csv")
-    options = ("--source", f"csv:{tmp_path / 'csv'}", "--symbols", "LONG.XY", "SHORT.XY", "--as-of", DAY)
+    options = ("--source", f"csv:{tmp_path / 'csv'}", "--symbols", "LONG.VN", "SHORT.VN", "--as-of", DAY)
     ran = watched("train_models.py", *options, "--home", tmp_path / "home")
     assert ran.code == 1
     assert {"fetch", "prepare", "learn together", "finish"} <= {stage for stage, _, _ in bars(ran)}
-    (line,) = [line for line in ran.out.replace("\r", "\n").splitlines() if "SHORT.XY: " in line]
-    assert ESCAPE.sub("", line).startswith("SHORT.XY: ")
+    (line,) = [line for line in ran.out.replace("\r", "\n").splitlines() if "SHORT.VN: " in line]
+    assert ESCAPE.sub("", line).startswith("SHORT.VN: ")
 
 
 def test_a_replay_shows_its_days(tmp_path: Path) -> None:

@@ -104,5 +104,6 @@ def test_a_file_that_is_missing_or_broken_is_left_to_the_fetch(tmp_path):
     (tmp_path / "BROKEN.csv").write_text("no,table\n1,2\n")
     assert exchange_of_file("BROKEN", tmp_path, END) is None
     assert exchange_of_file("MISSING", tmp_path, END) is None
+    assert exchange_of_file("../BROKEN", tmp_path, END) is None
     write(tmp_path, "YOUNG", sessions("XBOM", 60))
     assert exchange_of_file("YOUNG", tmp_path, date(2020, 1, 1)) is None
