@@ -109,6 +109,15 @@ def test_a_target_that_is_missed_is_printed_as_missed() -> None:
     assert quality_report.targets(found)[0]["met"]
 
 
+@pytest.mark.parametrize(("ratio", "is_met"), [(0.998, True), (1.005, True), (1.0051, False), (1.07, False)])
+def test_a_second_week_that_is_worse_than_naive_is_printed_as_missed(ratio: float, is_met: bool) -> None:
+    weeks = {"second_week": {"ratio": ratio, "worst": 1.1}, "after": {"ratio": 0.999, "worst": 1.0}}
+    found = {"real": {}, "planted": {}, "cold": {}, "fresh": {"US": {"starts": 12, **weeks}}}
+    (target,) = quality_report.targets(found)
+    assert target["met"] == is_met
+    assert target["found"] == f"{ratio:.4f}, worst start 1.100; sessions 12-30 0.9990"
+
+
 def test_a_quick_run_prints_all_tables(nse_folder: Path, tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -122,6 +131,7 @@ def test_a_quick_run_prints_all_tables(nse_folder: Path, tmp_path: Path) -> None
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "quality.json").read_text())
     assert set(found["real"]["NSE"]["rows"]) >= {"naive", "SPEC's fixed rule", lives.COLD, lives.FULL}
+    assert found["fresh"]["NSE"]["starts"] == 1
     assert {target["met"] for target in found["targets"]} <= {True, False} and len(found["targets"]) > 15
     for title in ("## NSE, 2 stocks", "with parts left out", "cold start", "Where the truth is known", "## Targets"):
         assert title in done.stdout

@@ -1,7 +1,8 @@
 """Does it forecast better than naive, and is its confidence one to bet on? The whole system, replayed.
 
 Real: NSE and US stocks from 2023 on, models trained anew every half-year, beside baselines and with parts left out.
-Cold: the first weeks without models and priors, over start dates a quarter apart. Planted: simulated markets whose
+Fresh: the first weeks of a log beside those models, over start dates a quarter apart. Cold: the same without models and
+priors. Planted: simulated markets whose
 truth is known. Each target is printed as met or missed. Results go to build/quality.json, trained models are kept in
 build/quality-models.
 
@@ -33,7 +34,16 @@ import pandas as pd  # noqa: E402
 import quality_baselines as baselines  # noqa: E402
 import quality_planted as simulated  # noqa: E402
 import quality_report as report  # noqa: E402
-from quality_figures import confidence_figures, errors, interval_figures, price_figures, table_of, weekly  # noqa: E402
+from quality_figures import (  # noqa: E402
+    between,
+    confidence_figures,
+    errors,
+    interval_figures,
+    price_figures,
+    ratio,
+    table_of,
+    weekly,
+)
 from walk_forward import (  # noqa: E402
     ABLATIONS,
     BUILD,
@@ -52,6 +62,7 @@ from walk_forward import (  # noqa: E402
 from stockml.core.records import ACCURATE_BELOW_PCT, Prediction  # noqa: E402
 
 QUARTER, COLD_WEEKS = 63, 12  # sessions between start dates; weeks of each curve
+SECOND_WEEK, AFTER = (6, 11), (12, 30)  # sessions of a log: the first outcomes come in, and what follows
 NAIVE, FIXED, DRIFT, LOGIT = "naive", "SPEC's fixed rule", "pooled drift", "range-volatility logit"
 
 
@@ -81,7 +92,7 @@ def main() -> None:
     size = replace(QUICK if args.quick else Size(), jobs=len(os.sched_getaffinity(0)))
     if not args.quick:
         size = replace(size, markets=tuple(args.markets), seeds=args.seeds)
-    begin, found = time.perf_counter(), {"real": {}, "cold": {}, "planted": {}}
+    begin, found = time.perf_counter(), {"real": {}, "fresh": {}, "cold": {}, "planted": {}}
     for part, name, figures in measured(size, set(args.parts or ("real", "cold", "planted"))):
         found[part] |= {name: figures}
         found |= {"targets": report.targets(found), "seconds": round(time.perf_counter() - begin)}
@@ -99,6 +110,7 @@ def measured(size: Size, parts: set[str]) -> Iterator[tuple[str, str, Any]]:
         if "real" in parts:
             tell(f"{name}: living through {len(seen.history)} sessions, {len(VARIANTS) + len(ABLATIONS)} times")
             yield "real", name, real(seen, size)
+            yield "fresh", name, fresh(seen, size)
         if "cold" in parts:
             tell(f"{name}: cold starts")
             yield "cold", name, cold(seen, size)
@@ -189,15 +201,38 @@ def _do(number: int) -> Any:
     return _TASKS[number](_SEEN["seen"])
 
 
-# ---- a cold start ----------------------------------------------------------------------------------------------------
+# ---- the first weeks -------------------------------------------------------------------------------------------------
+
+
+LENGTH = 5 * COLD_WEEKS + 6  # sessions; the last week's outcomes come six sessions later
+
+
+def starts_of(seen: Seen, size: Size) -> list[int]:
+    """The start dates a quarter apart, as numbers of sessions."""
+    return list(range(0, len(seen.history) - LENGTH, QUARTER))[: size.quarters]
+
+
+def fresh(seen: Seen, size: Size) -> dict[str, Any]:
+    """The second week of a fresh log beside models, when the first outcomes come in, and the weeks after it."""
+    starts = starts_of(seen, size)
+    lives = [
+        lambda seen, start=start: table_of(live(seen.part(start, start + LENGTH), VARIANTS[FULL])) for start in starts
+    ]
+    tables = spread(size.jobs, seen, lives)
+    found = {"starts": len(starts)}
+    for title, sessions in (("second_week", SECOND_WEEK), ("after", AFTER)):
+        parts = [between(table, *sessions) for table in tables]
+        ratios = [ratio(part, part["change"].to_numpy()) for part in parts]
+        together = pd.concat(parts)
+        found[title] = {"ratio": ratio(together, together["change"].to_numpy()), "worst": max(ratios)}
+    return found
 
 
 def cold(seen: Seen, size: Size) -> dict[str, Any]:
     """The first weeks of the signals alone, averaged over start dates a quarter apart."""
-    length = 5 * COLD_WEEKS + 6  # the last week's outcomes come six sessions later
-    starts = list(range(0, len(seen.history) - length, QUARTER))[: size.quarters]
+    starts = starts_of(seen, size)
     tasks = [
-        lambda seen, start=start: weekly(table_of(live(seen.part(start, start + length), VARIANTS[COLD])))
+        lambda seen, start=start: weekly(table_of(live(seen.part(start, start + LENGTH), VARIANTS[COLD])))
         for start in starts
     ]
     curves = spread(size.jobs, seen, tasks)

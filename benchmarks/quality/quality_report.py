@@ -25,6 +25,7 @@ def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     checks: list[tuple[str, object, bool]] = []
     for name, market in found["real"].items():
         checks += _full(name, market) + _confidence(name, market) + _validation(name, market) + _leaks(name, market)
+    checks += [_fresh(name, market) for name, market in found.get("fresh", {}).items()]
     checks += [_cold(name, market) for name, market in found["cold"].items() if market["curve"]]
     known = found["planted"]
     checks += [*_planted(known)]
@@ -87,6 +88,13 @@ def _leaks(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool
             direction <= SUSPICIOUS_DIRECTION and r2 <= SUSPICIOUS_R2,
         )
     ]
+
+
+def _fresh(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:
+    week, after = market["second_week"], market["after"]
+    text = f"{name}: fresh logs beside models, sessions 6-11 <= 1.005 x naive, {market['starts']} starts"
+    told = f"{week['ratio']:.4f}, worst start {week['worst']:.3f}; sessions 12-30 {after['ratio']:.4f}"
+    return (text, told, week["ratio"] <= 1.005)
 
 
 def _cold(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:

@@ -42,14 +42,19 @@ EXPERTS = (
     Expert("short", weight_spread=3.0, drift_spread=3.0, mean_spread=0.05, half_life=25.0, share=0.05),
 )
 START, ANCHORED, SHORT = range(3)
+UNTRAINED, TRAINED = range(2)  # stocks without priors from training, and with them
 CHANGING = 0.01  # the chance that another expert becomes the best one (Herbster and Warmuth 1998)
 SHARES = np.array([1.0 - sum(expert.share for expert in EXPERTS), *(expert.share for expert in EXPERTS)])
 DECAYS = np.array([0.5 ** (1 / expert.half_life) for expert in EXPERTS])
 DRIFT = 0  # the number of the drift among the signals
 LEAST_WEIGHT = 1e-9  # of an expert, whatever the evidence against it
 SHARPNESS = 3.0  # power of the ensemble weights: the small weight that the fixed share gives back has no say
-TRAINED_ODDS = 10.0  # in favour of the prior-anchored expert, where training has found priors
+TRAINED_ODDS = 3.0  # in favour of the prior-anchored expert for good, where training has found priors
+MONTH = 20  # sessions learned from before any expert but the prior-anchored one has a say beside priors from training
 REMEMBERED = 20  # sessions at least, of the experts' past weights
+# The ensemble weights before any outcome, naive first: without priors from training the documented rule is all that is
+# known. Beside them the start is the expert that leaves them after a handful of outcomes, so it has to earn its weight.
+BEGINNINGS = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.05, 0.9, 0.05]])
 
 
 @dataclass(slots=True)
@@ -134,7 +139,7 @@ class ExpertEnsemble:
     starts: Array = field(default_factory=lambda: np.zeros(1))  # (signals,) learned weights before any outcome
     sessions: int = 0
     latest: str = ""  # the last session whose predictions were learned from
-    beliefs: Array = field(default_factory=lambda: np.eye(1, len(EXPERTS) + 1, START + 1)[0])  # naive first
+    beliefs: Array = field(default_factory=BEGINNINGS.copy)  # (2, experts + 1) ensemble weights without, with priors
     usual: Array = field(default_factory=lambda: np.zeros(1))  # (signals,) sums of each session's mean opinions
     products: Array = field(default_factory=lambda: np.zeros((2, 1, 1)))  # kept for ever, and fading: (2, signals, ^)
     pulls: Array = field(default_factory=lambda: np.zeros((len(EXPERTS), 1)))
@@ -209,7 +214,7 @@ class ExpertEnsemble:
     def _reweigh(self, losses: Array) -> None:
         """Multiply each ensemble weight by exp(-loss)."""
         self.beliefs = self.beliefs * np.exp(losses.min() - losses)
-        self.beliefs /= self.beliefs.sum()
+        self.beliefs /= self.beliefs.sum(axis=1, keepdims=True)
 
     def weights_now(self) -> EnsembleWeights:
         """The weights after the sessions so far, for any priors."""
@@ -222,14 +227,15 @@ class ExpertEnsemble:
             system = self.products[int(number == SHORT)] + prior
             solved = np.linalg.solve(system, np.column_stack([self.pulls[number], prior]))
             learned[number], kept[number] = solved[:, 0], solved[:, 1:]
-        return EnsembleWeights(self.beliefs, learned, kept)
+        return EnsembleWeights(self.sessions, self.beliefs, learned, kept)
 
 
 @dataclass(frozen=True, slots=True)
 class EnsembleWeights:
     """The ensemble's weights; an expert's learned weights are `learned` plus `kept` times its priors."""
 
-    probabilities: Array  # (experts + 1,) of the naive forecast and of each expert, given the outcomes
+    sessions: int  # learned from
+    probabilities: Array  # (2, experts + 1) of naive and of each expert, given the outcomes, without and with priors
     learned: Array  # (experts, signals)
     kept: Array  # (experts, signals, signals)
 
@@ -247,10 +253,9 @@ class EnsembleWeights:
         """
         return np.asarray(self.learned + np.einsum("eij,ej->ei", self.kept, priors))
 
-    @property
-    def naive_weight(self) -> float:
-        """The ensemble weight of the naive forecast."""
-        return float(self.probabilities[0])
+    def naive_weight(self, *, is_trained: bool = False) -> float:
+        """The ensemble weight of the naive forecast, for a stock without priors from training or with them."""
+        return float(self.probabilities[int(is_trained), 0])
 
     def shares(self, *, is_trained: bool = False) -> Array:
         """Each expert's share of a prediction, the naive forecast left out.
@@ -258,16 +263,18 @@ class EnsembleWeights:
         Parameters
         ----------
         is_trained : bool, default False
-            Favour the prior-anchored expert by TRAINED_ODDS.
+            Of a stock with priors from training: the prior-anchored expert alone for a MONTH, since its overlapping
+            outcomes are a handful of independent ones; after it, favoured by TRAINED_ODDS.
 
         Returns
         -------
         array, shape (experts,)
             Sums to 1.
         """
-        odds = np.ones(len(EXPERTS))
-        odds[ANCHORED] = TRAINED_ODDS if is_trained else 1.0
-        sharpened = (odds * np.maximum(self.probabilities[1:], LEAST_WEIGHT)) ** SHARPNESS
+        if is_trained and self.sessions < MONTH:
+            return np.asarray(np.eye(len(EXPERTS))[ANCHORED])
+        odds = np.where(np.arange(len(EXPERTS)) == ANCHORED, TRAINED_ODDS if is_trained else 1.0, 1.0)
+        sharpened = (odds * np.maximum(self.probabilities[int(is_trained), 1:], LEAST_WEIGHT)) ** SHARPNESS
         return np.asarray(sharpened / sharpened.sum())
 
 

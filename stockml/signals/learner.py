@@ -20,6 +20,8 @@ from stockml.signals.expert_weights import (
     DRIFT,
     EXPERTS,
     START,
+    TRAINED,
+    UNTRAINED,
     DayOutcomes,
     EnsembleWeights,
     ExpertEnsemble,
@@ -29,7 +31,7 @@ from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES
 from stockml.signals.stock_state import HitRate, StockState
 
-STATE_VERSION = 3
+STATE_VERSION = 4
 FARTHEST_OPINION_PCT = 10.0  # at five sessions, two strong signals; an opinion beyond is clipped
 CALMEST_PCT = 0.5  # the smallest scale at five sessions, so that a calm stock's outcomes do not blow up
 FARTHEST = 1000.0  # scales
@@ -94,7 +96,8 @@ class _Horizon:
         aim_pct = prediction.actual_change_pct - BELOW_MEDIAN * scale**2 / 100
         actual = min(max(aim_pct / scale, -FARTHEST), FARTHEST)
         errors = session.add(self._by_family(heard), scale, actual)
-        error = float(self.ensemble.beliefs @ errors)
+        row = UNTRAINED if prediction.model_trained_at is None else TRAINED
+        error = float(self.ensemble.beliefs[row] @ errors)
         stock.learn({name: opinion / scale for name, opinion in heard.items()}, error, horizon)
 
     def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
@@ -107,7 +110,8 @@ class _Horizon:
             own = learned / size + stock.deviation(name)
             weights[name] = round(own * _clipped(opinions[name], horizon) / STRONG_SIGNAL_PCT, 4)
         accuracy = stock.accuracy.pooled(self.accuracy.share)
-        magnitude = priors.magnitude_at(horizon) * (1 - weights_now.naive_weight) * min(1.0, accuracy / HALF)
+        doubt = weights_now.naive_weight(is_trained=bool(priors.weights))
+        magnitude = priors.magnitude_at(horizon) * (1 - doubt) * min(1.0, accuracy / HALF)
         return Weighing({name: weight for name, weight in weights.items() if weight}, round(magnitude, 4))
 
     def _learned_weights(
@@ -116,7 +120,8 @@ class _Horizon:
         """All stocks' learned weight of each opinion: the experts' mean by their shares of the ensemble."""
 
         def priors_of(name: str) -> list[float]:
-            of = {START: priors.weight(name) * size, ANCHORED: priors.weights.get(name, 0.0) * size}
+            prior = priors.weight(name) * size
+            of = {START: prior, ANCHORED: prior if priors.weights else 0.0}
             return [of.get(expert, 0.0) for expert in range(len(EXPERTS))]
 
         heard = {_family(name): name for name in opinions}

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 
 from stockml.signals import expert_weights as experts
-from stockml.signals.expert_weights import ANCHORED, EXPERTS, SHORT, START, ExpertEnsemble
+from stockml.signals.expert_weights import (
+    ANCHORED,
+    EXPERTS,
+    MONTH,
+    SHORT,
+    START,
+    UNTRAINED,
+    ExpertEnsemble,
+)
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])
@@ -114,11 +122,38 @@ def test_weights_learned_after_a_late_outcome_are_not_taken_for_old_ones():
 
 def test_the_ensemble_starts_with_the_rules_and_leaves_them_where_they_fail():
     ensemble = fresh()
-    assert ensemble.beliefs.tolist() == [0.0, 1.0, 0.0, 0.0]
+    assert ensemble.beliefs[UNTRAINED].tolist() == [0.0, 1.0, 0.0, 0.0]
     learned_from(ensemble, 10, stocks=48, truth=(0.0, -0.5, 0.0))
     weights_now = ensemble.weights_now()
-    assert weights_now.probabilities.sum() == pytest.approx(1.0)
+    np.testing.assert_allclose(weights_now.probabilities.sum(axis=1), 1.0)
     assert (weights_now.shares() @ weights_now.learned_weights(blank()))[1] < 0.2
+
+
+def test_beside_priors_the_ensemble_starts_with_the_expert_that_stays_near_them():
+    ensemble = fresh()
+    assert ensemble.weights_now().naive_weight(is_trained=True) == 0.0
+    assert ensemble.weights_now().shares(is_trained=True)[ANCHORED] == 1.0
+
+
+@pytest.mark.parametrize("stocks", [1, 12, 48])
+@pytest.mark.parametrize("move", [-1.0, 0.0, 1.0])  # of the whole market in every session, in scales
+def test_a_first_month_does_not_take_weights_away_from_priors(stocks, move):
+    """Five sessions overlap: what a fresh log sees of its first weeks is one or two moves of the market."""
+    ensemble = fresh()
+    for number in range(MONTH - 1):
+        learned_from(ensemble, 1, stocks=stocks, truth=(4 * move, 0.0, 0.0), first=number, seed=number)
+        weights_now = ensemble.weights_now()
+        together = weights_now.shares(is_trained=True) @ weights_now.learned_weights(np.zeros((len(EXPERTS), SIGNALS)))
+        assert abs(together[1]) < 0.05  # the rule, whose opinion is 2 %: within 0.1 %
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_beside_priors_too_a_true_signal_is_found(sign):
+    ensemble = fresh()
+    learned_from(ensemble, 250, truth=(0.0, 0.0, 2.0 * sign), stocks=20)
+    weights_now = ensemble.weights_now()
+    together = weights_now.shares(is_trained=True) @ weights_now.learned_weights(np.zeros((len(EXPERTS), SIGNALS)))
+    assert sign * together[2] > 1.0
 
 
 def test_a_true_signal_is_found_and_found_again_when_it_turns():
@@ -136,7 +171,7 @@ def test_the_naive_forecast_wins_where_nothing_can_be_known():
     learned_from(ensemble, 250, stocks=48)
     weights_now = ensemble.weights_now()
     together = weights_now.shares() @ weights_now.learned_weights(blank())
-    assert np.abs(together).max() * (1 - weights_now.naive_weight) < 0.2
+    assert np.abs(together).max() * (1 - weights_now.naive_weight()) < 0.2
 
 
 def test_an_ensemble_survives_its_record_in_the_middle_of_a_session():

@@ -12,6 +12,7 @@ from scipy import stats
 
 from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.signals.calibration import StockPrior
+from stockml.signals.expert_weights import MONTH
 from stockml.signals.learner import BELOW_MEDIAN, Learner
 from stockml.signals.priors import Priors
 
@@ -105,6 +106,22 @@ def test_outcomes_move_priors_from_training_less_than_unmeasured_ones():
     priors = Priors({"macd_positive": 1.0})
     trained = learner.weigh("AAA", 5, heard, priors).weights["macd_positive"] - 0.2
     assert abs(trained) < abs(untrained)
+
+
+@pytest.mark.parametrize("symbols", [("AAA",), SYMBOLS])
+@pytest.mark.parametrize("actual_pct", [-4.0, 0.5, 4.0])
+@pytest.mark.parametrize("rule", ["macd_positive", "golden_cross", "death_cross"])
+def test_a_rule_that_begins_at_zero_beside_models_stays_there_for_a_month(rule, actual_pct, symbols):
+    """A month of moves in one direction is a handful of independent outcomes."""
+    priors = Priors({"lstm": 0.5, "xgb": 0.5, **dict.fromkeys(RULES, 0.0)})
+    heard, learner = {rule: RULES[rule], "drift": 1.0, "lstm": 0.1, "xgb": 0.1}, Learner()
+    for day in range(1, MONTH):
+        for symbol in symbols:
+            line = verified(heard, actual_pct, symbol=symbol, weight=0.1, day=day)
+            learner.learn(replace(line, model_trained_at="2024-01-01T16:00:00"))
+        weighing = learner.weigh("AAA", 5, heard, priors)
+        assert abs(5 * weighing.magnitude * weighing.weights.get(rule, 0.0)) < 0.1
+    assert learner.weigh("AAA", 5, heard, Priors()).weights[rule] != 0  # without models it begins as documented
 
 
 def test_priors_survive_their_file():
