@@ -60,7 +60,7 @@ class Forecasts:
     pattern_unusual : array, shape (n_days,)
         The share of training windows that lay closer to their pattern, 0..1.
     pattern_pct : array, shape (n_days,)
-        The mean change in % that followed the pattern.
+        The mean change in % that followed the pattern, less the average of all patterns.
     """
 
     days: pd.DatetimeIndex
@@ -142,7 +142,8 @@ class ModelBundle:
         path[complete] = self.network.predict(lstm.windows(inputs, rows[complete]), places)
         seen = np.column_stack([features.to_numpy()[rows], reading.outcome_pct, reading.unusual])
         change[complete] = self.forest.predict(seen[complete])
-        return Forecasts(days, path, change, reading.number, reading.unusual, reading.outcome_pct)
+        beyond_usual = reading.outcome_pct - self.patterns.outcome_pct.mean()  # what all have in common is drift
+        return Forecasts(days, path, change, reading.number, reading.unusual, beyond_usual)
 
     def _check_features(self, features: pd.DataFrame) -> None:
         known = (self.metrics["features"], self.metrics["inputs"], self.metrics["window_sessions"])

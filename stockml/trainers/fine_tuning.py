@@ -118,7 +118,7 @@ def _own_forest(model: GlobalModel, training_set: TrainingSet) -> Any:
 def _drift_pct(model: GlobalModel, training_set: TrainingSet) -> Array:
     """The posterior drift in %, 1..horizon sessions ahead, shape (horizon,); it grows with time."""
     ahead = np.arange(1, training_set.horizon + 1)
-    return np.asarray(model.drift.value * training_set.spreads_pct[-1] * ahead / training_set.horizon)
+    return np.asarray(model.drift.value * ahead / training_set.horizon)
 
 
 def _validate(training_set: TrainingSet, network: Network, forest: Forest) -> pd.DataFrame:

@@ -64,7 +64,7 @@ class GlobalModel:
     centre: Array  # (horizon,) median changes in standard deviations, subtracted before fitting
     network: Network
     forest: bytes  # the pickled XGBoost model
-    drift: Posterior
+    drift: Posterior  # in % at the horizon
     lstm_slope: Posterior
     xgb_slope: Posterior
     pattern_slope: Posterior
@@ -106,7 +106,7 @@ class TreeRows:
 class _TrainingRows:
     """Rows of the training stocks, in the same order for every forecaster; changes in standard deviations."""
 
-    centre: Array  # (horizon,) median change, estimated apart as `drift`
+    centre: Array  # (horizon,) median change; what they forecast of it is `drift`, estimated apart
     samples: Samples  # the LSTM's, of the fit days
     trees: TreeRows  # the forest's, of the fit days
     hold_out: list[tuple[Float32, NDArray[np.int64]]]  # inputs and rows of each stock's later days
@@ -114,7 +114,7 @@ class _TrainingRows:
     hold_out_targets: Array  # not centred
     hold_out_pattern: Array  # mean outcome of each day's pattern, without hold-out targets
     hold_out_days: NDArray[np.int64]
-    known_targets: Array  # of all the days before any validation
+    known_changes_pct: Array  # of all the days before any validation
     known_grown: Array  # the price after each of them over the price before
     known_days: NDArray[np.int64]
 
@@ -151,17 +151,16 @@ def train_global_model(
     forest = _forest_tasks(rows, settings.trees, seed)
     model, by_forest, *parts = _in_order(run, forest + _hold_out_tasks(network, rows.hold_out))  # the longest first
     by_lstm = np.concatenate(parts)
-    drift = shrinkage.drift_posterior(rows.known_targets, rows.known_grown, rows.known_days, horizon)
-    targets = rows.hold_out_targets - drift.value
+    drift = shrinkage.drift_posterior(rows.known_changes_pct, rows.known_grown, rows.known_days, horizon)
+    targets = rows.hold_out_targets - rows.hold_out_targets.mean()
 
     def slope(forecasts: Array) -> Posterior:
-        return shrinkage.slope_posterior(forecasts, targets, rows.hold_out_days, horizon)
+        about_mean = forecasts - forecasts.mean()  # what all of them have in common is drift, not skill
+        return shrinkage.slope_posterior(about_mean, targets, rows.hold_out_days, horizon)
 
     symbols = tuple(member.symbol for member in members)
-    pattern = rows.hold_out_pattern - rows.hold_out_pattern.mean()
-    return GlobalModel(
-        days, symbols, rows.centre, network, model, drift, slope(by_lstm), slope(by_forest), slope(pattern)
-    )
+    slopes = [slope(forecasts) for forecasts in (by_lstm, by_forest, rows.hold_out_pattern)]
+    return GlobalModel(days, symbols, rows.centre, network, model, drift, *slopes)
 
 
 def stock_seed(seed: int, symbol: str) -> int:
@@ -197,7 +196,7 @@ def _gather(days: SplitDates, stocks: Sequence[TrainingSet]) -> _TrainingRows:
         hold_out_targets=_joined(lambda stock, rows: stock.targets(rows)[:, -1], stocks, hold_out),
         hold_out_pattern=_joined(lambda stock, rows: stock.pattern_pct[rows] / stock.spreads_pct[-1], stocks, hold_out),
         hold_out_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, hold_out),
-        known_targets=_joined(lambda stock, rows: stock.targets(rows)[:, -1], stocks, known),
+        known_changes_pct=_joined(lambda stock, rows: stock.paths_pct[rows, -1], stocks, known),
         known_grown=_joined(lambda stock, rows: 1 + stock.paths_pct[rows, -1] / 100, stocks, known),
         known_days=_joined(lambda stock, rows: stock.dates[rows].astype(np.int64), stocks, known),
     )

@@ -37,7 +37,7 @@ from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
 from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
-from stockml.trainers.shrinkage import drift_posterior, weighted_median
+from stockml.trainers.shrinkage import DRIFT_PCT, drift_posterior, weighted_median
 
 # One quick round each: what is tested here does not depend on how long is learned.
 QUICK = TrainingSettings(
@@ -195,6 +195,31 @@ def test_a_drift_is_what_misses_least_where_errors_are_shares_of_the_price_that_
     guesses = np.linspace(-0.02, 0.02, 401)
     errors = [np.mean(np.abs(grown - 1 - guess) / grown) for guess in guesses]
     assert found == pytest.approx(guesses[int(np.argmin(errors))], abs=3e-4)
+
+
+@pytest.mark.parametrize("daily_pct", [-0.3, 0.3])
+def test_two_years_of_rise_or_fall_are_not_extrapolated(
+    stocks: dict[str, PriceTable], daily_pct: float, tmp_path
+) -> None:
+    """A year of 0.3 % a day more than doubles a price; the models forecast about as much as in any other market."""
+    prices = ["open", "high", "low", "close", "adj_close"]
+    trending = {}
+    for symbol, table in stocks.items():
+        frame = table.frame.copy()
+        frame[prices] = frame[prices].mul((1 + daily_pct / 100) ** np.arange(len(frame)), axis=0)
+        trending[symbol] = replace(table, frame=frame)
+    for symbol, result in by_symbol(train(trending, QUICK)).items():
+        drift = result.metrics["priors"]["drift"]
+        assert abs(drift["estimate"]) > 0.5  # what the two years show, in % at five sessions
+        assert drift["value"] == pytest.approx(DRIFT_PCT, abs=0.1)
+        save(Home(tmp_path), result, trained_at="2026-07-01T16:00:00")
+        bundle = load_bundle(Home(tmp_path), symbol)
+        rows = list(csv.DictReader(io.StringIO(result.validation)))
+        forecast = bundle.forecast(trending[symbol], [date.fromisoformat(row["date"]) for row in rows])
+        for column in (forecast.lstm_path_pct[:, -1], forecast.xgb_pct):
+            assert abs(column.mean()) < 0.3
+        patterns = bundle.patterns.outcome_pct
+        assert set(np.round(forecast.pattern_pct, 9)) <= set(np.round(patterns - patterns.mean(), 9))
 
 
 def test_a_stock_whose_prices_end_early_is_trained_apart(stocks: dict[str, PriceTable]) -> None:
