@@ -98,7 +98,9 @@ class SourceBars:
             With n_bars days.
         """
         rows = rows[~rows.index.duplicated(keep="last")]
-        counts = ~(is_wrong_alone(rows.fillna({"volume": 0.0})) | _is_untraded(rows))
+        # the close settles a line, whatever its adjusted one; and no volume given says as much as a volume of zero
+        rows = rows.assign(adj_close=rows["close"], volume=rows["volume"].fillna(0.0))
+        counts = ~(is_wrong_alone(rows) | _is_untraded(rows))
         places = np.flatnonzero(counts)
         runs = phantom_runs(rows[counts])
         for start, stop in runs:

@@ -187,6 +187,13 @@ def test_a_split_that_the_source_does_not_adjust_for_settles_nothing(factor: flo
     assert expired(settled(frame, "2026-07-20")) == settlement.UNADJUSTED
 
 
+@pytest.mark.parametrize("unknown", ["2026-06-16", "2026-06-03", "2026-05-21"])
+def test_a_volume_that_is_not_given_makes_no_split_news(unknown: str) -> None:
+    frame = stepped("2026-06-17", 0.1, 10)
+    frame.loc[pd.Timestamp(unknown), "volume"] = float("nan")
+    assert "on 2026-06-17 the prices change units" in str(settled(frame, "2026-06-30"))
+
+
 def test_one_that_it_adjusts_for_later_settles_it() -> None:
     frame = stepped("2026-06-17", 0.5, 2)
     frame.loc[:"2026-06-16", "open":"adj_close"] *= 0.5  # type: ignore[misc]
@@ -221,6 +228,13 @@ def test_a_close_that_no_share_can_have_is_waited_for_as_a_missing_one(close: fl
     frame = rows({TARGET: close, "2026-06-22": 103.0})
     assert f"the bar of {TARGET}" in str(settled(frame, "2026-06-22"))
     assert verified(settled(frame, "2026-06-26")).settled_from == "2026-06-22"
+
+
+@pytest.mark.parametrize("adjusted", [float("nan"), 0.0, -1.0])
+def test_a_close_counts_whatever_its_adjusted_close(adjusted: float) -> None:
+    frame = rows({TARGET: 104.0})
+    frame.loc[pd.Timestamp(TARGET), "adj_close"] = adjusted
+    assert verified(settled(frame, TARGET)).actual_price == 104.0
 
 
 def test_that_no_other_stock_has_a_bar_either_does_not_make_it_a_holiday() -> None:
