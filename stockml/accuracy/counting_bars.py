@@ -136,7 +136,8 @@ def _stands_clear(bar: Bar, of: Bar) -> bool:
 def _without_phantoms(bars: list[Bar]) -> tuple[list[Bar], str | None]:
     """The bars but those at a level from which the price came back; and the first day of a leap not decided yet."""
     phantoms: set[int] = set()
-    open_since, back = None, 0
+    stay: list[int] = []
+    back = 0
     for row in range(1, len(bars)):
         before = bars[row - 1]
         if row <= back or not _far(bars[row].close, before.close, LEAP) or not _stands_clear(bars[row], before):
@@ -146,9 +147,14 @@ def _without_phantoms(bars: list[Bar]) -> tuple[list[Bar], str | None]:
         if end is not None:
             back = end
             phantoms |= set(range(row, end))
-        elif row + LATER >= len(bars):
-            open_since = open_since or bars[row].day
-    return [bar for row, bar in enumerate(bars) if row not in phantoms], open_since
+        else:
+            stay.append(row)
+    known = len(bars)
+    for row in reversed(stay):
+        if sum(later not in phantoms for later in range(row + 1, known)) < LATER:
+            known = row
+    kept = [bar for row, bar in enumerate(bars) if row not in phantoms]
+    return kept, bars[known].day if known < len(bars) else None
 
 
 def _came_back(bars: list[Bar], row: int, end: int) -> bool:

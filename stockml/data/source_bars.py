@@ -31,23 +31,7 @@ class Leap(NamedTuple):
     """A jump of the price: the row it begins at, and the row at which it is known whether it stays."""
 
     row: int
-    decided: int
-
-    @classmethod
-    def among(cls, places: NDArray[np.intp], n_bars: int, run: tuple[int, int | None]) -> Leap:
-        """The leap of a phantom run or of a price that stays, from its rows among the bars that count.
-
-        Parameters
-        ----------
-        places : array of int, shape (n_counting,)
-            The rows of the bars that count, among all `n_bars`.
-        n_bars : int
-        run : (int, int or None)
-            As `phantom_runs` gives it.
-        """
-        start, stop = run
-        known = start + CONFIRMED_AFTER if stop is None else stop
-        return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
+    decided: int  # the number of bars where it is not known yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,7 +96,7 @@ class SourceBars:
             days=days,
             close=rows["close"].to_numpy(),
             counts=counts,
-            leaps=tuple(Leap.among(places, len(days), run) for run in runs),
+            leaps=_leaps(runs, places, kept, len(days)),
             rescaled=tuple(int(kept[row]) for row in faults),
             currency=raw.currency,
             asked_through=raw.asked_through,
@@ -176,6 +160,34 @@ class SourceBars:
         """The first day after row `first` up to row `last` on which the prices change units; None without one."""
         rows = [row for row in self.rescaled if first < row <= last]
         return self.days[rows[0]].item() if rows else None
+
+
+def _leaps(
+    runs: list[tuple[int, int | None]], places: NDArray[np.intp], kept: NDArray[np.intp], n_bars: int
+) -> tuple[Leap, ...]:
+    """The leaps that begin phantom runs, or prices that stay, oldest first.
+
+    One that stays is known to once CONFIRMED_AFTER later bars count. Where another leap begins among these, it must be
+    decided as well: if that one comes back its bars do not count, and the trade after the first is judged by others.
+
+    Parameters
+    ----------
+    runs : list of (int, int or None)
+        As `phantom_runs` gives them, by number of the bars that are sound by themselves.
+    places, kept : arrays of int, shapes (n_sound,) and (n_counting,)
+        The rows of these bars, and of those that are no phantoms either, among all `n_bars`.
+    """
+    leaps: list[Leap] = []
+    for start, stop in reversed(runs):
+        row = int(places[start])
+        if stop is None:
+            later = kept[kept > row]
+            known = int(later[CONFIRMED_AFTER - 1]) if len(later) >= CONFIRMED_AFTER else n_bars
+            known = max([known, *(leap.decided for leap in leaps if leap.row <= known)])
+        else:
+            known = int(places[stop])
+        leaps.insert(0, Leap(row, known))
+    return tuple(leaps)
 
 
 def _is_untraded(rows: pd.DataFrame) -> Mask:

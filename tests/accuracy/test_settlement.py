@@ -345,6 +345,18 @@ def test_an_outcome_never_depends_on_the_day_on_which_one_looks(frame: pd.DataFr
         assert first is None or live == first
 
 
+@pytest.mark.parametrize("phantom", ["2026-06-18", "2026-06-22", "2026-06-24"])
+@pytest.mark.parametrize("n_days", [1, 2, 4])
+def test_nor_does_it_where_a_phantom_follows_a_loud_leap_that_never_calms(phantom: str, n_days: int) -> None:
+    frame = stepped("2026-06-17", 4.3, 6)
+    frame.loc["2026-06-18":, "volume"] = 7000.0  # type: ignore[misc]
+    frame.loc[pd.bdate_range(phantom, periods=n_days), "open":"adj_close"] *= 2.0  # type: ignore[misc]
+    whole, line = bars(frame), prediction()
+    for day in pd.bdate_range(TARGET, "2026-07-10"):
+        live = settled(frame, str(day.date()))
+        assert settle([line], {line.symbol: whole.through(day.date())}, clock(str(day.date())))[1][0].reason == live
+
+
 @given(odd_tables())
 def test_no_line_stays_pending_once_the_source_reaches_thirty_days_beyond(frame: pd.DataFrame) -> None:
     assume(frame.index[-1] >= pd.Timestamp("2026-07-19"))
