@@ -1,4 +1,4 @@
-"""Which bars of a stock may settle a line, judged anew for `resettlement` by the documented rules alone.
+"""The bars of a stock that may settle a line, judged anew for `resettlement` by the documented rules alone.
 
 Written without the checks of `stockml.data`, on purpose; see there. Standard library only.
 """

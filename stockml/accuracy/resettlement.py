@@ -26,7 +26,7 @@ REST_DAYS = 7  # a run on a day without a session writes the close of the last o
 
 @dataclass(frozen=True)
 class Stock:
-    """What the source says of one stock.
+    """One stock as the source has it.
 
     Attributes
     ----------
@@ -178,7 +178,7 @@ def _contradiction(line: Line) -> tuple[str, str] | None:
 
 
 def right_state(line: Line, stock: Stock, bars: Judged) -> Right:
-    """What the rules make of one due line; `bars` are those of the stock, judged."""
+    """The state that the rules give one due line; `bars` are those of the stock, judged."""
     start, target = line["data_through"], line["target_date"]
     last = _later(target, LAST_DAYS)
     is_over = stock.reach >= last
