@@ -33,6 +33,7 @@ class Waiting:
 
     prediction: Prediction
     reason: str
+    is_fault: bool = False  # something is wrong with the prices; else time alone will tell
 
 
 def is_due(prediction: Prediction, clock: Clock) -> bool:
@@ -65,7 +66,7 @@ def settle(
         if isinstance(decided, Outcome):
             outcomes[prediction.id] = decided
         else:
-            waiting.append(Waiting(prediction, decided))
+            waiting.append(decided)
     return outcomes, waiting
 
 
@@ -95,12 +96,12 @@ def _markets(bars: Mapping[str, SourceBars], clock: Clock) -> dict[str, _Market]
     return found
 
 
-def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | str:
+def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | Waiting:
     target = date.fromisoformat(prediction.target_date)
     is_old = clock.limit(prediction.symbol) - target >= timedelta(days=EXPIRES_AFTER_DAYS)
     if is_gone and is_old:
         return Outcome(EXPIRED, clock.written_time(prediction.symbol), reason=GONE)
-    return "its prices could not be had"
+    return Waiting(prediction, "its prices could not be had")  # the run has failed for that already
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +123,12 @@ class _Case:
         """True once the source speaks of days so late that it has nothing more to add."""
         return self.market.reach >= self.planned + timedelta(days=EXPIRES_AFTER_DAYS)
 
-    def decide(self) -> Outcome | str:
+    def decide(self) -> Outcome | Waiting:
         """The outcome, or what has to be waited for."""
         row = self._settling_row()
-        if not isinstance(row, int):
+        if isinstance(row, str):
+            return Waiting(self.prediction, row)
+        if isinstance(row, Outcome):
             return row
         made_from = date.fromisoformat(self.prediction.data_through)
         start = self.bars.close_of(made_from)
@@ -181,9 +184,9 @@ class _Case:
         fault = "is missing" if bars.close_of(target) is None else "cannot be used"
         return f"the bar of {target} {fault} and may still be filled in"
 
-    def _wait(self, reason: str, text: str) -> Outcome | str:
+    def _wait(self, reason: str, text: str) -> Outcome | Waiting:
         """Wait for the source to put its prices right, `text` saying what is wrong; in the end the line expires."""
-        return self._expired(reason) if self.is_over else text
+        return self._expired(reason) if self.is_over else Waiting(self.prediction, text, is_fault=True)
 
     def _ended_at(self) -> str:
         newest = self.bars.days[-1].item() if len(self.bars.days) else None

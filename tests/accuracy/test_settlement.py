@@ -361,7 +361,7 @@ def cairo(*, missing: tuple[str, ...] = (), last: str = "2026-08-31") -> pd.Data
     days = pd.bdate_range("2026-03-01", last, freq="C", weekmask="Sun Mon Tue Wed Thu")
     days = days.drop([pd.Timestamp(day) for day in missing])
     closes = np.arange(100.0, 100 + len(days))
-    return pd.DataFrame({name: closes for name in PRICES} | {"volume": 1000.0}, days)
+    return pd.DataFrame(dict.fromkeys(PRICES, closes) | {"volume": 1000.0}, days)
 
 
 @pytest.mark.parametrize("made_from", BEFORE)
