@@ -37,6 +37,7 @@ from stockml.commands.predict_command import (
     models_forecast,
     sum_up,
     tell,
+    tell_unsettled,
     to_predict,
     with_target_ahead,
 )
@@ -193,6 +194,7 @@ def learn(run: Run, market: Market) -> Settlement:
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
         if kept is not None:
+            tell_unsettled(run, [], waiting)
             return Settlement([], waiting, None, kept)
     from stockml.signals.learner import Learner
 
@@ -204,6 +206,7 @@ def learn(run: Run, market: Market) -> Settlement:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
         known = feedback.update(run.log, view, done)
+    tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
         run.notice(warning)
     return Settlement(settled, waiting, known.learner, known.scores)

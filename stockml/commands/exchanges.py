@@ -143,6 +143,8 @@ def tell_provisional(run: Run, predictions: Iterable[Prediction]) -> None:
         if run.clock.calendar(line.symbol).is_provisional(target):
             lines.setdefault(run.clock.exchanges.market(line.symbol), []).append((line.symbol, target))
     for code, found in lines.items():
+        if not code.isupper():
+            continue  # no exchange but its week alone: said where it was assumed
         symbols = [symbol for symbol, _ in found]
         if not calendar_of(code).knows_holidays:
             run.notice(f"{_some(symbols)}: the holidays of {named([code])} are not known, so a target may fall on one.")

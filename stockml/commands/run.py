@@ -114,8 +114,8 @@ class Run:
         with self.telling_together():
             for failure in with_suggestions(self, fetched.failures.values()):
                 self.fail(failure)
-                if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
-                    self.gone.add(failure.symbol)  # a missing file says less: it may be the wrong folder
+                if failure.is_known and failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
+                    self.gone.add(failure.symbol)  # unknown on several days; one evening may be Yahoo's own fault
             self.prices.update(fetched.summary())
             for table in fetched.tables.values():
                 if table.symbol in namesakes:

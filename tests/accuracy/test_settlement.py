@@ -19,6 +19,7 @@ from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.data.request import RawBars
 from stockml.data.source_bars import SourceBars
 
+PRICES = ("open", "high", "low", "close", "adj_close")
 MADE_FROM, TARGET = "2026-06-12", "2026-06-19"
 LATER = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -373,3 +374,45 @@ def test_live_the_session_is_complete_twenty_minutes_after_its_close() -> None:
     closes = datetime(2026, 6, 19, 10, 0, tzinfo=UTC)  # 15:30 in Mumbai
     assert not is_due(prediction(), Clock(closes.replace(minute=19)))
     assert is_due(prediction(), Clock(closes.replace(minute=20)))
+
+
+# ---- where the calendar's holidays were not known --------------------------------------------------------------------
+
+UNKNOWN = "MADE.CA"  # Cairo: Sunday to Thursday, holidays not known
+BEFORE = {"2026-06-14": "2026-06-21", "2026-06-16": "2026-06-23", "2026-06-18": "2026-06-25"}
+
+
+def cairo(*, missing: tuple[str, ...] = (), last: str = "2026-08-31") -> pd.DataFrame:
+    """A close that rises by 1 with each session, so that it tells which one settled a line."""
+    days = pd.bdate_range("2026-03-01", last, freq="C", weekmask="Sun Mon Tue Wed Thu")
+    days = days.drop([pd.Timestamp(day) for day in missing])
+    closes = np.arange(100.0, 100 + len(days))
+    return pd.DataFrame(dict.fromkeys(PRICES, closes) | {"volume": 1000.0}, days)
+
+
+@pytest.mark.parametrize("made_from", BEFORE)
+def test_a_holiday_that_no_calendar_knew_moves_the_target_by_a_session(made_from: str) -> None:
+    line = prediction(UNKNOWN, data_through=made_from, target_date=BEFORE[made_from])
+    holiday = str((pd.Timestamp(made_from) + pd.offsets.CustomBusinessDay(2, weekmask="Sun Mon Tue Wed Thu")).date())
+    frame = cairo(missing=(holiday,))
+    line = replace(line, current_price=float(frame["close"].loc[made_from]))
+    looks = {day: settled(frame, str(day.date()), line) for day in frame.index if str(day.date()) >= line.target_date}
+    ended = [found for found in looks.values() if isinstance(found, Outcome)]
+    assert {found.settled_from for found in ended} == {str(frame.index[frame.index.get_loc(made_from) + 5].date())}
+    assert verified(ended[0]).actual_price == line.current_price + 5
+    assert len(looks) - len(ended) == 6  # it was sure of the holiday only five bars after its target
+
+
+def test_without_a_holiday_it_is_settled_at_once() -> None:
+    frame = cairo()
+    line = prediction(UNKNOWN, data_through="2026-06-14", target_date="2026-06-21")
+    line = replace(line, current_price=float(frame["close"].loc["2026-06-14"]))
+    assert verified(settled(frame, "2026-06-21", line)).settled_from == "2026-06-21"
+
+
+def test_a_day_on_which_only_others_traded_was_a_session() -> None:
+    frame = cairo(missing=("2026-06-16",))
+    line = prediction(UNKNOWN, data_through="2026-06-14", target_date="2026-06-21")
+    line = replace(line, current_price=float(frame["close"].loc["2026-06-14"]))
+    assert verified(settled(frame, "2026-06-21", line, OTHER_CA=bars(cairo()))).settled_from == "2026-06-21"
+    assert "not all 5 sessions" in str(settled(frame, "2026-06-21", line))
