@@ -24,6 +24,10 @@ ACCURATE_PCT = 5.0
 REST_DAYS = 7  # a run on a day without a session writes the close of the last one
 
 
+def _never(_day: str) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Stock:
     """One stock as the source has it.
@@ -35,14 +39,18 @@ class Stock:
     reach : str
         The last day (YYYY-MM-DD) that the source speaks of: it was asked for it, or has a bar of it in this market.
     currency : str or None
-    is_session : callable
-        Tells of a day whether the exchange holds a session.
+    is_session, is_provisional : callable
+        Tell of a day whether the calendar has a session, and whether its holidays are not known yet.
+    came : callable
+        Tells of a day whether a stock of the market has a bar of it that counts.
     """
 
     bars: tuple[Bar, ...]
     reach: str
     currency: str | None = None
     is_session: Callable[[str], bool] = is_weekday
+    is_provisional: Callable[[str], bool] = _never
+    came: Callable[[str], bool] = _never
 
 
 @dataclass(frozen=True)
@@ -179,11 +187,15 @@ def _contradiction(line: Line) -> tuple[str, str] | None:
 
 def right_state(line: Line, stock: Stock, bars: Judged) -> Right:
     """The state that the rules give one due line; `bars` are those of the stock, judged."""
-    start, target = line["data_through"], line["target_date"]
-    last = _later(target, LAST_DAYS)
+    start, planned = line["data_through"], line["target_date"]
+    last = _later(planned, LAST_DAYS)
     is_over = stock.reach >= last
+    target = _target(line, stock, last)
+    if target is None and not is_over:
+        return Right("pending", f"not all sessions from {start} to {planned} have come")
+    target = target or planned
     bar = next((bar for bar in bars.certain if target <= bar.day <= last), None)
-    if bar is not None and bar.day != target:
+    if bar is not None and not bar.day == target == planned:
         later = sum(other.day > target for other in bars.certain)
         if later < LATER_BARS and not is_over:
             return Right("pending", f"the bar of {target} may still come")
@@ -199,6 +211,18 @@ def right_state(line: Line, stock: Stock, bars: Judged) -> Right:
     if step is not None:
         return _because(unsettled, f"the prices change units on {step}")
     return _verified(line, stock, bar, began) or _because(unsettled, f"the close of {start} is {began:g} today")
+
+
+def _target(line: Line, stock: Stock, last: str) -> str | None:
+    """The session that is the line's horizon away: by the calendar, or where that is provisional by what came."""
+    first, planned = date.fromisoformat(line["data_through"]) + timedelta(days=1), line["target_date"]
+    days = [(first + timedelta(days=n)).isoformat() for n in range((date.fromisoformat(last) - first).days + 1)]
+    sessions = [day for day in days if stock.is_session(day)]
+    if not any(stock.is_provisional(day) for day in sessions if day <= planned):
+        return str(planned)
+    came = [day for day in sessions if day <= stock.reach and stock.came(day)]
+    horizon = line["prediction_horizon_days"]
+    return came[horizon - 1] if len(came) >= horizon else None
 
 
 def _because(right: Right, why: str) -> Right:

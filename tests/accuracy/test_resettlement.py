@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from faulty_source import EVENINGS, SESSIONS, Stock, market, write_folder
+from faulty_source import EVENINGS, SESSIONS, Stock, market, ordinary, write_folder
 from scripts import log_of, predict
 
 import realtime_predictor
@@ -250,3 +250,27 @@ def test_a_settled_line_that_should_still_wait_is_named(year: Year) -> None:
     line = scored(made | moved, 250.0)
     found = differences([line], stocks_on(year.life.source, EVENINGS[18]), ALL[18])
     assert [one.kind for one in found] == ["status"] and "may still come" in found[0].sentence
+
+
+@pytest.mark.parametrize("holiday", ["2027-01-22", "2027-01-25", "2027-01-27", None])
+def test_beyond_the_known_holidays_the_sessions_that_came_count_here_too(holiday: str | None) -> None:
+    index = pd.bdate_range("2026-09-01", "2027-02-26", name="Date").drop([pd.Timestamp("2027-01-26")])
+    index = index.drop([pd.Timestamp(holiday)]) if holiday else index
+    frame = ordinary(5).iloc[: len(index)].set_axis(index)
+    calendar = Clock(datetime(2027, 3, 1, tzinfo=UTC)).calendar("A.NS")
+    made = Clock(datetime(2027, 1, 21, 13, tzinfo=UTC))
+    line = line_from("A.NS", frame["Close"].loc[:"2027-01-21"], 3, made)  # type: ignore[misc]
+    found = set()
+    for day in index[index >= line.target_date]:
+        clock, seen = Clock(datetime.combine(day, time(13), UTC)), frame.loc[:day]
+        bars = {"A.NS": source_bars("A.NS", RawBars(seen, None), span_of("A.NS", 300, clock))}
+        outcome = settle([line], bars, clock)[0].get(line.id)
+        told = replace(
+            stock_of(seen, str(day.date())),
+            is_session=lambda text: calendar.is_session(date.fromisoformat(text)),
+            is_provisional=lambda text: calendar.is_provisional(date.fromisoformat(text)),
+            came={str(at.date()) for at in seen.index}.__contains__,
+        )
+        assert differences([replace(line, outcome=outcome).to_record()], {"A.NS": told}, "2027-12-31") == []
+        found |= {outcome.settled_from} if outcome else set()
+    assert found == {line.target_date if holiday is None else "2027-01-28"}
