@@ -108,6 +108,10 @@ class Scan:
         """Keys of the verified and the expired lines together, ascending."""
         return sorted([*self.verified, *self.expired])
 
+    def last_settled(self) -> str:
+        """The latest day on which a line was settled; empty without one."""
+        return max((settled_day(keys[-1]) for keys in (self.verified, self.expired) if keys), default="")
+
     def note(self, problem: Problem) -> None:
         """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""
         if len(self.problems) < PROBLEMS_NAMED:
