@@ -18,11 +18,12 @@ from stockml.core.records import Outcome, Prediction
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
 from stockml.prediction_log.line import completed_line, new_line, reopened_line
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
+from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten, settled_places
 from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, scan, settled_day, settled_key
 from stockml.prediction_log.view import Ids, Lines, Settled, View, pending_lines
 from stockml.prediction_log.whole_change import LogChanged
-from stockml.storage.file_lock import LockTimeout, exclusive
+from stockml.storage.file_lock import LockTimeout
 from stockml.storage.files import storage
 from stockml.storage.redo_journal import Change, Journal
 
@@ -101,7 +102,7 @@ class PredictionLog:
 
         The changes of an interrupted run are finished first; damaged lines are repaired or set aside.
         """
-        with exclusive(self.path.with_name(".predictions.lock"), timeout=timeout):
+        with alone(self.path, timeout):
             self._is_locked, self._is_edited = True, False
             try:
                 self._journal.replay()

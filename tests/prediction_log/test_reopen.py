@@ -6,14 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
-from log_helpers import START, Tally, feedback_bytes, prediction, records, run_day
+from log_helpers import AT, START, Tally, feedback_bytes, prediction, records, run_day, settled_ids
 
 from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.core.records import EXPIRED, Outcome, Prediction, Reopened
 from stockml.prediction_log.log import PredictionLog
 
-AT = "2026-03-01T10:00:00"
 DAYS = 12
 
 
@@ -23,10 +22,6 @@ def home(tmp_path: Path) -> Home:
     for day in range(DAYS):
         run_day(home, day)
     return home
-
-
-def settled_ids(home: Home) -> list[str]:
-    return [record["id"] for record in records(home.log) if record["status"] != "pending"]
 
 
 def reopen(home: Home, *ids: str, at: str = AT) -> list[Prediction]:
