@@ -24,10 +24,11 @@ def run_reopen(run: Run) -> int:
     """Make the lines named by --reopen pending again; UsageError, and nothing changed, where one of them cannot be."""
     refuse_beside(run, "--reopen", OTHERS)
     ids = list(dict.fromkeys(id_ for text in run.args.reopen for id_ in text.split(",") if id_))
-    lines, refusal = _settled(run.log.read(), ids)
-    if not refusal and not run.args.dry_run:
+    if run.args.dry_run or not run.log.path.exists():  # the lock would make the folder
+        lines, refusal = _settled(run.log.read(), ids)
+    else:
         with run.log.locked(run.args.lock_timeout):
-            lines, refusal = _settled(run.log.read(), ids)  # another run may have changed them meanwhile
+            lines, refusal = _settled(run.log.read(), ids)
             if not refusal:
                 _reopen(run, lines)
     if refusal:

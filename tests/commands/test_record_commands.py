@@ -102,11 +102,11 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_an_id_that_cannot_be_reopened_changes_nothing(home: Path, name: str) -> None:
     ids, words = WRONG[name]
-    before = files_under(home)
+    before = record(home)
     for options in ([], ["--dry-run"]):
         refused = command(home, "--reopen", *ids, *options)
         assert (refused.code, refused.out, refused.err.count("\n")) == (2, "", 1) and words in refused.err
-    assert files_under(home) == before
+    assert record(home) == before
 
 
 def test_a_dry_reopening_says_what_it_would_do(home: Path) -> None:

@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from log_driver import KILL_BEFORE, KILL_MIDWAY, Fault, in_child
+from log_driver import KILL_BEFORE, KILL_IN_APPEND, KILL_MIDWAY, Fault, in_child
 from log_helpers import AT, Tally, feedback_bytes, records, run_day, settled_ids
 
 from stockml.accuracy.tracker import Feedback
@@ -281,6 +281,38 @@ def test_a_restore_cut_at_each_call_leaves_the_old_record_or_the_new(
         assert [kept(Home(aside)) for aside in asides] == ([kept(old)] if is_new else []), f"call {at}"
         ends.add(is_new)
     assert ends == {False, True} or what == KILL_MIDWAY
+
+
+def test_a_restore_killed_again_and_again_while_it_is_finished(source: Home, backup: Path, tmp_path: Path) -> None:
+    home = lived(Home(tmp_path / "home"), 5)
+    old = kept(home)
+    calls = in_child(lambda: restore(home, backup), Fault(KILL_BEFORE, 10**6))["calls"]
+    shutil.rmtree(home.root)
+    lived(home, 5)
+    committed = calls.index("rename") + 2
+    assert in_child(lambda: restore(home, backup), Fault(KILL_BEFORE, committed))["code"] == -signal.SIGKILL
+
+    def finish() -> None:
+        with alone(home.log, 60):
+            pass
+
+    for at in range(1, len(calls)):
+        if in_child(finish, Fault(KILL_BEFORE, at))["code"] == 0:
+            break
+    (aside,) = home.log.parent.glob("before-restore-*")
+    assert kept(home) == kept(source) and kept(Home(aside)) == old
+
+
+def test_what_an_interrupted_run_began_moves_aside_with_its_log(source: Home, backup: Path, tmp_path: Path) -> None:
+    home = lived(Home(tmp_path / "home"), 5)
+    assert in_child(lambda: run_day(home, 5) and None, Fault(KILL_IN_APPEND, 0))["code"] == -signal.SIGKILL
+    assert home.log.with_name(".predictions.journal").exists()
+    aside = restore(home, backup)
+    assert kept(home) == kept(source) and aside is not None
+    with PredictionLog(home.log).locked() as log:
+        assert len(log.read().pending) + len(list(log.read().settled)) == 2 * DAYS
+    with PredictionLog(aside / LOG).locked() as log:  # the old record is whole: its run can still be finished there
+        assert len(log.read().pending) + len(list(log.read().settled)) == 2 * 6
 
 
 @pytest.mark.parametrize("what", [KILL_BEFORE, errno.ENOSPC, errno.EIO])
