@@ -98,6 +98,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
+    options.add_record(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -120,6 +121,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    if args.restore is not None:
+        return run_command(restore, args)
+    if args.reopen or args.backup is not None:
+        return run_command(look_after, args)
     if args.replay or args.self_check:
         return run_command(look_back, args)
     return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
@@ -253,6 +258,21 @@ def look_at(args: argparse.Namespace) -> int:
     from stockml.commands.status_command import run_status
 
     return run_status(opened(args))
+
+
+def look_after(args: argparse.Namespace) -> int:
+    """Settled lines made pending again, or the record copied."""
+    from stockml.commands.backup_command import run_backup
+    from stockml.commands.reopen_command import run_reopen
+
+    return (run_reopen if args.reopen else run_backup)(opened(args))
+
+
+def restore(args: argparse.Namespace) -> int:
+    """A copy of the record brought back, whatever became of the log."""
+    from stockml.commands.backup_command import run_restore
+
+    return run_restore(open_run(args, datetime.now(UTC)))
 
 
 if __name__ == "__main__":
