@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stockml.commands.exits import UsageError
-from stockml.core.clock import Clock
+from stockml.core.clock import TOLERANCE, Clock
 from stockml.core.wording import count
 from stockml.reporting.last_run import read_last_run
 
@@ -35,7 +35,9 @@ def take_yahoos_time(run: Run, skew: timedelta | None, completed: Mapping[str, d
         Where --as-of is a day to come by Yahoo's clock.
     """
     clock = run.clock if skew is None else run.clock.corrected(skew)
-    if clock.skew != run.clock.skew and clock.skew:
+    if abs(clock.skew - run.clock.skew) <= TOLERANCE:
+        clock = run.clock  # as an earlier fetch of the run has told
+    elif clock.skew:
         machines = run.clock.now - run.clock.skew
         run.notice(
             f"The clock of this machine is {_length(clock.skew)} {'ahead of' if clock.skew < NONE else 'behind'} "

@@ -107,11 +107,13 @@ class Run:
         name_exchanges(self, symbols, self.today())
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
-            spans = spans_of(symbols, sessions_back, self.clock)
+            before = self.clock
+            spans = spans_of(symbols, sessions_back, before)
             fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
             take_yahoos(self, fetched.listings)
             take_yahoos_time(self, fetched.skew, fetched.completed)
-            if changed := self._changed(spans, sessions_back, fetched.failures):  # other bars are complete
+            if self.clock != before:  # other bars are complete
+                changed = self._changed(spans, sessions_back, fetched.failures)
                 again = fetch_prices(changed, self.source, clock=self.clock, home=self.home, settings=settings)
                 fetched = fetched.renewed(again)
         with self.telling_together():

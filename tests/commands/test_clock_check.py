@@ -84,9 +84,7 @@ def told(ran: Ran) -> list[str]:
 
 
 def statuses(home: Path, data_through: date) -> dict[str, str]:
-    return {
-        line["symbol"]: line["status"] for line in log_of(home) if line["data_through"] == data_through.isoformat()
-    }
+    return {line["symbol"]: line["status"] for line in log_of(home) if line["data_through"] == data_through.isoformat()}
 
 
 def lines(home: Path, data_through: date) -> list[dict[str, Any]]:
