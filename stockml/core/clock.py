@@ -92,6 +92,8 @@ class Clock:
 
     def has_closed(self, symbol: str, day: date) -> bool:
         """True if the close of that day lies in the past, though its bar may not be complete yet."""
+        if day > self.completed.get(symbol, day) and day == self.now.astimezone(self.calendar(symbol).timezone).date():
+            return False  # today's session is still open, whatever the calendar says
         return (self.as_of is None or day <= self.as_of) and self.calendar(symbol).closes_at(day) <= self.now
 
     def is_surely_ahead(self, symbol: str, day: date) -> bool:

@@ -21,7 +21,7 @@ from stockml.data import price_cache
 
 pytestmark = needs("faketime")
 
-FRIDAY, MONDAY, TUESDAY = date(2026, 6, 26), date(2026, 6, 29), date(2026, 6, 30)
+THURSDAY, MONDAY, TUESDAY = date(2026, 6, 25), date(2026, 6, 29), date(2026, 6, 30)
 STOCKS = ("TCS.NS", "INFY.NS")
 AHEAD_3_HOURS, AHEAD_45_DAYS, BEHIND_A_DAY = timedelta(hours=3), timedelta(days=45), timedelta(days=-1)
 
@@ -132,7 +132,7 @@ def test_a_replay_up_to_a_session_that_is_open_by_yahoos_clock_is_refused(world)
     now = mumbai(TUESDAY, "14:00")
     ran = world.run(now, "--replay", MONDAY, TUESDAY, wrong_by=AHEAD_3_HOURS, code=2)
     assert "2026-06-30 has not closed yet" in ran.err
-    ran = world.run(now, "--replay", FRIDAY, MONDAY, wrong_by=AHEAD_3_HOURS)
+    ran = world.run(now, "--replay", THURSDAY, MONDAY, wrong_by=AHEAD_3_HOURS)
     assert ran.json["days"] == 2
 
 
@@ -175,10 +175,10 @@ def test_forty_five_days_ahead_a_stock_that_yahoo_does_not_know_any_more_expires
 
 @pytest.mark.parametrize(("wrong_by", "length"), [(BEHIND_A_DAY, "24 hours"), (timedelta(hours=-5), "5 hours")])
 def test_behind_every_session_that_is_complete_by_yahoos_clock_is_used(world, wrong_by, length):
-    world.run(mumbai(FRIDAY, "17:00"))
+    world.run(mumbai(THURSDAY, "17:00"))
     ran = world.run(mumbai(TUESDAY, "17:00"), wrong_by=wrong_by, zone="America/New_York")
     assert f"is {length} behind Yahoo's" in told(ran)[0]
-    assert statuses(world.home, FRIDAY) == dict.fromkeys(STOCKS, "verified")
+    assert statuses(world.home, THURSDAY) == dict.fromkeys(STOCKS, "verified")
     assert {line["data_through"] for line in ran.json["predictions"]} == {"2026-06-30"}
     assert all(line["prediction_date"].startswith("2026-06-30T17:0") for line in ran.json["predictions"])
     assert world.cached_through() == {TUESDAY}
