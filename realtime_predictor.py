@@ -28,6 +28,7 @@ from stockml.accuracy.scores import Score, leakage_warning
 from stockml.accuracy.settlement import Waiting, settle
 from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.commands import options
+from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
 from stockml.commands.predict_command import (
@@ -160,6 +161,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     run = opened(args)
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+        tell_moved_clock(run, datetime.now(UTC))
         if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
             begin_run(run.home, run.clock.now, args.as_of)
         learned = learn(run, market)
@@ -168,7 +170,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         tell_provisional(run, predictions)
         logged = act(run, predictions)
         result = sum_up(run, learned, predictions, logged)
-        leave_behind(run, result, ended_at=datetime.now(UTC))
+        leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
@@ -176,13 +178,18 @@ def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
     explained = [run.args.explain] if run.args.explain else []
     wanted = list(dict.fromkeys([*explained, *to_predict(run)]))
-    due = due_now(run, run.log.pending(run.args.as_of))
+    pending = run.log.pending(run.args.as_of)
+    due = due_now(run, pending)
     if not wanted and not due:
         return Market({}, [])
     from stockml.signals import engine
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
+    due = [line for line in due_now(run, pending) if line.symbol not in symbols]  # by the source's clock alone
+    if due:
+        more = run.fetch((line.symbol for line in due), engine.sessions_back(run.today(), due))
+        fetched = fetched.renewed(more)
     with timed(run, "analyze"), run.telling_together():
         to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
         analyzed = [engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze]
@@ -257,7 +264,9 @@ def look_at(args: argparse.Namespace) -> int:
     """The state of the system, or the HTML report."""
     from stockml.commands.status_command import run_status
 
-    return run_status(opened(args))
+    run = opened(args)
+    tell_moved_clock(run, datetime.now(UTC))
+    return run_status(run)
 
 
 def look_after(args: argparse.Namespace) -> int:

@@ -99,8 +99,8 @@ def _assumption(symbols: Sequence[str], code: str) -> str:
     )
 
 
-def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> list[str]:
-    """Put the exchanges that Yahoo names into the run's clock; returns the symbols whose exchange is now another."""
+def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> None:
+    """Put the exchanges that Yahoo names into the run's clock."""
     answered = {
         symbol: code
         for symbol, listing in listings.items()
@@ -114,7 +114,6 @@ def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> list[str]:
             other = named(sorted({before.market(symbol) for symbol in members}))
             run.notice(f"{_some(members)}: by Yahoo it trades in {named([code])}, not in {other}; Yahoo's is taken.")
     _take(run, {symbol: code for symbol, code in answered.items() if symbol in moved or before.is_assumed(symbol)})
-    return list(moved)
 
 
 def _tell_moves(run: Run, said: Mapping[str, str]) -> None:

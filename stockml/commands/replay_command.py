@@ -10,6 +10,7 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
+from stockml.commands.clock_check import take_yahoos_time
 from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError
@@ -30,9 +31,9 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
     name_exchanges(run, symbols, start)
-    if end > min(run.clock.limit(symbol) for symbol in symbols):
-        raise UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
+    refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
+    refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
         start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain, run.clock.exchanges
     )
@@ -47,9 +48,15 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     return tell_replay(run, done)
 
 
+def refuse_open(run: Run, symbols: Sequence[str], start: date, end: date) -> None:
+    """UsageError where the last session has not closed yet."""
+    if end > min(run.clock.limit(symbol) for symbol in symbols):
+        raise UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
+
+
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Bars of each stock, for analyses of all sessions from `first` to `last`; one without is a failure."""
-    from stockml.data.fetch import fetch_bars, listings_of, span_of
+    from stockml.data.fetch import completed_of, fetch_bars, listings_of, span_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED
@@ -64,6 +71,7 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
         spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
         feed = fetch_bars(spans, run.source, clock=clock, home=run.home, settings=settings)
         take_yahoos(run, listings_of(feed))  # whole bars: each day's span is cut from them later
+        take_yahoos_time(run, feed.skew, completed_of(feed))
     with run.telling_together():
         for failure in with_suggestions(run, feed.failures.values()):
             run.fail(failure)

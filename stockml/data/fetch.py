@@ -58,6 +58,8 @@ class Fetched:
     bars: Mapping[str, SourceBars] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
     listings: Mapping[str, Listing] = field(default_factory=dict)  # where Yahoo says that a symbol is listed
+    completed: Mapping[str, date] = field(default_factory=dict)  # the last complete day by Yahoo's answer
+    skew: timedelta | None = None  # how much Yahoo's clock is ahead of the machine's; None where it did not tell
 
     def renewed(self, other: Fetched) -> Fetched:
         """This result with that of a second fetch of some of the symbols in place of the first."""
@@ -72,7 +74,9 @@ class Fetched:
             failures={**failures, **other.failures},
             bars={**self.bars, **other.bars},
             requests=requests,
-            listings=self.listings,
+            listings={**other.listings, **self.listings},
+            completed={**self.completed, **other.completed},
+            skew=self.skew if other.skew is None else other.skew,
         )
 
     def summary(self) -> dict[str, dict[str, object]]:
@@ -178,7 +182,7 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Pro
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("check", done, len(found))
-    return Fetched(tables, failed, bars, feed.requests, listings_of(feed))
+    return Fetched(tables, failed, bars, feed.requests, listings_of(feed), completed_of(feed), feed.skew)
 
 
 def _merged(parts: Sequence[Fetched]) -> Fetched:
@@ -187,18 +191,27 @@ def _merged(parts: Sequence[Fetched]) -> Fetched:
     bars: dict[str, SourceBars] = {}
     requests: dict[str, int] = {}
     listings: dict[str, Listing] = {}
+    completed: dict[str, date] = {}
+    skew = None
     for part in parts:
         tables |= part.tables
         failed |= part.failures
         bars |= part.bars
         requests |= part.requests
         listings |= part.listings
-    return Fetched(tables, failed, bars, requests, listings)
+        completed |= part.completed
+        skew = part.skew if skew is None else skew
+    return Fetched(tables, failed, bars, requests, listings, completed, skew)
 
 
 def listings_of(feed: Feed) -> dict[str, Listing]:
     """The listing of each symbol of which Yahoo says where it is listed."""
     return {symbol: raw.listing for symbol, raw in feed.bars.items() if raw.listing != NOWHERE}
+
+
+def completed_of(feed: Feed) -> dict[str, date]:
+    """The last day whose bar is complete by the answer's own time, of each symbol that was asked for."""
+    return {symbol: raw.complete_through for symbol, raw in feed.bars.items() if raw.complete_through is not None}
 
 
 def fetch_bars(
