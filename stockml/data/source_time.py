@@ -1,4 +1,4 @@
-"""What Yahoo's answers say of the time: how far the machine's clock is from theirs, and which session is open.
+"""Time by Yahoo's answers: how far the machine's clock is from theirs, and which session is open.
 
 Standard library only.
 """

@@ -161,7 +161,7 @@ class Client:
         return response
 
     def skew(self) -> timedelta | None:
-        """How much Yahoo's clock is ahead of the machine's, by the middle one of its answers; None before any tells."""
+        """Skew of Yahoo's clock against the machine's, positive where it is ahead; the middle one of its answers."""
         with self._counting:
             return sorted(self._skews)[len(self._skews) // 2] if self._skews else None
 
