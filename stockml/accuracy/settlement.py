@@ -139,7 +139,7 @@ class _Case:
             return self._wait(
                 UNADJUSTED, f"on {changed} the prices change units, as by a split, and are not adjusted for it yet"
             )
-        units = units_since(self.prediction, start, self.bars.currency)
+        units = units_since(self.prediction, start, self.bars)
         if units is None:
             logged = self.prediction.current_price
             return self._wait(

@@ -146,7 +146,9 @@ class Run:
     def _note_findings(self, table: PriceTable) -> None:
         for finding in table.findings:
             if finding.kind in TOLD_FINDINGS:
-                self.notice(f"{table.symbol}: {finding.text}", table.symbol)
+                is_provisional = any(map(self.clock.calendar(table.symbol).is_provisional, finding.dates))
+                doubt = ", unless it was a holiday: not all are known" if is_provisional else ""
+                self.notice(f"{table.symbol}: {finding.text}{doubt}", table.symbol)
             else:
                 self.findings.append((table.symbol, finding))
                 log.info("%s: %s", table.symbol, finding.text)

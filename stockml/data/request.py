@@ -59,6 +59,9 @@ class Listing:
 NOWHERE = Listing()
 
 
+SPLITS = "Stock Splits"  # a column that only some sources have: new shares per old on that day, 0 where there is none
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBars:
     """A symbol's bars as the source gave them, shape (n_rows, n_columns).

@@ -7,6 +7,7 @@ whatever day one looks, in a replay as in a live run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from stockml.data.bar_checks import Array, is_wrong_alone
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import PHANTOM_RUN, phantom_runs
 from stockml.data.price_jumps import find_faults
-from stockml.data.request import RawBars
+from stockml.data.request import SPLITS, RawBars
 from stockml.data.volume_checks import is_still, repeats_close
 
 LOOKED_BACK = 20  # bars: a bar without volume counts where most of those before it had none either
@@ -54,6 +55,8 @@ class SourceBars:
         The last day that the source was asked for; None for files, which speak of no day after their last one.
     fetched_at : datetime or None
         When the source gave them, with its time zone; None for files.
+    splits : tuple of (date, float)
+        The splits that the source tells, and new shares per old; their prices are adjusted for, whatever the day.
     """
 
     days: NDArray[np.datetime64]
@@ -64,6 +67,7 @@ class SourceBars:
     currency: str | None
     asked_through: date | None
     fetched_at: datetime | None = None
+    splits: tuple[tuple[date, float], ...] = ()
 
     @classmethod
     def of(cls, rows: pd.DataFrame, raw: RawBars) -> SourceBars:
@@ -101,6 +105,7 @@ class SourceBars:
             currency=raw.currency,
             asked_through=raw.asked_through,
             fetched_at=raw.fetched_at,
+            splits=_splits(raw.frame),
         )._known(len(days))
 
     def through(self, day: date) -> SourceBars:
@@ -130,6 +135,10 @@ class SourceBars:
             return None
         last: date = self.days[-1].item()
         return last if self.asked_through is None else max(last, self.asked_through)
+
+    def split_since(self, day: date) -> float:
+        """New shares per old by all splits after `day` that the source tells; 1 without any."""
+        return math.prod(ratio for at, ratio in self.splits if at > day)
 
     def row(self, day: date) -> int:
         """The row of the first bar on or after `day`; the number of bars where there is none."""
@@ -188,6 +197,15 @@ def _leaps(
             known = int(places[stop])
         leaps.insert(0, Leap(row, known))
     return tuple(leaps)
+
+
+def _splits(frame: pd.DataFrame) -> tuple[tuple[date, float], ...]:
+    """The splits in a source's own table, where it has a column of them."""
+    if SPLITS not in frame:
+        return ()
+    told = frame[SPLITS]
+    told = told[told > 0]
+    return tuple((at.date(), float(ratio)) for at, ratio in zip(pd.DatetimeIndex(told.index), told, strict=True))
 
 
 def _is_untraded(rows: pd.DataFrame) -> Mask:

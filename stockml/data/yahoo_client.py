@@ -23,7 +23,7 @@ from urllib.parse import unquote
 from stockml.core import failures
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
-from stockml.data.request import NOWHERE, Listing
+from stockml.data.request import NOWHERE, SPLITS, Listing
 from stockml.data.source_time import UNTOLD, AnswerTime, TradingPeriod, time_of, trading_period
 from stockml.data.yahoo_events import drop_malformed
 from stockml.storage.files import make_folder
@@ -31,7 +31,7 @@ from stockml.storage.files import make_folder
 if TYPE_CHECKING:
     import pandas as pd
 
-RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume", SPLITS]
 NO_END = "2100-01-01"
 CHART_PATH = "/v8/finance/chart/"
 REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
@@ -40,7 +40,7 @@ DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yahoo's bars of one symbol, shape (n_days, 6), RAW_COLUMNS on a naive index; and what it says beside them."""
+    """Yahoo's bars of one symbol, shape (n_days, 7), RAW_COLUMNS on a naive index; and what it says beside them."""
 
     frame: pd.DataFrame
     currency: str | None

@@ -155,6 +155,37 @@ def test_another_start_by_no_ratio_that_a_split_has_settles_nothing() -> None:
     assert expired(settled(table, "2026-07-31")) == settlement.UNKNOWN_UNITS
 
 
+@pytest.mark.parametrize("ratio", [1.1, 1.05, 1.15, 21 / 20, 2.0, 1 / 1.125])
+def test_a_split_that_the_source_tells_decides_however_small(ratio: float) -> None:
+    before = verified(settled(rows({TARGET: 104.0}), "2026-06-30"))
+    frame = rows({TARGET: 104.0})
+    frame.iloc[:, :5] /= ratio
+    told = frame.assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-24"), "Stock Splits"] = ratio
+    known = SourceBars.of(frame, RawBars(told, "INR"))
+    after = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert after.units_factor == pytest.approx(ratio, abs=1e-6)
+    assert replace(after, units_factor=None) == before
+
+
+def test_a_correction_beside_a_split_is_kept_in_the_lines_units() -> None:
+    frame = rows({MADE_FROM: 101.0, TARGET: 104.0})
+    frame.iloc[:, :5] /= 4
+    told = frame.assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-24"), "Stock Splits"] = 4.0
+    known = SourceBars.of(frame, RawBars(told, "INR"))
+    outcome = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert (outcome.actual_price, outcome.units_factor, outcome.current_price_corrected) == (104.0, 4.0, 101.0)
+
+
+def test_a_split_before_the_line_was_made_is_none_of_its_own() -> None:
+    told = rows({MADE_FROM: 101.0}).assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-10"), "Stock Splits"] = 1.01
+    known = SourceBars.of(told.drop(columns="Stock Splits"), RawBars(told, "INR"))
+    outcome = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert (outcome.units_factor, outcome.current_price_corrected) == (None, 101.0)
+
+
 def test_another_currency_explains_any_ratio() -> None:
     line = prediction(currency="USD")
     frame = rows({TARGET: 39.0 / 0.377})
