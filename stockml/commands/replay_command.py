@@ -56,7 +56,8 @@ def refuse_open(run: Run, symbols: Sequence[str], start: date, end: date) -> Non
 
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Bars of each stock, for analyses of all sessions from `first` to `last`; one without is a failure."""
-    from stockml.data.fetch import completed_of, fetch_bars, listings_of, span_of
+    from stockml.data.fetch import fetch_bars, span_of
+    from stockml.data.fetched import completed_of, listings_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED

@@ -28,7 +28,8 @@ from stockml.core.paths import Home
 from stockml.core.progress import progress
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
-from stockml.data.fetch import YAHOO, Fetched, Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetched import Fetched
 from stockml.data.request import DateRange, FetchSettings
 from stockml.prediction_log.log import PredictionLog
 

@@ -23,7 +23,8 @@ from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data import price_cache
-from stockml.data.fetch import Fetched, Source, fetch_prices, spans_of
+from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetched import Fetched
 from stockml.data.request import FetchSettings
 from stockml.data.yahoo_download import GIVE_UP_AFTER
 
