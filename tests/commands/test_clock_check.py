@@ -91,6 +91,31 @@ def lines(home: Path, data_through: date) -> list[dict[str, Any]]:
     return [line for line in log_of(home) if line["data_through"] == data_through.isoformat()]
 
 
+# ---- the clock alone expires nothing ---------------------------------------------------------------------------------
+
+
+def test_offline_for_thirty_six_days_expires_nothing_and_the_prices_that_come_then_settle(world):
+    world.run(mumbai(MONDAY, "17:00"))
+    later = mumbai(TUESDAY + timedelta(days=36), "17:00")
+    waiting = world.run(later, "--offline", "--verify")
+    assert set(statuses(world.home, MONDAY).values()) == {"pending"} and len(waiting.json["waiting"]) == 2
+    world.run(later + timedelta(minutes=1), "--verify")
+    found = {line["symbol"]: line["actual_price"] for line in lines(world.home, MONDAY)}
+    assert found == pytest.approx({stock: world.close(TUESDAY, stock) for stock in STOCKS}, rel=1e-4)
+    assert {line["settled_at"][:10] for line in lines(world.home, MONDAY)} == {str(later.date())}
+
+
+def test_that_yahoo_was_asked_for_those_days_and_has_no_bar_expires_a_line(world):
+    world.run(mumbai(MONDAY, "17:00"))
+    for stock, known in world.yahoo.listings.items():
+        world.yahoo.listings[stock] = replace(known, bars=known.bars.loc[: str(MONDAY)])
+    world.run(mumbai(TUESDAY + timedelta(days=29), "17:00"), "--verify")
+    assert set(statuses(world.home, MONDAY).values()) == {"pending"}
+    ran = world.run(mumbai(TUESDAY + timedelta(days=30), "17:00"), "--verify", code=1)
+    assert set(statuses(world.home, MONDAY).values()) == {"expired"}
+    assert "could not be settled: the source has no price within 30 days of the target" in ran.err
+
+
 # ---- ahead: a session that is still open -----------------------------------------------------------------------------
 
 
