@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockml.commands.exits import UsageError
+from stockml.core import wording
 from stockml.core.calendars import calendar_of
 from stockml.core.markets import SUNDAY_TO_THURSDAY, assumed_market, market_by_yahoo, market_of, named
 from stockml.data import exchange_book
@@ -156,6 +157,4 @@ def tell_provisional(run: Run, predictions: Iterable[Prediction]) -> None:
 
 
 def _some(symbols: Sequence[str]) -> str:
-    names = list(dict.fromkeys(symbols))
-    more = len(names) - SYMBOLS_NAMED
-    return ", ".join(names[:SYMBOLS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return wording.named(list(dict.fromkeys(symbols)), SYMBOLS_NAMED)
