@@ -28,6 +28,7 @@ from stockml.accuracy.scores import Score, leakage_warning
 from stockml.accuracy.settlement import Waiting, settle
 from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.commands import options
+from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
 from stockml.commands.predict_command import (
@@ -37,6 +38,7 @@ from stockml.commands.predict_command import (
     models_forecast,
     sum_up,
     tell,
+    tell_unsettled,
     to_predict,
     with_target_ahead,
 )
@@ -97,6 +99,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         action="store_true",
         help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
+    options.add_record(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -119,6 +122,10 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    if args.restore is not None:
+        return run_command(restore, args)
+    if args.reopen or args.backup is not None:
+        return run_command(look_after, args)
     if args.replay or args.self_check:
         return run_command(look_back, args)
     return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
@@ -154,6 +161,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     run = opened(args)
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+        tell_moved_clock(run, datetime.now(UTC))
         if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
             begin_run(run.home, run.clock.now, args.as_of)
         learned = learn(run, market)
@@ -162,7 +170,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         tell_provisional(run, predictions)
         logged = act(run, predictions)
         result = sum_up(run, learned, predictions, logged)
-        leave_behind(run, result, ended_at=datetime.now(UTC))
+        leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
@@ -170,13 +178,18 @@ def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
     explained = [run.args.explain] if run.args.explain else []
     wanted = list(dict.fromkeys([*explained, *to_predict(run)]))
-    due = due_now(run, run.log.pending(run.args.as_of))
+    pending = run.log.pending(run.args.as_of)
+    due = due_now(run, pending)
     if not wanted and not due:
         return Market({}, [])
     from stockml.signals import engine
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
+    due = [line for line in due_now(run, pending) if line.symbol not in symbols]  # by the source's clock alone
+    if due:
+        more = run.fetch((line.symbol for line in due), engine.sessions_back(run.today(), due))
+        fetched = fetched.renewed(more)
     with timed(run, "analyze"), run.telling_together():
         to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
         analyzed = [engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze]
@@ -193,6 +206,7 @@ def learn(run: Run, market: Market) -> Settlement:
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
         if kept is not None:
+            tell_unsettled(run, [], waiting)
             return Settlement([], waiting, None, kept)
     from stockml.signals.learner import Learner
 
@@ -204,6 +218,7 @@ def learn(run: Run, market: Market) -> Settlement:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
         known = feedback.update(run.log, view, done)
+    tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
         run.notice(warning)
     return Settlement(settled, waiting, known.learner, known.scores)
@@ -249,7 +264,24 @@ def look_at(args: argparse.Namespace) -> int:
     """The state of the system, or the HTML report."""
     from stockml.commands.status_command import run_status
 
-    return run_status(opened(args))
+    run = opened(args)
+    tell_moved_clock(run, datetime.now(UTC))
+    return run_status(run)
+
+
+def look_after(args: argparse.Namespace) -> int:
+    """Settled lines made pending again, or the record copied."""
+    from stockml.commands.backup_command import run_backup
+    from stockml.commands.reopen_command import run_reopen
+
+    return (run_reopen if args.reopen else run_backup)(opened(args))
+
+
+def restore(args: argparse.Namespace) -> int:
+    """A copy of the record brought back, whatever became of the log."""
+    from stockml.commands.backup_command import run_restore
+
+    return run_restore(open_run(args, datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml.commands import options
+from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exits import run_command
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import leave_undone, scores, task_runner, tell, to_train, write_session
@@ -98,6 +99,7 @@ def train_models(args: argparse.Namespace) -> int:
     with task_runner(run, symbols) as runner:
         tables = fetch(run, symbols)
         results = fit_and_save(run, tables, runner)
+    tell_moved_clock(run, datetime.now(UTC))
     session_file = write_session(run, results)
     return tell(run, results, session_file)
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 import socket
 import threading
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,7 @@ class Listing:
     exchange: str = "NSI"
     timezone: str = "Asia/Kolkata"
     opens: str = "09:15"
+    closes: str | None = None  # where given, the answer names the trading period of the server's day
     kind: str = "EQUITY"
     splits: dict[date, float] = field(default_factory=dict)
     dividends: dict[date, float] = field(default_factory=dict)
@@ -178,7 +180,7 @@ class Listing:
         if "range" in query:
             wanted &= stamps == stamps.max()
         frame, stamps = frame[wanted], stamps[wanted]
-        result: dict[str, Any] = {"meta": self._meta(symbol), "timestamp": stamps.tolist()}
+        result: dict[str, Any] = {"meta": self._meta(symbol) | self._period(today), "timestamp": stamps.tolist()}
         if events := self._events(first, last, today):
             result["events"] = events
         quote = {name.lower(): frame[name].tolist() for name in ("Open", "High", "Low", "Close")}
@@ -203,6 +205,20 @@ class Listing:
             "range": "",
             "validRanges": ["1d", "5d", "1mo", "3mo", "6mo", "1y", "2y", "5y", "10y", "ytd", "max"],
         }
+
+    def _period(self, today: date) -> dict[str, Any]:
+        if self.closes is None:
+            return {}
+        end = datetime.fromisoformat(f"{today}T{self.closes}").replace(tzinfo=ZoneInfo(self.timezone))
+        offset = end.utcoffset()
+        assert offset is not None
+        regular = {
+            "timezone": "IST",
+            "start": self.seconds(today),
+            "end": int(end.timestamp()),
+            "gmtoffset": int(offset.total_seconds()),
+        }
+        return {"currentTradingPeriod": {"regular": regular}}
 
     def _events(self, first: int, last: int, today: date) -> dict[str, Any]:
         events: dict[str, Any] = {}
@@ -231,6 +247,10 @@ class FakeYahoo:
     bodies : dict of Wire by symbol, given as they are where there is no listing
     today : date
         The day whose evening it is at Yahoo.
+    skew : timedelta
+        How much the clock that the HTTP Date header tells is ahead of this machine's.
+    headers : dict of str by str
+        More HTTP headers of every answer.
     asked : list of str
         Every URL asked for, oldest first, without its scheme.
     gate : Wire or fault
@@ -241,6 +261,8 @@ class FakeYahoo:
         self.listings: dict[str, Listing] = {}
         self.bodies: dict[str, Wire] = {}
         self.today = today
+        self.skew = timedelta(0)
+        self.headers: dict[str, str] = {}
         self.asked: list[str] = []
         self.gate: Wire | Callable[[Chart], Any] | None = None
         self._faults: defaultdict[str, list[tuple[Fault, int]]] = defaultdict(list)
@@ -348,9 +370,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(wire.status)
         self.send_header("Content-Type", wire.content_type)
         self.send_header("Content-Length", str(announced or len(body)))
+        for name, value in self.server.yahoo.headers.items():
+            self.send_header(name, value)
         self.end_headers()
         with suppress(OSError):
             self.wfile.write(body)
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        """The HTTP Date header."""
+        now = time.time() if timestamp is None else timestamp
+        return super().date_time_string(now + self.server.yahoo.skew.total_seconds())
 
     def log_message(self, format: str, *args: object) -> None:
         """Nothing: the market remembers what was asked."""

@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import astuple, dataclass, field
 from datetime import date, timedelta
@@ -35,7 +35,7 @@ from stockml.storage import files, tail_file
 from stockml.storage.files import StorageError
 
 REAL_START = date(2026, 3, 2)  # a Monday; what it predicts is due a week later
-CHANGING = ("open", "pwrite", "fsync", "ftruncate", "replace", "rename", "unlink", "mkdir")
+CHANGING = ("open", "pwrite", "fsync", "ftruncate", "replace", "rename", "unlink", "mkdir", "link", "rmdir")
 KILL_BEFORE, KILL_MIDWAY, KILL_IN_APPEND, CUT_SHORT = "kill before", "kill midway", "kill in append", "cut short"
 
 
@@ -105,6 +105,21 @@ def _die() -> Never:
     raise AssertionError("still alive")
 
 
+def in_child(action: Callable[[], None], fault: Fault | None = None) -> dict[str, Any]:
+    """What became of an action in a process of its own: `code`, and unless it was killed `calls` and `message`."""
+    ours, theirs = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.close(ours)
+        sys.stdout = os.fdopen(theirs, "w")
+        os._exit(_come_to_grief(lambda *_: action(), "", 0, astuple(fault) if fault else None))
+    os.close(theirs)
+    with os.fdopen(ours) as heard:
+        said = [json.loads(line) for line in heard]
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return {name: value for one in [*said, {"code": code}] for name, value in one.items()}
+
+
 class Victims:
     """Processes that come to grief, each forked from one that has imported everything.
 
@@ -153,7 +168,7 @@ def serve(predictor: Callable[[Home, int], None]) -> None:
         _say(code=os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 
-def _come_to_grief(predictor: Callable[[Home, int], None], home: str, day: int, fault: list[Any] | None) -> int:
+def _come_to_grief(predictor: Callable[[Home, int], None], home: str, day: int, fault: Sequence[Any] | None) -> int:
     """A day's run with a fault; exits as the predictor would, and says how many calls it counted."""
     tail_file.TAIL_PAUSE_SECONDS = 0.0
     counter = Counter(Fault(*fault) if fault else None)

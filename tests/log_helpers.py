@@ -15,6 +15,7 @@ from stockml.prediction_log.log import PredictionLog
 
 NAMES = ("overbought", "macd_positive", "golden_cross", "regime_bullish", "lstm", "xgb", "pattern_3", "drift")
 START = date(2026, 1, 5)
+AT = "2026-03-01T10:00:00"  # after all days of these tests
 
 
 def prediction(symbol: str = "TCS.NS", day: int = 0, *, horizon: int = 5, current: float = 3845.5) -> Prediction:
@@ -84,6 +85,11 @@ def records(path: Path) -> list[dict[str, Any]]:
 
     lines = path.read_bytes().split(b"\n") if path.exists() else []
     return [json.loads(line, parse_constant=refuse) for line in lines if line.strip()]
+
+
+def settled_ids(home: Home) -> list[str]:
+    """The ids of the settled lines, in the file's order."""
+    return [record["id"] for record in records(home.log) if record["status"] != "pending"]
 
 
 def run_day(

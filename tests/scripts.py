@@ -13,8 +13,10 @@ import termios
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from waiting import PATIENCE_SECONDS
 
@@ -38,9 +40,18 @@ class Ran:
         return json.loads(self.out)
 
 
-def run(script: str, *options: object, env: dict[str, str] | None = None, cwd: str = "/") -> Ran:
-    """Run `train_models.py` or `realtime_predictor.py` by its absolute path."""
+def run(
+    script: str, *options: object, env: dict[str, str] | None = None, cwd: str = "/", at: datetime | None = None
+) -> Ran:
+    """Run `train_models.py` or `realtime_predictor.py` by its absolute path.
+
+    With `at` the process's clock begins at that moment, by the program faketime; its stopwatches run as ever.
+    """
     command = [str(PROJECT / script), *map(str, options)]
+    if at is not None:
+        env = {"DONT_FAKE_MONOTONIC": "1", "TZ": "UTC", **(env or {})}
+        local = at.astimezone(ZoneInfo(env["TZ"]))  # faketime reads it so
+        command = ["faketime", "-f", f"@{local:%Y-%m-%d %H:%M:%S}", *command]
     done = subprocess.run(
         command, capture_output=True, text=True, env=BARE | (env or {}), cwd=cwd, timeout=PATIENCE_SECONDS, check=False
     )

@@ -174,8 +174,8 @@ def test_the_commit_hooks_run_what_make_lint_runs() -> None:
 
 
 def cron_lines() -> list[str]:
-    """The commands of both crontabs, in the order in which they stand there."""
-    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/.*)$", SCHEDULE, flags=re.M)
+    """The commands of both crontabs that run the system, in the order in which they stand there."""
+    lines = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/(?!.*--backup).*)$", SCHEDULE, flags=re.M)
     assert len(lines) == 3 + 4
     return lines
 
@@ -217,6 +217,19 @@ def test_a_day_on_which_stocks_are_verified_and_predicted_mails_tables_and_no_me
         "Predictions",
     ]
     assert len(out.splitlines()) == 3 * (2 + len(TRAINED)) + 2
+
+
+def test_the_nightly_backup_is_dated_mails_nothing_and_comes_back(tmp_path: Path) -> None:
+    predict(*SIM, "--symbols", "SIM-ALPHA", "--as-of", DAY, "--home", tmp_path / "home")
+    (command,) = re.findall(r"^[\d*]+ \d+ \S+ \S+ \S+ (/path/to/.*--backup.*)$", SCHEDULE, flags=re.M)
+    (tmp_path / "backups").mkdir()
+    command = command.replace("/path/to/backups", str(tmp_path / "backups")).replace("/path/to", str(PROJECT))
+    command = f"{command} --source sample --home {tmp_path / 'home'}".replace("\\%", "%")  # as cron unescapes it
+    done = subprocess.run(["/bin/sh", "-c", command], capture_output=True, text=True, env=BARE, cwd="/", check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    (backup,) = (tmp_path / "backups").iterdir()
+    assert re.fullmatch(r"stocks-\d{4}-\d\d-\d\d\.zip", backup.name)
+    assert predict(*SIM, "--home", tmp_path / "new", "--restore", backup, "--quiet").code == 0
 
 
 def test_quiet_cron_lines_mail_what_wants_somebody(tmp_path: Path) -> None:

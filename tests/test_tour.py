@@ -78,22 +78,24 @@ def test_every_file_of_the_tree_has_a_true_line_or_a_word_on_how_to_open_it() ->
         assert re.search(r"opens with|HTML report", line)
 
 
+def quoted(page: str) -> list[str]:
+    """The messages in the first column of a page's tables."""
+    cells = re.findall(r'^\| ("[^|]*") \|', (PROJECT / page).read_text(), flags=re.M)
+    return [message for cell in cells for message in re.findall('"([^"]*)"', cell)]
+
+
 @pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/troubleshooting.md", 8)])
 def test_every_quoted_message_is_a_message_of_the_program(page: str, fewest: int) -> None:
     sources = [*(PROJECT / "stockml").rglob("*.py"), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
     program = " ".join("".join(re.sub(r'"\s+f?"', "", path.read_text()) for path in sources).split())
-    messages = re.findall(r'^\| "([^|]*)" \|', (PROJECT / page).read_text(), flags=re.M)
+    messages = quoted(page)
     assert len(messages) >= fewest
     for message in messages:
         assert all(part.strip(" ,") in program for part in message.split("...")), message
 
 
 def test_the_messages_of_the_readme_are_explained_in_full() -> None:
-    short, full = (
-        set(re.findall(r'^\| "([^|]*)" \|', (PROJECT / page).read_text(), flags=re.M))
-        for page in ("README.md", "docs/troubleshooting.md")
-    )
-    assert short <= full
+    assert set(quoted("README.md")) <= set(quoted("docs/troubleshooting.md"))
 
 
 def test_the_daily_commands_work_as_written(yahoo: FakeYahoo, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ it is beyond doubt, then takes the first bar that counts, by the same rule whene
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ class Waiting:
 
     prediction: Prediction
     reason: str
+    is_fault: bool = False  # something is wrong with the prices; else time alone will tell
 
 
 def is_due(prediction: Prediction, clock: Clock) -> bool:
@@ -55,52 +56,79 @@ def settle(
     """
     outcomes: dict[str, Outcome] = {}
     waiting: list[Waiting] = []
-    reaches = _reaches(bars, clock)
+    markets = _markets(bars, clock)
     for prediction in due:
         found = bars.get(prediction.symbol)
         if found is None:
             decided = _without_prices(prediction, clock, is_gone=prediction.symbol in gone)
         else:
-            market = clock.calendar(prediction.symbol).name
-            decided = _Case(prediction, found, reaches.get(market, date.min), clock).decide()
+            decided = _Case(prediction, found, markets[clock.exchanges.market(prediction.symbol)], clock).decide()
         if isinstance(decided, Outcome):
             outcomes[prediction.id] = decided
         else:
-            waiting.append(Waiting(prediction, decided))
+            waiting.append(decided)
     return outcomes, waiting
 
 
-def _reaches(bars: Mapping[str, SourceBars], clock: Clock) -> dict[str, date]:
-    """The last day that the source speaks of, by market: a stock that stopped is seen to have by its neighbours."""
-    found: dict[str, date] = {}
+@dataclass(slots=True)
+class _Market:
+    """The bars of one market's stocks: together they tell how far the source reaches, and which sessions came."""
+
+    stocks: list[SourceBars] = field(default_factory=list)
+    _sessions: frozenset[date] | None = None
+
+    @property
+    def reach(self) -> date:
+        """The last day that the source speaks of: that a stock stopped is seen by its neighbours."""
+        return max((stock.reach for stock in self.stocks if stock.reach is not None), default=date.min)
+
+    def came(self, day: date) -> bool:
+        """True where a stock of the market has a bar of that day."""
+        if self._sessions is None:
+            self._sessions = frozenset(day for stock in self.stocks for day in stock.days[stock.counts].tolist())
+        return day in self._sessions
+
+
+def _markets(bars: Mapping[str, SourceBars], clock: Clock) -> dict[str, _Market]:
+    found: dict[str, _Market] = {}
     for symbol, own in bars.items():
-        if own.reach is not None:
-            market = clock.calendar(symbol).name
-            found[market] = max(own.reach, found.get(market, own.reach))
+        found.setdefault(clock.exchanges.market(symbol), _Market()).stocks.append(own)
     return found
 
 
-def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | str:
+def _without_prices(prediction: Prediction, clock: Clock, *, is_gone: bool) -> Outcome | Waiting:
     target = date.fromisoformat(prediction.target_date)
     is_old = clock.limit(prediction.symbol) - target >= timedelta(days=EXPIRES_AFTER_DAYS)
     if is_gone and is_old:
         return Outcome(EXPIRED, clock.written_time(prediction.symbol), reason=GONE)
-    return "its prices could not be had"
+    return Waiting(prediction, "its prices could not be had")  # the run has failed for that already
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """One due prediction beside the bars of its stock; `reach` is the last day that the source speaks of."""
+    """One due prediction beside the bars of its stock and of its market."""
 
     prediction: Prediction
     bars: SourceBars
-    reach: date
+    market: _Market
     clock: Clock
 
-    def decide(self) -> Outcome | str:
+    @property
+    def planned(self) -> date:
+        """The target by the calendar as it was known."""
+        return date.fromisoformat(self.prediction.target_date)
+
+    @property
+    def is_over(self) -> bool:
+        """True once the source speaks of days so late that it has nothing more to add."""
+        return self.market.reach >= self.planned + timedelta(days=EXPIRES_AFTER_DAYS)
+
+    def decide(self) -> Outcome | Waiting:
         """The outcome, or what has to be waited for."""
         row = self._settling_row()
-        if not isinstance(row, int):
+        if isinstance(row, str):
+            return Waiting(self.prediction, row)
+        if isinstance(row, Outcome):
             return row
         made_from = date.fromisoformat(self.prediction.data_through)
         start = self.bars.close_of(made_from)
@@ -111,7 +139,7 @@ class _Case:
             return self._wait(
                 UNADJUSTED, f"on {changed} the prices change units, as by a split, and are not adjusted for it yet"
             )
-        units = units_since(self.prediction, start, self.bars.currency)
+        units = units_since(self.prediction, start, self.bars)
         if units is None:
             logged = self.prediction.current_price
             return self._wait(
@@ -119,30 +147,46 @@ class _Case:
             )
         return self._verified(row, units)
 
+    def _target(self) -> date | None:
+        """The session whose close is predicted; None where it has not come yet.
+
+        It is the planned one; where the calendar's holidays were not known, the one that is `horizon` sessions after
+        the first by the market's own bars.
+        """
+        line, calendar = self.prediction, self.clock.calendar(self.prediction.symbol)
+        after = date.fromisoformat(line.data_through) + timedelta(days=1)
+        if not any(map(calendar.is_provisional, calendar.sessions_between(after, self.planned))):
+            return self.planned
+        last = min(self.market.reach, self.planned + timedelta(days=EXPIRES_AFTER_DAYS))
+        came = [day for day in calendar.sessions_between(after, last) if self.market.came(day)]
+        return came[line.prediction_horizon_days - 1] if len(came) >= line.prediction_horizon_days else None
+
     def _settling_row(self) -> int | Outcome | str:
         """The row of the bar that settles it, once no other can."""
-        bars, target = self.bars, date.fromisoformat(self.prediction.target_date)
-        last = target + timedelta(days=EXPIRES_AFTER_DAYS)
+        bars, target = self.bars, self._target()
+        if target is None and not self.is_over:
+            return f"not all {self.prediction.prediction_horizon_days} sessions up to {self.planned} have bars yet"
+        target = target or self.planned
+        last = self.planned + timedelta(days=EXPIRES_AFTER_DAYS)
         row = bars.first_counting(target, last)
-        if row is not None and bars.days[row].item() == target:
+        if row is not None and bars.days[row].item() == target == self.planned:
             return row
-        is_over = self.reach >= last
-        if row is not None and (is_over or bars.counting_after(target) >= PATIENCE_SESSIONS):
+        if row is not None and (self.is_over or bars.counting_after(target) >= PATIENCE_SESSIONS):
             return row
         if leap := bars.undecided_leap(last):
             return f"the price leapt on {leap}, and five later sessions tell whether it stays"
-        if row is None and is_over:
+        if row is None and self.is_over:
             return self._expired(NO_PRICE)
         if bars.row(target) == len(bars.days):
             return f"there is no bar of {target} yet"
+        if target != self.planned:
+            return f"{self.planned} seems to have been a holiday; five bars after {target} tell whether it was"
         fault = "is missing" if bars.close_of(target) is None else "cannot be used"
         return f"the bar of {target} {fault} and may still be filled in"
 
-    def _wait(self, reason: str, text: str) -> Outcome | str:
+    def _wait(self, reason: str, text: str) -> Outcome | Waiting:
         """Wait for the source to put its prices right, `text` saying what is wrong; in the end the line expires."""
-        target = date.fromisoformat(self.prediction.target_date)
-        is_over = self.reach >= target + timedelta(days=EXPIRES_AFTER_DAYS)
-        return self._expired(reason) if is_over else text
+        return self._expired(reason) if self.is_over else Waiting(self.prediction, text, is_fault=True)
 
     def _ended_at(self) -> str:
         newest = self.bars.days[-1].item() if len(self.bars.days) else None

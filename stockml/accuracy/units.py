@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING
 
 from stockml.core.records import Prediction, round_price
+
+if TYPE_CHECKING:
+    from stockml.data.source_bars import SourceBars
 
 SAME_WITHIN = 1e-4  # the log keeps six digits, and a source its own rounding
 RATIO_WITHIN = 1e-3
@@ -28,22 +33,30 @@ class Units:
     corrected: float | None = None  # today's close of the day it was made from, in the line's units
 
 
-def units_since(prediction: Prediction, start: float, currency: str | None) -> Units | None:
+def units_since(prediction: Prediction, start: float, bars: SourceBars) -> Units | None:
     """The units of a line beside today's close of the day it was made from; None where they cannot be told.
+
+    A split that the source tells decides, however small; else a ratio that a split has, from a fifth on.
 
     Parameters
     ----------
     prediction : Prediction
     start : float
         Today's close of its `data_through`.
-    currency : str or None
-        Today's; a line without one, or prices without, say nothing of it.
+    bars : SourceBars
+        Today's: their splits, and their currency; a line without one, or prices without, say nothing of it.
     """
     ratio = prediction.current_price / start
     if abs(ratio - 1) <= SAME_WITHIN:
         return Units()
-    is_renamed = None not in (currency, prediction.currency) and currency != prediction.currency
-    if is_renamed or _is_split(max(ratio, 1 / ratio), HALF_A_CENT / min(start, prediction.current_price)):
+    told = bars.split_since(date.fromisoformat(prediction.data_through))
+    rounding = HALF_A_CENT / min(start, prediction.current_price)
+    if told != 1 and abs(ratio / told - 1) <= max(RATIO_WITHIN, rounding):
+        return Units(factor=ratio)
+    if told != 1 and abs(ratio / told - 1) < abs(ratio - 1):  # a split, and a correction beside it
+        return Units(factor=told, corrected=round_price(start * told))
+    is_renamed = None not in (bars.currency, prediction.currency) and bars.currency != prediction.currency
+    if is_renamed or _is_split(max(ratio, 1 / ratio), rounding):
         return Units(factor=ratio)
     if max(ratio, 1 / ratio) < LEAST_SPLIT:
         return Units(corrected=round_price(start))

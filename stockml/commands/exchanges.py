@@ -12,6 +12,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from stockml.commands.exits import UsageError
+from stockml.core import wording
 from stockml.core.calendars import calendar_of
 from stockml.core.markets import SUNDAY_TO_THURSDAY, assumed_market, market_by_yahoo, market_of, named
 from stockml.data import exchange_book
@@ -99,8 +100,8 @@ def _assumption(symbols: Sequence[str], code: str) -> str:
     )
 
 
-def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> list[str]:
-    """Put the exchanges that Yahoo names into the run's clock; returns the symbols whose exchange is now another."""
+def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> None:
+    """Put the exchanges that Yahoo names into the run's clock."""
     answered = {
         symbol: code
         for symbol, listing in listings.items()
@@ -114,7 +115,6 @@ def take_yahoos(run: Run, listings: Mapping[str, Listing]) -> list[str]:
             other = named(sorted({before.market(symbol) for symbol in members}))
             run.notice(f"{_some(members)}: by Yahoo it trades in {named([code])}, not in {other}; Yahoo's is taken.")
     _take(run, {symbol: code for symbol, code in answered.items() if symbol in moved or before.is_assumed(symbol)})
-    return list(moved)
 
 
 def _tell_moves(run: Run, said: Mapping[str, str]) -> None:
@@ -143,6 +143,8 @@ def tell_provisional(run: Run, predictions: Iterable[Prediction]) -> None:
         if run.clock.calendar(line.symbol).is_provisional(target):
             lines.setdefault(run.clock.exchanges.market(line.symbol), []).append((line.symbol, target))
     for code, found in lines.items():
+        if not code.isupper():
+            continue  # no exchange but its week alone: said where it was assumed
         symbols = [symbol for symbol, _ in found]
         if not calendar_of(code).knows_holidays:
             run.notice(f"{_some(symbols)}: the holidays of {named([code])} are not known, so a target may fall on one.")
@@ -155,6 +157,4 @@ def tell_provisional(run: Run, predictions: Iterable[Prediction]) -> None:
 
 
 def _some(symbols: Sequence[str]) -> str:
-    names = list(dict.fromkeys(symbols))
-    more = len(names) - SYMBOLS_NAMED
-    return ", ".join(names[:SYMBOLS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return wording.named(list(dict.fromkeys(symbols)), SYMBOLS_NAMED)

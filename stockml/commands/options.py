@@ -124,6 +124,29 @@ def add_past(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_record(group: argparse._ArgumentGroup) -> None:
+    """The record itself: lines made pending again, the whole copied and brought back."""
+    group.add_argument(
+        "--reopen",
+        nargs="+",
+        metavar="ID",
+        help="make settled predictions pending again by their ids, such as TCS.NS:2026-02-01:5, so that the next run "
+        "settles them anew",
+    )
+    group.add_argument(
+        "--backup",
+        type=expanded,
+        metavar="FILE",
+        help="copy the record (log, feedback, exchanges; not prices and models) into a new file",
+    )
+    group.add_argument(
+        "--restore",
+        type=expanded,
+        metavar="FILE",
+        help="check a backup and put it in the record's place; the present record is moved aside",
+    )
+
+
 def day(text: str) -> date:
     """A day, as an argparse type."""
     try:

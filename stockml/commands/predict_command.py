@@ -12,7 +12,7 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting, is_due
 from stockml.commands.run import Run, print_json, timed
 from stockml.core.failures import Failure
-from stockml.core.records import Prediction
+from stockml.core.records import EXPIRED, Prediction
 from stockml.core.wording import count
 from stockml.reporting.last_run import end_run
 
@@ -83,6 +83,29 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         return None
+
+
+def tell_unsettled(run: Run, settled: Sequence[Prediction], waiting: Sequence[Waiting]) -> None:
+    """A failure for each line that could not be settled; a notice for each whose start the source corrected since."""
+    with run.telling_together():
+        for line in settled:
+            outcome = line.outcome
+            if outcome is not None and outcome.status == EXPIRED:
+                run.fail(Failure(line.symbol, "unsettled", f"{_named(line)} could not be settled: {outcome.reason}."))
+            elif outcome is not None and outcome.current_price_corrected is not None:
+                run.notice(
+                    f"{line.symbol}: the source corrected the close of {line.data_through} since, from "
+                    f"{line.current_price:g} to {outcome.current_price_corrected:g}; scored by the logged one.",
+                    line.symbol,
+                )
+        for late in waiting:
+            if late.is_fault:
+                symbol = late.prediction.symbol
+                run.fail(Failure(symbol, "unsettled", f"{_named(late.prediction)} stays pending, {late.reason}."))
+
+
+def _named(line: Prediction) -> str:
+    return f"{line.symbol}: its prediction of {line.data_through} for {line.target_date}"
 
 
 def with_target_ahead(run: Run, tables: Sequence[PriceTable]) -> list[PriceTable]:

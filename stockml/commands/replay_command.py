@@ -10,12 +10,15 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
+from stockml.commands.clock_check import take_yahoos_time
+from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
 from stockml.core.progress import progress
 from stockml.core.records import EXPIRED, Prediction
+from stockml.core.wording import Message, count, told_together
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
@@ -28,9 +31,9 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
     name_exchanges(run, symbols, start)
-    if end > min(run.clock.limit(symbol) for symbol in symbols):
-        raise UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
+    refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
+    refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
         start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain, run.clock.exchanges
     )
@@ -45,9 +48,16 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     return tell_replay(run, done)
 
 
+def refuse_open(run: Run, symbols: Sequence[str], start: date, end: date) -> None:
+    """UsageError where the last session has not closed yet."""
+    if end > min(run.clock.limit(symbol) for symbol in symbols):
+        raise UsageError(f"--replay {start} {end}: {end} has not closed yet; end on a completed session")
+
+
 def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> list[PastStock]:
     """Bars of each stock, for analyses of all sessions from `first` to `last`; one without is a failure."""
-    from stockml.data.fetch import fetch_bars, listings_of, span_of
+    from stockml.data.fetch import fetch_bars, span_of
+    from stockml.data.fetched import completed_of, listings_of
     from stockml.data.point_in_time import PointInTimePrices
     from stockml.data.request import FetchSettings
     from stockml.models.bundle import SESSIONS_NEEDED
@@ -62,8 +72,10 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
         spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
         feed = fetch_bars(spans, run.source, clock=clock, home=run.home, settings=settings)
         take_yahoos(run, listings_of(feed))  # whole bars: each day's span is cut from them later
-    for failure in feed.failures.values():
-        run.fail(failure)
+        take_yahoos_time(run, feed.skew, completed_of(feed))
+    with run.telling_together():
+        for failure in with_suggestions(run, feed.failures.values()):
+            run.fail(failure)
     with timed(run, "analyze"):
         return [
             PastStock(
@@ -77,10 +89,10 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
 
 def note_failures(run: Run, done: ReplayResult) -> None:
     """The notices and failures of all days, each once."""
-    for (symbol, kind), days in done.failures.days.items():
-        run.notice(
-            f"{symbol}: left out on {days} days ({kind}); on the last of them: {done.failures.texts[symbol, kind]}"
-        )
+    with run.telling_together():
+        for (symbol, kind), days in done.failures.days.items():
+            last = done.failures.texts[symbol, kind]
+            run.notice(f"{symbol}: left out on {count(days, 'day')} ({kind}); on the last of them: {last}", symbol)
     each_once = {(failure.symbol, failure.kind): failure for failure in done.schedule.failures}  # of all the months
     for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))
@@ -111,7 +123,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
         }
         print_json(run.to_json("replay", results, exit_code))
     elif not run.args.quiet:
-        title = f"{done.days} sessions replayed, {done.logged} predictions logged."
+        title = f"{count(done.days, 'session')} replayed, {count(done.logged, 'prediction')} logged."
         rows = [_row(week.monday, week) for week in curve] + ([_row("all", total)] if total else [])
         columns = (
             "week of",
@@ -134,7 +146,8 @@ def _open_ends(pending: Collection[Prediction], waiting: Sequence[Waiting], expi
     texts = (
         [f"{ahead:,} pending: {'its close is' if ahead == 1 else 'their closes are'} still to come."] if ahead else []
     )
-    texts += [f"{line.prediction.id}: pending, {line.reason}." for line in waiting]
+    late = [Message(line.prediction.id, f"{line.prediction.id}: pending, {line.reason}.") for line in waiting]
+    texts += told_together(late, "prediction")
     return [*texts, *([expired.expired_text()] if expired.expired else [])]
 
 

@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
@@ -27,8 +28,9 @@ from stockml.core.paths import Home
 from stockml.core.progress import progress
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
-from stockml.data.fetch import YAHOO, Fetched, Source, fetch_prices, parse_source, spans_of
-from stockml.data.request import FetchSettings
+from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetched import Fetched
+from stockml.data.request import DateRange, FetchSettings
 from stockml.prediction_log.log import PredictionLog
 
 NO_ADVICE = "Forecasts are no financial advice."
@@ -54,6 +56,7 @@ class Run:
     notices: list[str] = field(default_factory=list)
     findings: list[tuple[str, Finding]] = field(default_factory=list)
     prices: dict[str, Any] = field(default_factory=dict)  # a summary a symbol
+    prices_asked_at: datetime | None = None  # the latest time at which the source was asked for them
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
     _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
@@ -105,23 +108,36 @@ class Run:
         name_exchanges(self, symbols, self.today())
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
-            spans = spans_of(symbols, sessions_back, self.clock)
+            before = self.clock
+            spans = spans_of(symbols, sessions_back, before)
             fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
-            if moved := take_yahoos(self, fetched.listings):  # their sessions are others: other bars are complete
-                spans = spans_of(moved, sessions_back, self.clock)
-                again = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
+            take_yahoos(self, fetched.listings)
+            take_yahoos_time(self, fetched.skew, fetched.completed)
+            if self.clock != before:  # other bars are complete
+                changed = self._changed(spans, sessions_back, fetched.failures)
+                again = fetch_prices(changed, self.source, clock=self.clock, home=self.home, settings=settings)
                 fetched = fetched.renewed(again)
         with self.telling_together():
             for failure in with_suggestions(self, fetched.failures.values()):
                 self.fail(failure)
-                if failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
-                    self.gone.add(failure.symbol)  # a missing file says less: it may be the wrong folder
+                if failure.is_known and failure.kind == UNKNOWN_SYMBOL and self.source.kind == YAHOO:
+                    self.gone.add(failure.symbol)  # unknown on several days; one evening may be Yahoo's own fault
             self.prices.update(fetched.summary())
+            asked = [bars.fetched_at for bars in fetched.bars.values() if bars.fetched_at is not None]
+            self.prices_asked_at = max(asked, default=self.prices_asked_at)
             for table in fetched.tables.values():
                 if table.symbol in namesakes:
                     self.notice(namesakes[table.symbol], table.symbol)
                 self._note_findings(table)
         return fetched
+
+    def _changed(
+        self, spans: Mapping[str, DateRange], sessions_back: int, failed: Mapping[str, Failure]
+    ) -> dict[str, DateRange]:
+        """The spans that are others by the clock as it is now; not of symbols that would only fail again."""
+        hopeless = {symbol for symbol, failure in failed.items() if failure.kind in (*OUTAGES, UNKNOWN_SYMBOL)}
+        now = spans_of((symbol for symbol in spans if symbol not in hopeless), sessions_back, self.clock)
+        return {symbol: span for symbol, span in now.items() if span != spans[symbol]}
 
     def today(self) -> date:
         """The day that the run acts on, by the clock in UTC."""
@@ -131,7 +147,9 @@ class Run:
     def _note_findings(self, table: PriceTable) -> None:
         for finding in table.findings:
             if finding.kind in TOLD_FINDINGS:
-                self.notice(f"{table.symbol}: {finding.text}", table.symbol)
+                is_provisional = any(map(self.clock.calendar(table.symbol).is_provisional, finding.dates))
+                doubt = ", unless it was a holiday: not all are known" if is_provisional else ""
+                self.notice(f"{table.symbol}: {finding.text}{doubt}", table.symbol)
             else:
                 self.findings.append((table.symbol, finding))
                 log.info("%s: %s", table.symbol, finding.text)
@@ -199,13 +217,6 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run
-
-
-def refuse_future(as_of: date | None, now: datetime) -> None:
-    """UsageError where --as-of lies ahead; today (here or in UTC) is none such, even before its close."""
-    today = max(now.astimezone(UTC).date(), now.astimezone().date())
-    if as_of is not None and as_of > today:
-        raise UsageError(f"--as-of {as_of}: is still to come (today is {today}); give a day up to today")
 
 
 def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:

@@ -97,7 +97,7 @@ def tell(
     if settled:
         outcomes(f"Verified{mark}", settled)
         accuracy(f"Record so far{mark}", scores)
-    ids = [(line.prediction.id, line.reason) for line in waits]
+    ids = [(line.prediction.id, line.reason) for line in waits if not line.is_fault]  # faults are failures
     for text in told_together((Message(id_, f"{id_}: stays pending, {reason}.") for id_, reason in ids), "prediction"):
         print(text)
     if made:

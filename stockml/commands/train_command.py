@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
@@ -17,6 +16,7 @@ from stockml.core.failures import Failure
 from stockml.core.wording import count
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import write_whole
+from stockml.storage.pause import pause
 
 if TYPE_CHECKING:
     from stockml.trainers.pipeline import TrainedStock
@@ -93,7 +93,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
     with exclusive(run.home.training_lock):
         while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
-            time.sleep(0.1)  # another run ended in this very second
+            pause(0.1)  # another run ended in this very second
         write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
     return path
 

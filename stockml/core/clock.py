@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 from stockml.core.calendars import SETTLING, Calendar, in_utc, surely_not_complete
 from stockml.core.exchanges import Exchanges
+
+TOLERANCE = timedelta(minutes=2)  # clocks so near to each other are in step
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +24,17 @@ class Clock:
         The day to act on; None for the present. A day to come, or one not closed yet, acts as the present does.
     exchanges : Exchanges
         Which symbol trades where; by default each symbol's ending tells.
+    completed : mapping of str to date
+        The last day that is complete by the source's own answer, of symbols of which the calendar may say more.
+    skew : timedelta
+        How much of `now` is a correction of the machine's clock.
     """
 
     now: datetime
     as_of: date | None = None
     exchanges: Exchanges = field(default_factory=Exchanges)
+    completed: Mapping[str, date] = field(default_factory=dict)
+    skew: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         in_utc(self.now)
@@ -38,10 +47,21 @@ class Clock:
         """The same clock as of another day."""
         return replace(self, as_of=day)
 
+    def corrected(self, skew: timedelta) -> Clock:
+        """The clock, had the machine's been set forward by `skew`; the machine's own where that is within TOLERANCE."""
+        skew = skew if abs(skew) > TOLERANCE else timedelta(0)
+        return replace(self, now=self.now - self.skew + skew, skew=skew)
+
+    def is_ahead(self, moment: datetime) -> bool:
+        """True for a moment that this clock has not seen yet, by more than TOLERANCE."""
+        return in_utc(moment) > in_utc(self.now) + TOLERANCE
+
     def limit(self, symbol: str) -> date:
         """The last session of the calendar whose bar should exist and may be used."""
         calendar = self.calendar(symbol)
         completed = calendar.last_completed(self.now)
+        if symbol in self.completed:
+            completed = min(completed, calendar.session_on_or_before(self.completed[symbol]))
         return completed if self.as_of is None else min(completed, calendar.session_on_or_before(self.as_of))
 
     def cutoff(self, symbol: str) -> date:
@@ -53,6 +73,7 @@ class Clock:
         calendar = self.calendar(symbol)
         yesterday = (in_utc(self.now) - SETTLING).astimezone(calendar.timezone).date() - timedelta(days=1)
         finished = max(yesterday, calendar.last_completed(self.now))
+        finished = min(finished, self.completed.get(symbol, finished))
         return finished if self.as_of is None else min(finished, self.as_of)
 
     def written_time(self, symbol: str, data_through: date | None = None) -> str:
@@ -71,6 +92,8 @@ class Clock:
 
     def has_closed(self, symbol: str, day: date) -> bool:
         """True if the close of that day lies in the past, though its bar may not be complete yet."""
+        if day > self.completed.get(symbol, day) and day == self.now.astimezone(self.calendar(symbol).timezone).date():
+            return False  # today's session is still open, whatever the calendar says
         return (self.as_of is None or day <= self.as_of) and self.calendar(symbol).closes_at(day) <= self.now
 
     def is_surely_ahead(self, symbol: str, day: date) -> bool:

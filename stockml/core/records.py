@@ -15,6 +15,7 @@ from stockml.core import record_fields as field
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+FORMAT = 1  # of a line's object; a line that does not say is of format 1
 
 T = TypeVar("T")
 
@@ -59,6 +60,22 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopened:
+    """Note of a settled line that was made pending again: how often, when last, and the outcome that it had then."""
+
+    times: int
+    at: str  # exchange-local time, YYYY-MM-DDTHH:MM:SS, as ended_at
+    status: str
+    ended_at: str
+    actual_price: float | None = None  # only where it was verified
+
+    def to_record(self) -> dict[str, Any]:
+        """The JSON object of the note."""
+        record: dict[str, Any] = {"times": self.times, "at": self.at, "status": self.status, "ended_at": self.ended_at}
+        return record if self.actual_price is None else record | {"actual_price": self.actual_price}
+
+
+@dataclass(frozen=True, slots=True)
 class Prediction:
     """One line of the log: a price some sessions ahead, how it was formed, and, once known, its outcome."""
 
@@ -82,6 +99,7 @@ class Prediction:
     currency: str | None
     model_trained_at: str | None
     outcome: Outcome | None = None
+    reopened: Reopened | None = None
 
     @property
     def id(self) -> str:
@@ -114,6 +132,7 @@ class Prediction:
             "market_regime": self.market_regime,
             "signals": [[signal.name, signal.weight] for signal in self.signals],
             "status": PENDING,
+            "format": FORMAT,
             "id": self.id,
             "data_through": self.data_through,
             "magnitude": self.magnitude,
@@ -128,6 +147,8 @@ class Prediction:
             "currency": self.currency,
             "model_trained_at": self.model_trained_at,
         }
+        if self.reopened is not None:
+            record["reopened"] = self.reopened.to_record()
         return record if self.outcome is None else completed(record, self.outcome)
 
     def to_json(self) -> str:
@@ -138,6 +159,7 @@ class Prediction:
     def from_record(cls, record: Mapping[str, Any]) -> Prediction:
         """The prediction a JSON object stands for; ValueError names the key that is missing or wrong, nothing else."""
         record = field.Fields(record)
+        _refuse_newer(record)
         evidence = field.fields("evidence", record["evidence"])
         prediction = cls(
             symbol=field.text("symbol", record["symbol"]),
@@ -163,6 +185,7 @@ class Prediction:
             currency=field.optional_text("currency", record["currency"]),
             model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
             outcome=_outcome(record),
+            reopened=_reopened(record),
         )
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
@@ -190,12 +213,42 @@ def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
     return full | {key: value for key, value in last.items() if value is not None}
 
 
+def made_pending(record: Mapping[str, Any], note: Reopened) -> dict[str, Any]:
+    """A settled line's object without its outcome, pending again, the note last."""
+    gone = {*_VERIFIED_KEYS, *_EXPIRED_KEYS, *_LAST_KEYS, "reopened"}
+    kept = {key: PENDING if key == "status" else value for key, value in record.items() if key not in gone}
+    return kept | {"reopened": note.to_record()}
+
+
+_VERIFIED_KEYS = ("actual_price", "error_pct", "was_accurate", "verified_at")
+_EXPIRED_KEYS = ("reason", "expired_at")
 _LAST_KEYS = ("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at")
 
 
 def record_line(record: Mapping[str, Any]) -> str:
     """A JSON object as one line, without its line feed; ValueError for a NaN."""
     return json.dumps(record, allow_nan=False, ensure_ascii=False)
+
+
+def _refuse_newer(record: field.Fields) -> None:
+    found = field.positive_int("format", record.get("format", FORMAT))
+    if found > FORMAT:
+        raise ValueError(f"its format is {found}, which a newer version wrote (this one reads up to {FORMAT}); update")
+
+
+def _reopened(record: field.Fields) -> Reopened | None:
+    if "reopened" not in record:
+        return None
+    note = field.fields("reopened", record["reopened"])
+    if note["status"] not in (VERIFIED, EXPIRED):
+        raise ValueError(f"reopened: status is {note['status']!r}, not verified or expired")
+    return Reopened(
+        times=field.positive_int("times", note["times"]),
+        at=field.time_text("at", note["at"]),
+        status=note["status"],
+        ended_at=field.time_text("ended_at", note["ended_at"]),
+        actual_price=_given(note, "actual_price", field.price),
+    )
 
 
 def _outcome(record: field.Fields) -> Outcome | None:

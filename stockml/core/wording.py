@@ -28,10 +28,10 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def named(names: Sequence[str]) -> str:
-    """The first few names, and the number of the others."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more:,} more" if more > 0 else "")
+def named(names: Sequence[str], most: int = NAMED) -> str:
+    """The first `most` names, and the number of the others."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
 def alternatives(names: Sequence[str]) -> str:

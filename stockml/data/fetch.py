@@ -5,8 +5,8 @@ One source a run, never another in its place. Downloads from Yahoo are left to `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,8 @@ from stockml.core.paths import Home, check_symbol, expanded
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.csv_files import read_csv
-from stockml.data.request import DEFAULT_SETTINGS, NOWHERE, DateRange, Feed, FetchSettings, Listing, RawBars
+from stockml.data.fetched import Fetched, completed_of, listings_of, merged
+from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -44,50 +45,6 @@ class Source:
 
     def __str__(self) -> str:
         return self.kind if self.folder is None else f"{self.kind}:{self.folder}"
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """The result of a fetch: a table or a failure for every symbol, and the number of requests for each.
-
-    `bars` are the source's own, for settlement; a symbol whose table was refused for a forecast may have them too.
-    """
-
-    tables: Mapping[str, PriceTable]
-    failures: Mapping[str, Failure]
-    bars: Mapping[str, SourceBars] = field(default_factory=dict)
-    requests: Mapping[str, int] = field(default_factory=dict)
-    listings: Mapping[str, Listing] = field(default_factory=dict)  # where Yahoo says that a symbol is listed
-
-    def renewed(self, other: Fetched) -> Fetched:
-        """This result with that of a second fetch of some of the symbols in place of the first."""
-        failures = {symbol: failure for symbol, failure in self.failures.items() if symbol not in other.tables}
-        tables = {symbol: table for symbol, table in self.tables.items() if symbol not in other.failures}
-        requests = {
-            symbol: self.requests.get(symbol, 0) + other.requests.get(symbol, 0)
-            for symbol in {**self.requests, **other.requests}
-        }
-        return Fetched(
-            tables={**tables, **other.tables},
-            failures={**failures, **other.failures},
-            bars={**self.bars, **other.bars},
-            requests=requests,
-            listings=self.listings,
-        )
-
-    def summary(self) -> dict[str, dict[str, object]]:
-        """A few plain values a symbol, for a report."""
-        out: dict[str, dict[str, object]] = {}
-        for symbol, table in self.tables.items():
-            out[symbol] = table.summary() | {"requests": self.requests.get(symbol, 0)}
-        for symbol, failure in self.failures.items():
-            out[symbol] = {
-                "failure": failure.kind,
-                "message": failure.message,
-                "skipped": failure.is_known,
-                "requests": self.requests.get(symbol, 0),
-            }
-        return out
 
 
 def parse_source(text: str) -> Source:
@@ -163,7 +120,7 @@ def fetch_prices(
             feed = fetch_bars({symbol: span}, source, clock=clock, home=home, settings=silent)
             parts.append(_check_feed(feed, spans, source.kind, no_progress))
             settings.tell("fetch", done, len(spans))
-    return _merged(parts)
+    return merged(parts)
 
 
 def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Progress) -> Fetched:
@@ -178,27 +135,7 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Pro
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("check", done, len(found))
-    return Fetched(tables, failed, bars, feed.requests, listings_of(feed))
-
-
-def _merged(parts: Sequence[Fetched]) -> Fetched:
-    tables: dict[str, PriceTable] = {}
-    failed: dict[str, Failure] = {}
-    bars: dict[str, SourceBars] = {}
-    requests: dict[str, int] = {}
-    listings: dict[str, Listing] = {}
-    for part in parts:
-        tables |= part.tables
-        failed |= part.failures
-        bars |= part.bars
-        requests |= part.requests
-        listings |= part.listings
-    return Fetched(tables, failed, bars, requests, listings)
-
-
-def listings_of(feed: Feed) -> dict[str, Listing]:
-    """The listing of each symbol of which Yahoo says where it is listed."""
-    return {symbol: raw.listing for symbol, raw in feed.bars.items() if raw.listing != NOWHERE}
+    return Fetched(tables, failed, bars, feed.requests, listings_of(feed), completed_of(feed), feed.skew)
 
 
 def fetch_bars(

@@ -97,11 +97,16 @@ def write(symbol: str, cached: CachedBars, home: Home) -> None:
     write_whole(path_of(symbol, home), buffer.getvalue())
 
 
-def ask_from(cached: CachedBars | None, start: date, expected: date) -> date | None:
-    """The first day to ask the source for; None where all up to the `expected` session is there already."""
+def ask_from(cached: CachedBars | None, start: date, expected: date, *, is_doubtful: bool = False) -> date | None:
+    """The first day to ask the source for; None where all up to the `expected` session is there already.
+
+    `is_doubtful` says that the newest bars may have been kept before their session ended.
+    """
     if cached is None or cached.asked_from > start or cached.through is None:
         return start
-    return None if cached.through >= expected else max(start, cached.through - timedelta(days=OVERLAP_DAYS))
+    if cached.through >= expected and not is_doubtful:
+        return None
+    return max(start, min(cached.through, expected) - timedelta(days=OVERLAP_DAYS))
 
 
 def merge(old: pd.DataFrame, new: pd.DataFrame) -> pd.DataFrame | None:

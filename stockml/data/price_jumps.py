@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from stockml.data.bar_checks import LEVEL, WILD_RANGE, Array, Columns, columns
 from stockml.data.findings import NOTED, Finding, Mask, days
@@ -143,8 +144,14 @@ def find_news(frame: pd.DataFrame) -> list[Finding]:
     close = columns(frame).close
     rows = np.flatnonzero((np.abs(log_changes(close)) > np.log(UNIT_JUMP)) & stands_clear(frame))
     text = "the close jumps from {:g} to {:g} on {} on many times the usual volume: taken as news"
+    return _noted(frame, rows, "news_jump", text)
+
+
+def _noted(frame: pd.DataFrame, rows: NDArray[np.intp], kind: str, text: str) -> list[Finding]:
+    """A finding for each row, its text filled with the close before, the close and the day."""
+    close = columns(frame).close
     return [
-        Finding("news_jump", NOTED, (day,), text.format(close[row - 1], close[row], day))
+        Finding(kind, NOTED, (day,), text.format(close[row - 1], close[row], day))
         for row, day in zip(rows, days(frame.index[rows]), strict=True)
     ]
 
@@ -186,14 +193,5 @@ def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]
     change = log_changes(close)
     overnight = stands_clear(frame) | (high > WILD_RANGE * low)  # a wild bar tells nothing
     fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight
-    dates = days(frame.index[fell])
-    findings = [
-        Finding(
-            "demerger",
-            NOTED,
-            (day,),
-            f"the close fell from {close[row - 1]:g} to {close[row]:g} on {day} and stayed: kept out of training",
-        )
-        for row, day in zip(np.flatnonzero(fell), dates, strict=True)
-    ]
-    return findings, dates
+    text = "the close fell from {:g} to {:g} on {} and stayed: kept out of training"
+    return _noted(frame, np.flatnonzero(fell), "demerger", text), days(frame.index[fell])

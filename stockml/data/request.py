@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from stockml.core.failures import Failure
@@ -59,12 +59,16 @@ class Listing:
 NOWHERE = Listing()
 
 
+SPLITS = "Stock Splits"  # a column that only some sources have: new shares per old on that day, 0 where there is none
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class RawBars:
     """A symbol's bars as the source gave them, shape (n_rows, n_columns).
 
     `notes` are findings as (kind, text). `fetched_at` is when the source was asked, and `asked_through` the last
-    day it was asked for; both None for a file, which speaks of no day after its last one.
+    day it was asked for; both None for a file, which speaks of no day after its last one. `complete_through` is the
+    last day whose bar is complete by the time that the answer itself tells; None where it tells none.
     """
 
     frame: pd.DataFrame
@@ -73,12 +77,17 @@ class RawBars:
     fetched_at: datetime | None = None
     asked_through: date | None = None
     listing: Listing = NOWHERE
+    complete_through: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """Bars or a failure for each symbol, and the number of chart requests to Yahoo."""
+    """Bars or a failure for each symbol, and the number of chart requests to Yahoo.
+
+    `skew` is how much Yahoo's clock is ahead of the machine's; None where no answer told.
+    """
 
     bars: Mapping[str, RawBars]
     failures: Mapping[str, Failure]
     requests: Mapping[str, int] = field(default_factory=dict)
+    skew: timedelta | None = None

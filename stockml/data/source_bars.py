@@ -7,6 +7,7 @@ whatever day one looks, in a replay as in a live run.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import NamedTuple
@@ -19,7 +20,7 @@ from stockml.data.bar_checks import Array, is_wrong_alone
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import PHANTOM_RUN, phantom_runs
 from stockml.data.price_jumps import find_faults
-from stockml.data.request import RawBars
+from stockml.data.request import SPLITS, RawBars
 from stockml.data.volume_checks import is_still, repeats_close
 
 LOOKED_BACK = 20  # bars: a bar without volume counts where most of those before it had none either
@@ -31,23 +32,7 @@ class Leap(NamedTuple):
     """A jump of the price: the row it begins at, and the row at which it is known whether it stays."""
 
     row: int
-    decided: int
-
-    @classmethod
-    def among(cls, places: NDArray[np.intp], n_bars: int, run: tuple[int, int | None]) -> Leap:
-        """The leap of a phantom run or of a price that stays, from its rows among the bars that count.
-
-        Parameters
-        ----------
-        places : array of int, shape (n_counting,)
-            The rows of the bars that count, among all `n_bars`.
-        n_bars : int
-        run : (int, int or None)
-            As `phantom_runs` gives it.
-        """
-        start, stop = run
-        known = start + CONFIRMED_AFTER if stop is None else stop
-        return cls(int(places[start]), int(places[known]) if known < len(places) else n_bars)
+    decided: int  # the number of bars where it is not known yet
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,6 +55,8 @@ class SourceBars:
         The last day that the source was asked for; None for files, which speak of no day after their last one.
     fetched_at : datetime or None
         When the source gave them, with its time zone; None for files.
+    splits : tuple of (date, float)
+        The splits that the source tells, and new shares per old; their prices are adjusted for, whatever the day.
     """
 
     days: NDArray[np.datetime64]
@@ -80,6 +67,7 @@ class SourceBars:
     currency: str | None
     asked_through: date | None
     fetched_at: datetime | None = None
+    splits: tuple[tuple[date, float], ...] = ()
 
     @classmethod
     def of(cls, rows: pd.DataFrame, raw: RawBars) -> SourceBars:
@@ -98,7 +86,9 @@ class SourceBars:
             With n_bars days.
         """
         rows = rows[~rows.index.duplicated(keep="last")]
-        counts = ~(is_wrong_alone(rows.fillna({"volume": 0.0})) | _is_untraded(rows))
+        # the close settles a line, whatever its adjusted one; and no volume given says as much as a volume of zero
+        rows = rows.assign(adj_close=rows["close"], volume=rows["volume"].fillna(0.0))
+        counts = ~(is_wrong_alone(rows) | _is_untraded(rows))
         places = np.flatnonzero(counts)
         runs = phantom_runs(rows[counts])
         for start, stop in runs:
@@ -110,11 +100,12 @@ class SourceBars:
             days=days,
             close=rows["close"].to_numpy(),
             counts=counts,
-            leaps=tuple(Leap.among(places, len(days), run) for run in runs),
+            leaps=_leaps(runs, places, kept, len(days)),
             rescaled=tuple(int(kept[row]) for row in faults),
             currency=raw.currency,
             asked_through=raw.asked_through,
             fetched_at=raw.fetched_at,
+            splits=_splits(raw.frame),
         )._known(len(days))
 
     def through(self, day: date) -> SourceBars:
@@ -145,6 +136,10 @@ class SourceBars:
         last: date = self.days[-1].item()
         return last if self.asked_through is None else max(last, self.asked_through)
 
+    def split_since(self, day: date) -> float:
+        """New shares per old by all splits after `day` that the source tells; 1 without any."""
+        return math.prod(ratio for at, ratio in self.splits if at > day)
+
     def row(self, day: date) -> int:
         """The row of the first bar on or after `day`; the number of bars where there is none."""
         return int(np.searchsorted(self.days, np.datetime64(day)))
@@ -174,6 +169,43 @@ class SourceBars:
         """The first day after row `first` up to row `last` on which the prices change units; None without one."""
         rows = [row for row in self.rescaled if first < row <= last]
         return self.days[rows[0]].item() if rows else None
+
+
+def _leaps(
+    runs: list[tuple[int, int | None]], places: NDArray[np.intp], kept: NDArray[np.intp], n_bars: int
+) -> tuple[Leap, ...]:
+    """The leaps that begin phantom runs, or prices that stay, oldest first.
+
+    One that stays is known to once CONFIRMED_AFTER later bars count. Where another leap begins among these, it must be
+    decided as well: if that one comes back its bars do not count, and the trade after the first is judged by others.
+
+    Parameters
+    ----------
+    runs : list of (int, int or None)
+        As `phantom_runs` gives them, by number of the bars that are sound by themselves.
+    places, kept : arrays of int, shapes (n_sound,) and (n_counting,)
+        The rows of these bars, and of those that are no phantoms either, among all `n_bars`.
+    """
+    leaps: list[Leap] = []
+    for start, stop in reversed(runs):
+        row = int(places[start])
+        if stop is None:
+            later = kept[kept > row]
+            known = int(later[CONFIRMED_AFTER - 1]) if len(later) >= CONFIRMED_AFTER else n_bars
+            known = max([known, *(leap.decided for leap in leaps if leap.row <= known)])
+        else:
+            known = int(places[stop])
+        leaps.insert(0, Leap(row, known))
+    return tuple(leaps)
+
+
+def _splits(frame: pd.DataFrame) -> tuple[tuple[date, float], ...]:
+    """The splits in a source's own table, where it has a column of them."""
+    if SPLITS not in frame:
+        return ()
+    told = frame[SPLITS]
+    told = told[told > 0]
+    return tuple((at.date(), float(ratio)) for at, ratio in zip(pd.DatetimeIndex(told.index), told, strict=True))
 
 
 def _is_untraded(rows: pd.DataFrame) -> Mask:

@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -23,14 +23,16 @@ from urllib.parse import unquote
 from stockml.core import failures
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
-from stockml.data.request import NOWHERE, Listing
+from stockml.data.request import NOWHERE, SPLITS, Listing
+from stockml.data.source_time import UNTOLD, AnswerTime, TradingPeriod, time_of, trading_period
 from stockml.data.yahoo_events import drop_malformed
 from stockml.storage.files import make_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
-RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume", SPLITS]
+NO_END = "2100-01-01"
 CHART_PATH = "/v8/finance/chart/"
 REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
 DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any more
@@ -38,12 +40,14 @@ DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Yahoo's bars of one symbol, shape (n_days, 6), RAW_COLUMNS on a naive index; their currency, listing, notes."""
+    """Yahoo's bars of one symbol, shape (n_days, 7), RAW_COLUMNS on a naive index; and what it says beside them."""
 
     frame: pd.DataFrame
     currency: str | None
     listing: Listing = NOWHERE
     notes: tuple[tuple[str, str], ...] = ()  # findings as (kind, text)
+    time: AnswerTime = UNTOLD
+    period: TradingPeriod | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,8 @@ class Reply:
     meta: dict[str, Any]
     has_bars: bool
     note: str | None = None  # on events that were left out
+    is_chart: bool = False  # False for what may not even be Yahoo's
+    time: AnswerTime = UNTOLD
 
 
 class Client:
@@ -82,6 +88,7 @@ class Client:
         self.requests: Counter[str] = Counter()
         self._replies = threading.local()
         self._answered: dict[tuple[str, str], Any] = {}
+        self._skews: list[timedelta] = []
         self._counting = threading.Lock()
         self._yfinance = yfinance
         # or yfinance reports time-outs and broken servers as "possibly delisted"
@@ -102,7 +109,7 @@ class Client:
                 known.store(symbol.upper(), zone)
 
     def ask(self, symbol: str, start: date) -> Answer:
-        """Daily bars of a symbol from `start` to this moment.
+        """Daily bars of a symbol from `start` to this moment by Yahoo's clock.
 
         Parameters
         ----------
@@ -125,7 +132,9 @@ class Client:
         try:
             ticker = self._yfinance.Ticker(symbol, session=self._session)
             frame = ticker.history(
-                start=start.isoformat(),  # no end: yfinance would answer a past one from its memory
+                start=start.isoformat(),
+                # yfinance would end at this moment by the machine's clock, and answer a past end from its memory
+                end=NO_END,
                 interval="1d",
                 auto_adjust=False,
                 actions=True,
@@ -139,9 +148,22 @@ class Client:
         self._replies.last = None
         with self._counting:
             self.requests[unquote(url.rpartition("/")[2])] += 1
+        asked = datetime.now(UTC)
         response = send()
-        self._replies.last = _without_malformed_events(response)
+        reply = _without_malformed_events(response)
+        if reply.is_chart:
+            time = time_of(response.headers, reply.meta, asked, datetime.now(UTC))
+            reply = replace(reply, time=time)
+            if time.skew is not None:
+                with self._counting:
+                    self._skews.append(time.skew)
+        self._replies.last = reply
         return response
+
+    def skew(self) -> timedelta | None:
+        """Skew of Yahoo's clock against the machine's, positive where it is ahead; the middle one of its answers."""
+        with self._counting:
+            return sorted(self._skews)[len(self._skews) // 2] if self._skews else None
 
     def _once(self, method: str, url: str, send: Callable[[], Any]) -> Any:
         """Requests for cookies and their like, which charts do without: sent once a run, whatever the answer."""
@@ -189,12 +211,14 @@ def quiet() -> Iterator[None]:
 
 def _without_malformed_events(response: Any) -> Reply:
     """The reply; its response loses the events that yfinance would lose all prices over."""
+    is_chart = False
     try:
         body = json.loads(response.text)
+        is_chart = "chart" in body
         chart = body["chart"]["result"][0]
-        reply = Reply(response.status_code, dict(chart["meta"]), bool(chart.get("timestamp")))
+        reply = Reply(response.status_code, dict(chart["meta"]), bool(chart.get("timestamp")), is_chart=True)
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return Reply(response.status_code, {}, False)
+        return Reply(response.status_code, {}, False, is_chart=is_chart)
     is_changed, note = drop_malformed(chart)
     if is_changed:
         response.content = json.dumps(body).encode()
@@ -257,4 +281,5 @@ def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
     frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")
     where = Listing(reply.meta.get("exchangeName"), reply.meta.get("exchangeTimezoneName"))
     notes = (("malformed_event", reply.note),) if reply.note else ()
-    return Answer(frame, reply.meta.get("currency") or None, where, notes)
+    currency = reply.meta.get("currency") or None
+    return Answer(frame, currency, where, notes, reply.time, trading_period(reply.meta))

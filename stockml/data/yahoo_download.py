@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
+from stockml.core.calendars import SETTLING
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.markets import market_by_yahoo
@@ -23,6 +24,7 @@ from stockml.core.wording import count
 from stockml.data import price_cache, quarantine
 from stockml.data.price_cache import CachedBars
 from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
+from stockml.data.source_time import AnswerTime
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState
@@ -63,14 +65,21 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
     failed = quarantine.resting(spans, dead, today, home)
     cached = {symbol: price_cache.read(symbol, home) for symbol in spans if symbol not in failed}
     starts = {
-        symbol: price_cache.ask_from(kept, spans[symbol].start, spans[symbol].expected)
+        symbol: price_cache.ask_from(
+            kept,
+            spans[symbol].start,
+            spans[symbol].expected,
+            is_doubtful=kept is not None and clock.is_ahead(kept.fetched_at),  # this clock or that one was wrong
+        )
         for symbol, kept in cached.items()
     }
     bars = {symbol: _answer(kept) for symbol, kept in cached.items() if kept}
     tasks = [DownloadTask(symbol, start, spans[symbol], cached[symbol]) for symbol, start in starts.items() if start]
     if not tasks:
         return Feed(bars, failed)
-    found, requests = _serve(tasks, clock, home, settings)
+    found, requests, skew = _serve(tasks, clock, home, settings)
+    if skew is not None:
+        today = clock.corrected(skew).now.date()
     at_once = quarantine.unknown_at_once({symbol: kept is not None for symbol, kept in cached.items()}, found)
     quarantine.remember(dead, {symbol: found[symbol] for symbol in found if symbol not in at_once}, today, home)
     for symbol, answer in found.items():
@@ -79,7 +88,7 @@ def from_yahoo(spans: Mapping[str, DateRange], clock: Clock, home: Home, setting
         else:
             bars.pop(symbol, None)
             failed[symbol] = at_once.get(symbol, answer)
-    return Feed(bars, failed, requests)
+    return Feed(bars, failed, requests, skew)
 
 
 def _answer(bars: CachedBars, *notes: tuple[str, str]) -> RawBars:
@@ -100,8 +109,8 @@ class DownloadTask:
 
 def _serve(
     tasks: list[DownloadTask], clock: Clock, home: Home, settings: FetchSettings
-) -> tuple[dict[str, RawBars | Failure], dict[str, int]]:
-    """Every task's bars or failure, and the number of chart requests for each symbol."""
+) -> tuple[dict[str, RawBars | Failure], dict[str, int], timedelta | None]:
+    """Every task's bars or failure, the number of chart requests for each symbol, and the skew of Yahoo's clock."""
     from stockml.data.yahoo_client import Client, quiet
 
     with quiet():
@@ -115,7 +124,8 @@ def _serve(
             downloader.breaker.is_open.set()  # after an interruption no thread goes on waiting for its next attempt
             pool.shutdown(cancel_futures=True)
     symbols = [task.symbol for task in tasks]
-    return dict(zip(symbols, found, strict=True)), {symbol: client.requests[symbol.upper()] for symbol in symbols}
+    requests = {symbol: client.requests[symbol.upper()] for symbol in symbols}
+    return dict(zip(symbols, found, strict=True)), requests, client.skew()
 
 
 def _all_served(futures: list[Future[RawBars | Failure]], tell: Progress) -> list[RawBars | Failure]:
@@ -179,7 +189,7 @@ class _Downloader:
             if error.kind != failures.NO_NEW_DATA:
                 raise
             note = (error.kind, "Yahoo has no price after the last cached one")
-            return _answer(replace(cached, fetched_at=self._clock.now), note)
+            return _answer(replace(cached, fetched_at=self._clock_at(AnswerTime(self._client.skew())).now), note)
         merged = price_cache.merge(cached.frame, answer.frame)
         if merged is not None:
             return self._keep(task, replace(answer, frame=merged), cached.asked_from)
@@ -191,12 +201,18 @@ class _Downloader:
         """Cache the complete bars; the answer may hold one of a session still open."""
         import pandas as pd
 
-        found = market_by_yahoo(task.symbol, answer.listing.exchange, answer.listing.timezone)
-        exchanges = self._clock.exchanges.naming({task.symbol: found} if found else {})
-        complete = pd.Timestamp(Clock(self._clock.now, None, exchanges).cutoff(task.symbol))
-        kept = CachedBars(answer.frame.loc[:complete], answer.currency, asked_from, self._clock.now, answer.listing)
+        clock = self._clock_at(answer.time)
+        complete = _complete_through(task.symbol, answer, clock)
+        frame = answer.frame.loc[: pd.Timestamp(complete)]
+        kept = CachedBars(frame, answer.currency, asked_from, clock.now, answer.listing)
         price_cache.write(task.symbol, kept, self._home)
-        return _answer(replace(kept, frame=answer.frame), *answer.notes, *notes)
+        whole = _answer(replace(kept, frame=answer.frame), *answer.notes, *notes)
+        return replace(whole, complete_through=complete)
+
+    def _clock_at(self, time: AnswerTime) -> Clock:
+        """The present as of an answer, by Yahoo's clock where that is not the machine's."""
+        clock = self._clock if time.skew is None else self._clock.corrected(time.skew)
+        return replace(clock, now=clock.now - time.age, as_of=None)
 
     def _ask(self, symbol: str, start: date) -> Answer:
         from tenacity import Retrying, retry_if_exception, sleep_using_event, wait_exponential_jitter
@@ -220,6 +236,15 @@ class _Downloader:
             raise
         self.breaker.count(None)
         return answer
+
+
+def _complete_through(symbol: str, answer: Answer, clock: Clock) -> date:
+    """The last day whose bar is complete, by the answer's own time and the session that Yahoo calls the current one."""
+    found = market_by_yahoo(symbol, answer.listing.exchange, answer.listing.timezone)
+    through = replace(clock, exchanges=clock.exchanges.naming({symbol: found} if found else {})).cutoff(symbol)
+    if answer.period is None or clock.now >= answer.period.end + SETTLING:
+        return through
+    return min(through, answer.period.day - timedelta(days=1))
 
 
 def _is_last(state: RetryCallState) -> bool:

@@ -8,6 +8,7 @@ full reading, which is compared with the lines that the index knew of.
 from __future__ import annotations
 
 import json
+import time
 from bisect import insort
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,11 +17,13 @@ from typing import Any, NamedTuple
 
 from stockml.core.records import VERIFIED, Prediction
 from stockml.prediction_log.known_lines import KnownLines
-from stockml.prediction_log.scan import LONGEST_LINE, Scan, Span, settled_day
+from stockml.prediction_log.scan import LONGEST_LINE, Problem, Scan, Span, scan, settled_day
+from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
 VERSION = 2
+RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 
 class Stamp(NamedTuple):
@@ -62,14 +65,13 @@ class Index:
     @classmethod
     def of_scan(cls, stamp: Stamp, found: Scan, *, is_racy: bool) -> Index:
         """The index of a log that was read from end to end."""
-        settled = max((settled_day(keys[-1]) for keys in (found.verified, found.expired) if keys), default="")
         return cls(
             stamp,
             dict(found.pending),
             found.ids.latest(),
             set(found.kinds),
             found.known,
-            settled,
+            found.last_settled(),
             scan=found,
             is_racy=is_racy,
         )
@@ -95,6 +97,16 @@ class Index:
         if self.scan is not None:
             insort(self.scan.verified if prediction.status == VERIFIED else self.scan.expired, key)
 
+    def note_reopened(self, prediction: Prediction, span: Span, key: int) -> None:
+        """Take in that a settled line, known by its key, is pending again; the log was read from end to end."""
+        assert self.scan is not None, "a settled line is found by a full reading only"
+        for keys in (self.scan.verified, self.scan.expired):
+            if key in keys:
+                keys.remove(key)
+        self.last_settled = self.scan.last_settled()
+        self.pending[prediction.id] = span
+        self.pending = dict(sorted(self.pending.items(), key=lambda item: item[1]))
+
     def to_json(self) -> dict[str, object]:
         latest: dict[str, dict[int, str]] = {}
         for (symbol, horizon), day in self.latest.items():
@@ -109,6 +121,18 @@ class Index:
             "last_settled": self.last_settled,
             "folded": self.folded,
         }
+
+
+def read_from_end_to_end(path: Path, known: KnownLines) -> Index:
+    """The index of a log by a full reading, compared with the lines that were known."""
+    stamp, now = Stamp.of(path), time.time_ns()  # taken first: what changes later shows as another stamp
+    with storage(path, "read the log"):
+        found = scan(path, known.sample())
+    index = Index.of_scan(stamp, found, is_racy=now - stamp.mtime_ns < RACY_NS)
+    index.changed = whole_change(path, known, found)
+    if index.changed is None and (text := smaller_change(path, known, found)):
+        found.note(Problem(0, text))
+    return index
 
 
 class IndexFiles:

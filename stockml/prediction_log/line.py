@@ -9,7 +9,8 @@ from dataclasses import replace
 from typing import Any, Never
 
 from stockml.core.paths import check_symbol
-from stockml.core.records import EXPIRED, VERIFIED, Outcome, Prediction, completed, record_line
+from stockml.core.record_fields import FARTHEST_SESSIONS
+from stockml.core.records import EXPIRED, VERIFIED, Outcome, Prediction, Reopened, completed, made_pending, record_line
 
 BLANKS = b" \t\r\n"  # white space in JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -23,7 +24,8 @@ _LONGEST = (
     Outcome(VERIFIED, _SOME_TIME, _WIDEST, _WIDEST, False, _WIDEST, _WIDEST, _WIDEST, _SOME_TIME[:10], _SOME_TIME),
     Outcome(EXPIRED, _SOME_TIME, reason="." * (REASON_BYTES - 2)),
 )
-
+MOST_TIMES = FARTHEST_SESSIONS  # that a line can be reopened: the greatest number that reads back
+_LONGEST_NOTE = Reopened(MOST_TIMES, _SOME_TIME, VERIFIED, _SOME_TIME, _WIDEST)
 
 MOST_BRACKETS = 100  # beyond as many a line may be nested too deeply; ours have some ten
 DEEPEST = 50  # deeper values could be read, but perhaps not be quoted or written again
@@ -97,7 +99,10 @@ def joined_lines(raw: bytes) -> list[tuple[int, int]]:
 
 
 def new_line(prediction: Prediction) -> bytes:
-    """A prediction's line with room for the longest outcome, and its line feed; ValueError if it does not read back."""
+    """A prediction's line with room for the longest outcome and reopening, and its line feed.
+
+    ValueError if it does not read back.
+    """
     line = prediction.to_json().encode()
     if read_line(line).id != prediction.id:
         raise ValueError(f"{prediction.id}: the line would read as another prediction")
@@ -127,13 +132,32 @@ def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
     return padded(full, len(raw))
 
 
+def reopened_line(raw: bytes, id_: str, at: str) -> bytes:
+    """The settled line pending again, with a note of its outcome and the time `at`; as long as before where it fits.
+
+    Raises
+    ------
+    ValueError
+        Where the line is no longer this id's, is pending, or was reopened too often.
+    """
+    line = read_line(raw)
+    if line.id != id_ or line.outcome is None:
+        raise ValueError(f"its place now holds {line.id}, which is {line.status}")
+    times = line.reopened.times + 1 if line.reopened else 1
+    note = Reopened(times, at, line.status, line.outcome.ended_at, line.outcome.actual_price)
+    full = record_line(made_pending(read_record(raw), note)).encode()
+    read_line(full)
+    return padded(full, len(raw))
+
+
 def padded(line: bytes, width: int) -> bytes:
     """The line filled up with blanks to `width` bytes."""
     return line + b" " * (width - len(line))
 
 
 def _room(record: dict[str, Any]) -> int:
-    return max(len(record_line(completed(record, outcome)).encode()) for outcome in _LONGEST)
+    noted = made_pending(record, _LONGEST_NOTE)
+    return max(len(record_line(completed(noted, outcome)).encode()) for outcome in _LONGEST)
 
 
 def _cut(reason: str) -> str:

@@ -7,24 +7,24 @@ changes the log; each change goes through the redo journal, which says why no cr
 from __future__ import annotations
 
 import logging
-import time
 from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from stockml.core.records import Outcome, Prediction
-from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp
-from stockml.prediction_log.line import completed_line, new_line, read_line
+from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
+from stockml.prediction_log.line import completed_line, new_line, reopened_line
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
-from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, read_span, scan, settled_day, settled_key
-from stockml.prediction_log.view import Ids, Lines, View, pending_lines
-from stockml.prediction_log.whole_change import LogChanged, smaller_change, whole_change
-from stockml.storage.file_lock import LockTimeout, exclusive
+from stockml.prediction_log.restore import alone
+from stockml.prediction_log.rewriting import Rewriting, rewritten, settled_places
+from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, scan, settled_day, settled_key
+from stockml.prediction_log.view import Ids, Lines, Settled, View, pending_lines
+from stockml.prediction_log.whole_change import LogChanged
+from stockml.storage.file_lock import LockTimeout
 from stockml.storage.files import storage
-from stockml.storage.plain_files import open_plain
 from stockml.storage.redo_journal import Change, Journal
 
 __all__ = ["Folded", "LockTimeout", "LogChanged", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
@@ -32,15 +32,6 @@ __all__ = ["Folded", "LockTimeout", "LogChanged", "PredictionLog", "Problem", "S
 LOG = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_SECONDS = 60.0
-RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The predictions completed in the log, and those left as they are, all with their outcomes."""
-
-    done: tuple[Prediction, ...] = ()
-    left: tuple[Prediction, ...] = ()  # already settled in the log, but only after the day that is replayed
 
 
 class PredictionLog:
@@ -111,7 +102,7 @@ class PredictionLog:
 
         The changes of an interrupted run are finished first; damaged lines are repaired or set aside.
         """
-        with exclusive(self.path.with_name(".predictions.lock"), timeout=timeout):
+        with alone(self.path, timeout):
             self._is_locked, self._is_edited = True, False
             try:
                 self._journal.replay()
@@ -150,6 +141,27 @@ class PredictionLog:
             at += len(line)
         return list(new.values())
 
+    def reopen(self, times: Mapping[str, str]) -> list[Prediction]:
+        """Make settled lines pending again, all or none, each with a note of the outcome that it had.
+
+        Parameters
+        ----------
+        times : mapping
+            The time to note by id, YYYY-MM-DDTHH:MM:SS; ValueError for an id that is not a settled line's.
+        """
+        index = self._writable()
+        found = settled_places(self.path, self.full_scan().settled, times)
+        spans = {id_: span for id_, (_, span) in found.items()}
+        new = rewritten(self.path, spans, lambda raw, id_: reopened_line(raw, id_, times[id_]))
+        failed = dict.fromkeys(times.keys() - spans.keys(), "no settled line") | new.failed
+        if failed:
+            raise ValueError("; ".join(f"{id_} cannot be reopened: {why}" for id_, why in failed.items()))
+        self._put(new)
+        for line, span in new.lines:
+            index.note_reopened(line, span, found[line.id][0])
+        self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
+        return [line for line, _ in new.lines]
+
     # For feedback -----------------------------------------------------------------------------------------------------
 
     @property
@@ -185,15 +197,7 @@ class PredictionLog:
         return self._index
 
     def _scanned(self) -> Index:
-        stamp, now = Stamp.of(self.path), time.time_ns()  # taken first: what changes later shows as another stamp
-        known = self._files.known()
-        with storage(self.path, "read the log"):
-            found = scan(self.path, known.sample())
-        index = Index.of_scan(stamp, found, is_racy=now - stamp.mtime_ns < RACY_NS)
-        index.changed = whole_change(self.path, known, found)
-        if index.changed is None and (text := smaller_change(self.path, known, found)):
-            found.note(Problem(0, text))
-        return index
+        return read_from_end_to_end(self.path, self._files.known())
 
     def _agreed(self, index: Index) -> None:
         if index.changed and not self.accepts_changes:
@@ -252,31 +256,24 @@ class PredictionLog:
 
     def _complete(self, index: Index, due: Mapping[str, Outcome]) -> list[Prediction]:
         """Settle some lines in one commit; a line that somebody left without room moves to the end of the file."""
-        changes, done, tail = [], [], grown(self.path, b"")
-        with storage(self.path, "read the log"), open_plain(self.path) as file:
-            for id_, outcome in due.items():
-                span = index.pending[id_]
-                raw = read_span(file, span)
-                try:
-                    line = completed_line(raw, id_, outcome)
-                except ValueError as error:
-                    LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, error)
-                    continue
-                at = span.at
-                if len(line) > span.width:
-                    at = tail.at + len(tail.new)
-                    tail = replace(tail, new=tail.new + line + b"\n")
-                done.append((read_line(line), settled_key(outcome.ended_at, at)))
-                changes.append(Change(self.path.name, span.at, raw, line if at == span.at else b" " * span.width))
-        if tail.new:
-            self._files.forget()  # until the index is written: these lines no longer stand where they were known to
-        self._commit([*changes, *([tail] if tail.new else [])])
-        for prediction, key in done:
-            if place(key) >= tail.at:
-                index.known.move_to_end(prediction.id)
-            index.note_settled(prediction, key)
+        spans = {id_: index.pending[id_] for id_ in due}
+        new = rewritten(self.path, spans, lambda raw, id_: completed_line(raw, id_, due[id_]))
+        for id_, why in new.failed.items():
+            LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, why)
+        self._put(new)
+        for line, span in new.lines:
+            key = settled_key(due[line.id].ended_at, span.at)
+            index.note_settled(line, key)
             insort(self._unfolded, key)
-        return [prediction for prediction, _ in done]
+        return [line for line, _ in new.lines]
+
+    def _put(self, new: Rewriting) -> None:
+        """Commit rewritten lines."""
+        if new.moved:
+            self._files.forget()  # until the index is written: these lines no longer stand where they were known to
+        self._commit(new.changes)
+        for id_ in new.moved:
+            self._writable().known.move_to_end(id_)
 
     def _commit(self, changes: Sequence[Change]) -> None:
         if not changes:

@@ -70,6 +70,11 @@ class Days:
         place = bisect_left(days, number)
         return place < len(days) and days[place] == number
 
+    def lacking(self, other: Days) -> tuple[int, str]:
+        """The number of the other's ids that are not here, and the newest day of those."""
+        lost = [day for key, days in other._days.items() for day in set(days) - set(self._days.get(key, ()))]
+        return len(lost), _day_text(max(lost)) if lost else ""
+
     def latest(self) -> dict[tuple[str, int], str]:
         """The newest day by symbol and horizon."""
         return {key: _day_text(days[-1]) for key, days in self._days.items()}
@@ -107,6 +112,10 @@ class Scan:
     def settled(self) -> list[int]:
         """Keys of the verified and the expired lines together, ascending."""
         return sorted([*self.verified, *self.expired])
+
+    def last_settled(self) -> str:
+        """The latest day on which a line was settled; empty without one."""
+        return max((settled_day(keys[-1]) for keys in (self.verified, self.expired) if keys), default="")
 
     def note(self, problem: Problem) -> None:
         """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""

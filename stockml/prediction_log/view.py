@@ -29,6 +29,14 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Settled:
+    """The predictions completed in the log, and those left as they are, all with their outcomes."""
+
+    done: tuple[Prediction, ...] = ()
+    left: tuple[Prediction, ...] = ()  # already settled in the log, but only after the day that is replayed
+
+
+@dataclass(frozen=True, slots=True)
 class Ids(Container[str]):
     """The ids in the log; needs a full reading only for days before the newest line of a symbol."""
 

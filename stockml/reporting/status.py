@@ -17,7 +17,7 @@ from stockml.core.clock import Clock
 from stockml.core.failures import OUTAGES
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
-from stockml.core.wording import Message, count, told_together
+from stockml.core.wording import Message, count, named, told_together
 from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun, read_last_run
@@ -222,9 +222,7 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
 
 
 def _named(symbols: Iterable[str]) -> str:
-    names = list(symbols)
-    more = len(names) - SYMBOLS_NAMED
-    return ", ".join(names[:SYMBOLS_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return named(list(symbols), SYMBOLS_NAMED)
 
 
 # ---- plain text ----

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stockml.storage.files import StorageError, make_folder, storage
+from stockml.storage.pause import pause
 
 LOG = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ class _Deadline:
             if not self.said and self.timeout < math.inf:
                 LOG.warning("another run is writing the prediction log; waiting up to %g s for it to end", self.timeout)
                 self.said = True
-            time.sleep(POLL_SECONDS)
+            pause(POLL_SECONDS)
 
     def _taken(self, descriptor: int) -> bool:
         with storage(self.path, "lock the file"):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from stockml.storage import files
 from stockml.storage.files import storage, sync_folder, write_fully, write_whole
+from stockml.storage.pause import pause
 
 TAIL_BLOCK = 4096  # bytes; texts are padded to a multiple, so that a new one rarely changes the length
 TAIL_PAUSE_SECONDS = (
@@ -54,7 +54,7 @@ def _shown(path: Path, data: bytes) -> Iterator[None]:
         os.ftruncate(descriptor, len(data) - 1)
         os.fsync(descriptor)
         yield
-        time.sleep(TAIL_PAUSE_SECONDS)
+        pause(TAIL_PAUSE_SECONDS)
         write_fully(descriptor, data[-1:], len(data) - 1)
     finally:
         os.close(descriptor)

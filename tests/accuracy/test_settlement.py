@@ -19,6 +19,7 @@ from stockml.core.records import Evidence, Outcome, Prediction, Signal
 from stockml.data.request import RawBars
 from stockml.data.source_bars import SourceBars
 
+PRICES = ("open", "high", "low", "close", "adj_close")
 MADE_FROM, TARGET = "2026-06-12", "2026-06-19"
 LATER = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -154,6 +155,37 @@ def test_another_start_by_no_ratio_that_a_split_has_settles_nothing() -> None:
     assert expired(settled(table, "2026-07-31")) == settlement.UNKNOWN_UNITS
 
 
+@pytest.mark.parametrize("ratio", [1.1, 1.05, 1.15, 21 / 20, 2.0, 1 / 1.125])
+def test_a_split_that_the_source_tells_decides_however_small(ratio: float) -> None:
+    before = verified(settled(rows({TARGET: 104.0}), "2026-06-30"))
+    frame = rows({TARGET: 104.0})
+    frame.iloc[:, :5] /= ratio
+    told = frame.assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-24"), "Stock Splits"] = ratio
+    known = SourceBars.of(frame, RawBars(told, "INR"))
+    after = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert after.units_factor == pytest.approx(ratio, abs=1e-6)
+    assert replace(after, units_factor=None) == before
+
+
+def test_a_correction_beside_a_split_is_kept_in_the_lines_units() -> None:
+    frame = rows({MADE_FROM: 101.0, TARGET: 104.0})
+    frame.iloc[:, :5] /= 4
+    told = frame.assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-24"), "Stock Splits"] = 4.0
+    known = SourceBars.of(frame, RawBars(told, "INR"))
+    outcome = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert (outcome.actual_price, outcome.units_factor, outcome.current_price_corrected) == (104.0, 4.0, 101.0)
+
+
+def test_a_split_before_the_line_was_made_is_none_of_its_own() -> None:
+    told = rows({MADE_FROM: 101.0}).assign(**{"Stock Splits": 0.0})
+    told.loc[pd.Timestamp("2026-06-10"), "Stock Splits"] = 1.01
+    known = SourceBars.of(told.drop(columns="Stock Splits"), RawBars(told, "INR"))
+    outcome = verified(settle([prediction()], {"MADE.NS": known}, clock("2026-06-30"))[0][prediction().id])
+    assert (outcome.units_factor, outcome.current_price_corrected) == (None, 101.0)
+
+
 def test_another_currency_explains_any_ratio() -> None:
     line = prediction(currency="USD")
     frame = rows({TARGET: 39.0 / 0.377})
@@ -185,6 +217,13 @@ def test_a_split_that_the_source_does_not_adjust_for_settles_nothing(factor: flo
     frame = stepped("2026-06-17", factor, volume)
     assert "on 2026-06-17 the prices change units" in str(settled(frame, "2026-06-30"))
     assert expired(settled(frame, "2026-07-20")) == settlement.UNADJUSTED
+
+
+@pytest.mark.parametrize("unknown", ["2026-06-16", "2026-06-03", "2026-05-21"])
+def test_a_volume_that_is_not_given_makes_no_split_news(unknown: str) -> None:
+    frame = stepped("2026-06-17", 0.1, 10)
+    frame.loc[pd.Timestamp(unknown), "volume"] = float("nan")
+    assert "on 2026-06-17 the prices change units" in str(settled(frame, "2026-06-30"))
 
 
 def test_one_that_it_adjusts_for_later_settles_it() -> None:
@@ -221,6 +260,13 @@ def test_a_close_that_no_share_can_have_is_waited_for_as_a_missing_one(close: fl
     frame = rows({TARGET: close, "2026-06-22": 103.0})
     assert f"the bar of {TARGET}" in str(settled(frame, "2026-06-22"))
     assert verified(settled(frame, "2026-06-26")).settled_from == "2026-06-22"
+
+
+@pytest.mark.parametrize("adjusted", [float("nan"), 0.0, -1.0])
+def test_a_close_counts_whatever_its_adjusted_close(adjusted: float) -> None:
+    frame = rows({TARGET: 104.0})
+    frame.loc[pd.Timestamp(TARGET), "adj_close"] = adjusted
+    assert verified(settled(frame, TARGET)).actual_price == 104.0
 
 
 def test_that_no_other_stock_has_a_bar_either_does_not_make_it_a_holiday() -> None:
@@ -331,6 +377,18 @@ def test_an_outcome_never_depends_on_the_day_on_which_one_looks(frame: pd.DataFr
         assert first is None or live == first
 
 
+@pytest.mark.parametrize("phantom", ["2026-06-18", "2026-06-22", "2026-06-24"])
+@pytest.mark.parametrize("n_days", [1, 2, 4])
+def test_nor_does_it_where_a_phantom_follows_a_loud_leap_that_never_calms(phantom: str, n_days: int) -> None:
+    frame = stepped("2026-06-17", 4.3, 6)
+    frame.loc["2026-06-18":, "volume"] = 7000.0  # type: ignore[misc]
+    frame.loc[pd.bdate_range(phantom, periods=n_days), "open":"adj_close"] *= 2.0  # type: ignore[misc]
+    whole, line = bars(frame), prediction()
+    for day in pd.bdate_range(TARGET, "2026-07-10"):
+        live = settled(frame, str(day.date()))
+        assert settle([line], {line.symbol: whole.through(day.date())}, clock(str(day.date())))[1][0].reason == live
+
+
 @given(odd_tables())
 def test_no_line_stays_pending_once_the_source_reaches_thirty_days_beyond(frame: pd.DataFrame) -> None:
     assume(frame.index[-1] >= pd.Timestamp("2026-07-19"))
@@ -347,3 +405,45 @@ def test_live_the_session_is_complete_twenty_minutes_after_its_close() -> None:
     closes = datetime(2026, 6, 19, 10, 0, tzinfo=UTC)  # 15:30 in Mumbai
     assert not is_due(prediction(), Clock(closes.replace(minute=19)))
     assert is_due(prediction(), Clock(closes.replace(minute=20)))
+
+
+# ---- where the calendar's holidays were not known --------------------------------------------------------------------
+
+UNKNOWN = "MADE.CA"  # Cairo: Sunday to Thursday, holidays not known
+BEFORE = {"2026-06-14": "2026-06-21", "2026-06-16": "2026-06-23", "2026-06-18": "2026-06-25"}
+
+
+def cairo(*, missing: tuple[str, ...] = (), last: str = "2026-08-31") -> pd.DataFrame:
+    """A close that rises by 1 with each session, so that it tells which one settled a line."""
+    days = pd.bdate_range("2026-03-01", last, freq="C", weekmask="Sun Mon Tue Wed Thu")
+    days = days.drop([pd.Timestamp(day) for day in missing])
+    closes = np.arange(100.0, 100 + len(days))
+    return pd.DataFrame(dict.fromkeys(PRICES, closes) | {"volume": 1000.0}, days)
+
+
+@pytest.mark.parametrize("made_from", BEFORE)
+def test_a_holiday_that_no_calendar_knew_moves_the_target_by_a_session(made_from: str) -> None:
+    line = prediction(UNKNOWN, data_through=made_from, target_date=BEFORE[made_from])
+    holiday = str((pd.Timestamp(made_from) + pd.offsets.CustomBusinessDay(2, weekmask="Sun Mon Tue Wed Thu")).date())
+    frame = cairo(missing=(holiday,))
+    line = replace(line, current_price=float(frame["close"].loc[made_from]))
+    looks = {day: settled(frame, str(day.date()), line) for day in frame.index if str(day.date()) >= line.target_date}
+    ended = [found for found in looks.values() if isinstance(found, Outcome)]
+    assert {found.settled_from for found in ended} == {str(frame.index[frame.index.get_loc(made_from) + 5].date())}
+    assert verified(ended[0]).actual_price == line.current_price + 5
+    assert len(looks) - len(ended) == 6  # it was sure of the holiday only five bars after its target
+
+
+def test_without_a_holiday_it_is_settled_at_once() -> None:
+    frame = cairo()
+    line = prediction(UNKNOWN, data_through="2026-06-14", target_date="2026-06-21")
+    line = replace(line, current_price=float(frame["close"].loc["2026-06-14"]))
+    assert verified(settled(frame, "2026-06-21", line)).settled_from == "2026-06-21"
+
+
+def test_a_day_on_which_only_others_traded_was_a_session() -> None:
+    frame = cairo(missing=("2026-06-16",))
+    line = prediction(UNKNOWN, data_through="2026-06-14", target_date="2026-06-21")
+    line = replace(line, current_price=float(frame["close"].loc["2026-06-14"]))
+    assert verified(settled(frame, "2026-06-21", line, OTHER_CA=bars(cairo()))).settled_from == "2026-06-21"
+    assert "not all 5 sessions" in str(settled(frame, "2026-06-21", line))

@@ -15,6 +15,7 @@ from asking import AT_ONCE
 from fake_yahoo import FakeYahoo, Listing, redirected
 from made_up_bars import market
 from scripts import BARE, PROJECT, Ran, log_of, predict, train
+from stopped_clock import stopped_at
 from tools import needs
 from waiting import PATIENCE_SECONDS
 
@@ -59,13 +60,7 @@ class Runs:
     def at(self, moment: str, *options: object) -> tuple[int, dict[str, Any]]:
         """Exit code and JSON object of a run at a moment in UTC."""
         now = datetime.fromisoformat(f"{moment}+00:00")
-
-        class Frozen(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:
-                return now.astimezone(tz)
-
-        self._monkeypatch.setattr(realtime_predictor, "datetime", Frozen)
+        self._monkeypatch.setattr(realtime_predictor, "datetime", stopped_at(now))
         self._capsys.readouterr()
         code = realtime_predictor.main(["--home", str(self.home), "--json", "--quiet", *map(str, options)])
         return code, json.loads(self._capsys.readouterr().out)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 from asking import AT_ONCE, HANGING, listing
 from fake_yahoo import FakeYahoo, redirected
 from scripts import log_of, predict
+from stopped_clock import stopped_at
 
 import realtime_predictor
 from stockml.commands import run
@@ -44,13 +45,7 @@ class DailyRuns:
         """Exit code, the JSON object, and the lines on stderr of a run on that day."""
         self.yahoo.today = day
         now = pd.Timestamp(f"{day} {at}", tz="Asia/Kolkata").to_pydatetime()
-
-        class Frozen(datetime):
-            @classmethod
-            def now(cls, tz: Any = None) -> datetime:
-                return now.astimezone(tz)
-
-        self._monkeypatch.setattr(realtime_predictor, "datetime", Frozen)
+        self._monkeypatch.setattr(realtime_predictor, "datetime", stopped_at(now))
         self._capsys.readouterr()
         code = realtime_predictor.main(["--home", str(self.home), "--json", "--quiet", "--symbols", *SYMBOLS, *options])
         out, err = self._capsys.readouterr()
@@ -110,14 +105,19 @@ def test_a_fault_costs_its_own_stock_the_day_and_nothing_else(runs, fault, times
 
 
 @pytest.mark.parametrize(
-    "fault",
-    [fake.empty, fake.NO_SUCH_DAYS, fake.null_rows(-1), fake.without_rows(-1)],
+    ("fault", "failures"),
+    [
+        (fake.empty, ["stale"]),  # without any bar since, the next close to forecast would be the target's again
+        (fake.NO_SUCH_DAYS, ["stale"]),
+        (fake.null_rows(-1), []),
+        (fake.without_rows(-1), []),
+    ],
     ids=["empty", "400", "null", "gone"],
 )
-def test_a_target_bar_that_is_late_is_waited_for_and_then_settled(runs, fault):
+def test_a_target_bar_that_is_late_is_waited_for_and_then_settled(runs, fault, failures):
     runs.yahoo.fail(VICTIM, fault)
     code, told, _ = runs.run(TARGET)
-    assert (code, told["failures"]) == (0, [])
+    assert (code, [failure["kind"] for failure in told["failures"]]) == (len(failures), failures)
     (waiting,) = told["waiting"]
     assert waiting["id"] == f"{VICTIM}:{MADE_ON}:5"
     assert runs.lines()[0]["status"] == "pending"

@@ -63,7 +63,7 @@ def test_a_line_has_the_documented_keys_in_the_documented_order(tmp_path: Path) 
     documented = (
         *("symbol", "prediction_date", "current_price", "predicted_price", "predicted_change_pct", "confidence"),
         *("prediction_horizon_days", "target_date", "market_regime", "signals", "status"),
-        *("id", "data_through", "magnitude", "low", "high", "path", "evidence", "source", "currency"),
+        *("format", "id", "data_through", "magnitude", "low", "high", "path", "evidence", "source", "currency"),
         "model_trained_at",
     )
     assert tuple(log_of(tmp_path)[0]) == documented

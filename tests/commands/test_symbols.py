@@ -68,7 +68,7 @@ def test_a_list_may_have_any_common_form(tmp_path, text):
         ("TCS.NS\nTCS:NS\n", "line 2: 'TCS:NS' is not a symbol"),
         ("TCS.NS,Tata Consultancy\n", "line 1: 'Tata Consultancy' is not a symbol"),
         ("TCS.NS," + "x" * 200_000, "cannot be read as a list of symbols"),
-        ("A.B\nA_B\n", "would share the folder A_B"),
+        ("AB.CD\nAB_CD\n", "would share the folder AB_CD"),
     ],
 )
 def test_what_is_no_list_of_symbols_is_refused_with_its_line(tmp_path, text, words):

@@ -212,6 +212,62 @@ def test_a_refusal_names_the_day_the_figures_and_the_remedy():
     )
 
 
+@pytest.mark.parametrize(("new", "old"), [(6, 5), (7, 5), (5, 3), (5, 4), (4, 3), (5, 2)])
+@pytest.mark.parametrize("quiet_rows", [RECENT, N_DAYS - 20])
+def test_a_bonus_issue_that_was_not_adjusted_for_is_told_by_its_ratio(new, old, quiet_rows):
+    raw = rescale(market(), slice(quiet_rows, None), old / new, volume=new / old)
+    raw.iloc[quiet_rows, 0] = raw["Close"].iloc[quiet_rows - 1] * old / new  # it opens where the last close leaves it
+    raw.iloc[quiet_rows, 1] = max(raw.iloc[quiet_rows, [0, 3]]) * 1.01
+    raw.iloc[quiet_rows, 2] = min(raw.iloc[quiet_rows, [0, 3]]) / 1.01
+    with pytest.raises(PriceError, match=f"a split of {new}:{old} that was not adjusted for"):
+        check(raw)
+
+
+@pytest.mark.parametrize(("change", "high", "volume"), [(-0.17, 1.12, 1.0), (-0.17, 1.03, 4.0), (0.2, 1.03, 1.0)])
+def test_a_bad_day_of_the_same_size_is_none(change, high, volume):
+    raw = rescale(market(), slice(RECENT, None), 1 + change)
+    day = raw.iloc[RECENT]
+    raw.iloc[RECENT, 0] = raw["Close"].iloc[RECENT - 1] * (1 + change)
+    raw.iloc[RECENT, 1], raw.iloc[RECENT, 2] = max(day.iloc[[0, 3]]) * high, min(day.iloc[[0, 3]])
+    raw.iloc[RECENT, 5] *= volume
+    raw = raw.assign(
+        High=raw[["Open", "High", "Low", "Close"]].max(axis=1), Low=raw[["Open", "High", "Low", "Close"]].min(axis=1)
+    )
+    assert found(check(raw)) == {}
+
+
+@pytest.mark.parametrize(("factor", "volume"), [(3.7, 19), (0.24, 20), (0.25, 40), (0.3, 12), (12.5, 6), (5.0, 30)])
+def test_a_jump_on_loud_volume_is_news_and_kept(factor, volume):
+    raw = rescale(market(), slice(RECENT, None), factor)
+    raw.iloc[RECENT, 5] *= volume
+    table = check(raw)
+    assert found(table) == {"news_jump": ("noted", 1)}
+    assert (len(table.frame), table.breaks) == (N_DAYS, ())
+
+
+@pytest.mark.parametrize("days_after", [0, 1, 4])
+def test_news_serves_from_its_first_day_on(days_after):
+    raw = rescale(market(), slice(RECENT, None), 3.7)
+    raw.iloc[RECENT, 5] *= 19
+    end = raw.index[RECENT + days_after].date()
+    assert check(raw, limit=end).data_through == end
+
+
+@pytest.mark.parametrize(("factor", "volume"), [(5.0, 1), (5.0, 3), (0.1, 10), (0.2, 3), (100.0, 1), (3.7, 1.5)])
+def test_a_jump_without_such_trade_is_no_news(factor, volume):
+    raw = rescale(market(), slice(RECENT, None), factor)
+    raw.iloc[RECENT, 5] *= volume
+    with pytest.raises(PriceError, match="another unit, or a split"):
+        check(raw)
+
+
+def test_trade_that_stays_as_loud_is_another_listing():
+    raw = rescale(market(), slice(RECENT, None), 0.07, volume=300.0)
+    raw.iloc[RECENT + 1 : RECENT + 6, 5] *= 1.5
+    with pytest.raises(PriceError, match="another unit, or a split"):
+        check(raw)
+
+
 def test_a_demerger_is_real_and_kept_as_a_break():
     raw = rescale(market(), slice(RECENT), 1.75)
     raw.iloc[RECENT, 5] *= 5

@@ -50,7 +50,7 @@ def client(yahoo, tmp_path, request):
 def test_bars_arrive_as_they_were_traded_with_their_currency(yahoo, client):
     answer = client.ask("TCS.NS", START)
     assert answer.currency == "INR"
-    assert list(answer.frame.columns) == ["Open", "High", "Low", "Close", "Adj Close", "Volume"]
+    assert list(answer.frame.columns) == ["Open", "High", "Low", "Close", "Adj Close", "Volume", "Stock Splits"]
     expected = bars().loc["2025-01-01":]
     pd.testing.assert_index_equal(answer.frame.index, expected.index, exact=False, check_names=False)
     np.testing.assert_allclose(answer.frame["Close"], expected["Close"], rtol=1e-12)

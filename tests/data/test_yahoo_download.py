@@ -22,7 +22,9 @@ from stockml.core import failures
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Fetched, Source, fetch_prices, spans_of
+from stockml.data import price_cache
+from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetched import Fetched
 from stockml.data.request import FetchSettings
 from stockml.data.yahoo_download import GIVE_UP_AFTER
 
@@ -105,6 +107,41 @@ def fetch(*symbols):
 
 
 """
+
+
+# --- at what time it asks ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("skew", "headers", "told"),
+    [
+        (timedelta(hours=-3), {}, timedelta(hours=-3)),
+        (timedelta(hours=-3), {"Age": "10800"}, timedelta(0)),  # kept on the way since 14:00
+        (timedelta(days=-45), {}, timedelta(days=-45)),
+    ],
+)
+def test_an_answer_of_an_earlier_time_is_kept_as_of_that_time(desk, skew, headers, told):
+    desk.yahoo.skew, desk.yahoo.headers = skew, headers
+    fetched = desk.fetch("TCS.NS", at="17:00")
+    kept = price_cache.read("TCS.NS", desk.home)
+    assert fetched.skew is not None and abs(fetched.skew - told) < timedelta(minutes=2)
+    answered = pd.Timestamp("2026-06-30 17:00", tz=MUMBAI) + skew
+    assert abs(kept.fetched_at - answered) < timedelta(minutes=2)
+    assert kept.through == fetched.completed["TCS.NS"] == calendar_for("TCS.NS").last_completed(answered)
+
+
+@pytest.mark.parametrize("fault", [fake.UNKNOWN, fake.BROKEN, fake.NO_SUCH_DAYS])
+def test_a_refusal_of_yahoos_own_tells_the_time_too(desk, fault):
+    desk.yahoo.skew = timedelta(hours=-3)
+    desk.yahoo.fail("TCS.NS", fault)
+    assert abs(desk.fetch("TCS.NS").skew + timedelta(hours=3)) < timedelta(minutes=2)
+
+
+@pytest.mark.parametrize("wire", [fake.HTML, fake.BROKEN_HTML, fake.TOO_MANY])
+def test_what_may_not_be_yahoos_tells_no_time(desk, wire):
+    desk.yahoo.skew = timedelta(hours=-3)
+    desk.yahoo.fail("TCS.NS", wire)
+    assert desk.fetch("TCS.NS").skew is None
 
 
 # --- how often it asks ------------------------------------------------------------------------------------------

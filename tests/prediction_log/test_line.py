@@ -12,16 +12,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
-from stockml.core.records import EXPIRED, Outcome, Prediction
+from stockml.core.records import EXPIRED, Outcome, Prediction, Reopened
 from stockml.prediction_log.line import read_line
 
 PENDING = prediction()
 LINES = {
     "pending": PENDING,
     "verified": replace(PENDING, outcome=replace(outcome(PENDING), units_factor=0.5)),
+    "reopened": replace(
+        PENDING, reopened=Reopened(2, "2026-02-21T10:00:00", EXPIRED, "2026-02-20T16:00:00"), outcome=outcome(PENDING)
+    ),
     "expired": replace(PENDING, outcome=Outcome(EXPIRED, "2026-02-20T16:00:00", reason="no bar came")),
 }
-OPTIONAL = {"units_factor"}
+OPTIONAL = {"units_factor", "format", "reopened"}
 ODD = [None, True, -1, 0, 1.5, 10**400, "", "x", [], [[]], [["a"]], [["a", 1, 2]], [[1, 1]], {}, {"a": "b"}, {"a": {}}]
 PYTHONS_OWN = ("object", "argument", "unpack", "subscript", "indices", "iterable", "Exceeds", "invalid literal")
 

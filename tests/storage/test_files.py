@@ -11,7 +11,6 @@ import subprocess
 import time
 from multiprocessing.synchronize import Event
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -161,7 +160,7 @@ def test_tail_shows_each_change_of_the_scores_whole(
         (now,) = (file for file in tmp_path.glob("*scores*") if file.stat().st_ino == followed)
         wait_until(lambda: shown.read_bytes().rstrip().endswith(now.read_bytes().rstrip()), "the change")
 
-    monkeypatch.setattr(tail_file, "time", SimpleNamespace(sleep=until_tail_has_seen_it))
+    monkeypatch.setattr(tail_file, "pause", until_tail_has_seen_it)
     with shown.open("wb") as out, subprocess.Popen(["tail", "-f", path], stdout=out, stderr=subprocess.DEVNULL) as tail:
         try:
             for number in range(1, 11):

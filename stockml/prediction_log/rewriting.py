@@ -1,0 +1,63 @@
+"""Lines of the log rewritten in their places: the changes to commit, and where each line then stands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from stockml.core.records import Prediction
+from stockml.prediction_log.line import read_line
+from stockml.prediction_log.repair import grown
+from stockml.prediction_log.scan import LONGEST_LINE, Span, place, read_span
+from stockml.storage.files import storage
+from stockml.storage.plain_files import open_plain
+from stockml.storage.redo_journal import Change
+
+
+@dataclass(slots=True)
+class Rewriting:
+    """Changes for one commit, the lines they leave, and the ids of those that move to the end or could not be had."""
+
+    changes: list[Change] = field(default_factory=list)
+    lines: list[tuple[Prediction, Span]] = field(default_factory=list)
+    moved: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)  # the reason by id
+
+
+def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str], bytes]) -> Rewriting:
+    """The rewriting of lines, by id; one that has grown beyond its place moves to the end of the file.
+
+    `new` turns a line's bytes and id into its new bytes, or says in a ValueError why it cannot.
+    """
+    found, tail = Rewriting(), grown(path, b"")
+    with storage(path, "read the log"), open_plain(path) as file:
+        for id_, span in spans.items():
+            raw = read_span(file, span)
+            try:
+                line = new(raw, id_)
+            except ValueError as error:
+                found.failed[id_] = str(error)
+                continue
+            at = span.at
+            if len(line) > span.width:
+                at = tail.at + len(tail.new)
+                tail = replace(tail, new=tail.new + line + b"\n")
+                found.moved.append(id_)
+            found.lines.append((read_line(line), Span(at, len(line))))
+            found.changes.append(Change(path.name, span.at, raw, line if at == span.at else b" " * span.width))
+    if tail.new:
+        found.changes.append(tail)
+    return found
+
+
+def settled_places(path: Path, keys: Iterable[int], wanted: Container[str]) -> dict[str, tuple[int, Span]]:
+    """The key and the place of each settled line whose id is wanted."""
+    found = {}
+    with storage(path, "read the log"), open_plain(path) as file:
+        for key in sorted(keys, key=place):
+            file.seek(place(key))
+            raw = file.readline(LONGEST_LINE).removesuffix(b"\n")
+            if (id_ := read_line(raw).id) in wanted:
+                found[id_] = (key, Span(place(key), len(raw)))
+    return found
