@@ -133,6 +133,7 @@ def predicted(learner: Learner, made_on: str, stock: Day, priors: Priors) -> tup
     weighing = learner.weigh(stock.symbol, HORIZON, stock.opinions, priors)
     change = round(weighing.change_pct, 4)
     confidence = learner.confidence(stock.symbol, HORIZON, stock.inputs, change)
+    low, high = confidence.distribution.interval_pct(0.8)
     line = Prediction(
         symbol=stock.symbol,
         prediction_date=made_on,
@@ -146,17 +147,19 @@ def predicted(learner: Learner, made_on: str, stock: Day, priors: Priors) -> tup
         signals=(),
         data_through=made_on,
         magnitude=weighing.magnitude,
-        low=100 + confidence.low_pct,
-        high=100 + confidence.high_pct,
+        low=100 + low,
+        high=100 + high,
         path=(),
         evidence=Evidence(stock.opinions, stock.inputs),
         source="csv",
         currency=None,
         model_trained_at=None,
+        distribution=confidence.distribution,
+        model_scale_pct=confidence.model_scale_pct,
     )
     trusts = {name: weighing.weights.get(name, 0.0) * 5 / pct for name, pct in stock.opinions.items() if pct}
     row = {"made_on": made_on, "symbol": stock.symbol, "change": change, "actual": stock.actual_pct}
-    row |= {"probability": confidence.probability, "low": confidence.low_pct, "high": confidence.high_pct}
+    row |= {"probability": confidence.probability, "low": low, "high": high}
     row |= {"magnitude": weighing.magnitude, "spec": sum(stock.opinions.get(name, 0.0) for name in RULE_WEIGHTS)}
     return line, row | {f"trust_{name}": trust * weighing.magnitude for name, trust in trusts.items()}
 

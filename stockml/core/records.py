@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stockml.core import record_fields as field
+from stockml.core.student_t import StudentT
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
@@ -100,6 +101,8 @@ class Prediction:
     model_trained_at: str | None
     outcome: Outcome | None = None
     reopened: Reopened | None = None
+    distribution: StudentT | None = None  # of the change in %; a line that does not say has none
+    model_scale_pct: float | None = None  # the distribution's scale before outcomes corrected it
 
     @property
     def id(self) -> str:
@@ -147,6 +150,8 @@ class Prediction:
             "currency": self.currency,
             "model_trained_at": self.model_trained_at,
         }
+        if self.distribution is not None:
+            record["distribution"] = self.distribution.to_record() | {"model_scale_pct": self.model_scale_pct}
         if self.reopened is not None:
             record["reopened"] = self.reopened.to_record()
         return record if self.outcome is None else completed(record, self.outcome)
@@ -186,6 +191,7 @@ class Prediction:
             model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
             outcome=_outcome(record),
             reopened=_reopened(record),
+            **_distribution(record),
         )
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
@@ -234,6 +240,14 @@ def _refuse_newer(record: field.Fields) -> None:
     found = field.positive_int("format", record.get("format", FORMAT))
     if found > FORMAT:
         raise ValueError(f"its format is {found}, which a newer version wrote (this one reads up to {FORMAT}); update")
+
+
+def _distribution(record: field.Fields) -> dict[str, Any]:
+    if "distribution" not in record:
+        return {}
+    values = field.fields("distribution", record["distribution"])
+    scale = field.price("model_scale_pct", values["model_scale_pct"])
+    return {"distribution": StudentT.from_record(values), "model_scale_pct": scale}
 
 
 def _reopened(record: field.Fields) -> Reopened | None:

@@ -11,22 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from stockml.core.records import ACCURATE_BELOW_PCT
-from stockml.indicators.volatility import LEAST_PCT, MARKET_WINDOWS, WINDOWS, market_input, stock_input
+from stockml.core.student_t import StudentT
+from stockml.signals.scale_model import DEGREES
 
-ELASTICITIES = {  # of the coming change's size; they sum to less than 1, since volatility reverts to its mean
-    stock_input(1): 0.10,
-    stock_input(5): 0.06,
-    stock_input(20): 0.33,
-    stock_input(60): 0.13,
-    stock_input(250): 0.22,
-    market_input(5): 0.38,  # the market's last week against its last month: rising or falling volatility
-    market_input(20): -0.28,
-}
-UNKNOWN_PCT = 1.5  # a large stock's usual volatility per session, where a line has none
-GREATEST_PCT = 100.0
-SCALE = 0.96  # of Student's law, for the volatilities above over one session
-EIGHTY_PCT = 1.4759  # Student's t with 5 degrees of freedom stays within this four times in five
-MISSES = 0.2  # the share of outcomes that an 80 % interval leaves out
+EIGHTY = 0.8  # the share of outcomes that the interval of a line holds
+MISSES = 1 - EIGHTY
+EIGHTY_IN_SCALES = StudentT(0.0, 1.0, DEGREES).quantile_pct(0.5 + EIGHTY / 2)
+DECIMALS = 4  # of a change in %
 GREATEST_PROBABILITY = 0.999  # and 0.001 the least
 OWN_OUTCOMES = 500.0  # overlapping outcomes after which a stock's own shift counts as much as all stocks'
 WIDTH_SLOWNESS = 4.0  # intervals narrowed after a few calm weeks would be too narrow for the next volatile one
@@ -34,11 +25,11 @@ WIDTH_SLOWNESS = 4.0  # intervals narrowed after a few calm weeks would be too n
 
 @dataclass(frozen=True, slots=True)
 class Confidence:
-    """The probability of an error below 5 %, and the 80 % interval as changes in %."""
+    """The probability of an error below 5 %, and the distribution of the change, both corrected by outcomes."""
 
     probability: float
-    low_pct: float
-    high_pct: float
+    distribution: StudentT
+    model_scale_pct: float  # the distribution's scale before that correction, which learning will start from
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,37 +67,34 @@ class Calibration:
     pool: _Track = field(default_factory=_Track)
     stocks: dict[str, _Track] = field(default_factory=dict)
 
-    def learn(
-        self, symbol: str, inputs: Mapping[str, float], change_pct: float, actual_pct: float, accurate: bool
-    ) -> None:
+    def learn(self, symbol: str, scale_pct: float, change_pct: float, actual_pct: float, accurate: bool) -> None:
         """Learn from one outcome: the predicted and the actual change in %, and if the error stayed below 5 %.
+
+        `scale_pct` is the scale model's, as it was when the prediction was made.
 
         Notes
         -----
         Online logistic regression for the odds; an adaptive conformal interval (Gibbs and Candes 2021) for the width.
         """
-        scale = scale_pct(inputs, self.horizon)
-        odds = _log_odds(_chance(scale, change_pct))
-        reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale * EIGHTY_PCT))
+        odds = _log_odds(_chance(scale_pct, change_pct))
+        reach = math.log(max(abs(actual_pct - change_pct), 1e-6) / (scale_pct * EIGHTY_IN_SCALES))
         stock = self.stocks.setdefault(symbol, _Track())
         pooled, own = _pool_rate(self.pool.count), _own_rate(stock.count)
         self.pool.learn(odds, accurate, reach, rate=pooled, width_rate=pooled / WIDTH_SLOWNESS)
         stock.learn(odds, accurate, reach, rate=own, width_rate=own)
 
     def confidence(
-        self, symbol: str, inputs: Mapping[str, float], change_pct: float, prior: StockPrior = NO_STOCK_PRIOR
+        self, symbol: str, scale_pct: float, change_pct: float, prior: StockPrior = NO_STOCK_PRIOR
     ) -> Confidence:
-        """The confidence in a predicted change in % of a stock."""
-        scale = scale_pct(inputs, self.horizon)
+        """The confidence in a predicted change in % of a stock, `scale_pct` being the scale model's."""
         stock = self.stocks.get(symbol, _Track())
         shift = _blend((self.pool.shift, OWN_OUTCOMES), (stock.shift, stock.count), (prior.shift, prior.outcomes))
         widening = _blend((self.pool.widening, OWN_OUTCOMES * WIDTH_SLOWNESS), (stock.widening, stock.count))
-        probability = logistic(_log_odds(_chance(scale, change_pct)) + shift)
-        width = scale * EIGHTY_PCT * math.exp(widening)
+        probability = logistic(_log_odds(_chance(scale_pct, change_pct)) + shift)
         return Confidence(
             probability=round(min(max(probability, 1 - GREATEST_PROBABILITY), GREATEST_PROBABILITY), 4),
-            low_pct=change_pct - width,
-            high_pct=change_pct + width,
+            distribution=StudentT(round(change_pct, DECIMALS), _rounded(scale_pct * math.exp(widening)), DEGREES),
+            model_scale_pct=_rounded(scale_pct),
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -121,47 +109,26 @@ class Calibration:
         return cls(horizon, _Track(*state["pool"]), stocks)
 
 
-def stock_prior_of(inputs: Iterable[Mapping[str, float]], actual_pct: Iterable[float], horizon: int) -> StockPrior:
+def stock_prior_of(scales_pct: Iterable[float], actual_pct: Iterable[float]) -> StockPrior:
     """Estimate a stock's prior from the accuracy of the naive forecast on past days.
 
     Parameters
     ----------
-    inputs : iterable of mappings
-        Each day's confidence inputs, oldest first.
+    scales_pct : iterable of float
+        The scale model's scale of each day, oldest first.
     actual_pct : iterable of float
         The change in % after each day.
-    horizon : int
-        Sessions from a day to its outcome.
 
     Returns
     -------
     StockPrior
     """
     track = _Track()
-    for day, actual in zip(inputs, actual_pct, strict=True):
-        odds = _log_odds(_chance(scale_pct(day, horizon), 0.0))
+    for scale, actual in zip(scales_pct, actual_pct, strict=True):
+        odds = _log_odds(_chance(scale, 0.0))
         accurate = abs(actual) / (1 + actual / 100) < ACCURATE_BELOW_PCT
         track.learn(odds, accurate, 0.0, rate=_own_rate(track.count), width_rate=0.0)
     return StockPrior(track.shift, float(track.count))
-
-
-def scale_pct(inputs: Mapping[str, float], horizon: int) -> float:
-    """The scale in % of the change over so many sessions, from volatilities in % per session.
-
-    A missing window is replaced by the longest shorter one, a missing market volatility by the stock's own.
-
-    Notes
-    -----
-    A log-linear HAR model (Corsi 2009).
-    """
-    total, substitute = 0.0, math.log(UNKNOWN_PCT)
-    own: dict[int, float] = {}
-    for window in WINDOWS:
-        own[window] = substitute = _log_of(inputs, stock_input(window), substitute)
-        total += ELASTICITIES[stock_input(window)] * substitute
-    for window in MARKET_WINDOWS:
-        total += ELASTICITIES[market_input(window)] * _log_of(inputs, market_input(window), own[window])
-    return SCALE * math.sqrt(horizon) * math.exp(total)
 
 
 # Newton's step is 1 / (n p (1 - p)) for n independent outcomes; correlated and overlapping ones count as far fewer.
@@ -180,10 +147,6 @@ def _blend(*parts: tuple[float, float]) -> float:
     return math.fsum(value * weight for value, weight in parts) / math.fsum(weight for _, weight in parts)
 
 
-def _log_of(inputs: Mapping[str, float], name: str, otherwise: float) -> float:
-    return math.log(min(max(inputs[name], LEAST_PCT), GREATEST_PCT)) if name in inputs else otherwise
-
-
 def _chance(scale: float, change_pct: float) -> float:
     """The probability of an error below 5 %, for changes distributed about 0 with this scale.
 
@@ -193,14 +156,13 @@ def _chance(scale: float, change_pct: float) -> float:
     predicted = 100 + max(change_pct, -100.0)
     lowest = predicted / (1 + ACCURATE_BELOW_PCT / 100) - 100
     highest = predicted / (1 - ACCURATE_BELOW_PCT / 100) - 100
-    return student_cdf(highest / scale) - student_cdf(lowest / scale)
+    law = StudentT(0.0, scale, DEGREES)
+    return law.below(highest) - law.below(lowest)
 
 
-def student_cdf(value: float) -> float:
-    """Distribution function of Student's t with 5 degrees of freedom (Abramowitz and Stegun 26.7.3)."""
-    angle = math.atan(value / math.sqrt(5))
-    cosine = math.cos(angle)
-    return 0.5 + (angle + math.sin(angle) * cosine * (1 + 2 / 3 * cosine * cosine)) / math.pi
+def _rounded(scale: float) -> float:
+    """To six significant digits: the log stays readable, and holds what its interval was computed from."""
+    return float(f"{scale:.6g}")
 
 
 def logistic(odds: float) -> float:

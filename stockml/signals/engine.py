@@ -15,6 +15,7 @@ from stockml.core.clock import Clock
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.failures import STALE, Failure
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
+from stockml.signals.calibration import EIGHTY
 from stockml.signals.learner import Learner, Weighing
 from stockml.signals.priors import Priors
 from stockml.signals.rules import ModelForecast, opinions, path_pct, predicted_change_pct, regime
@@ -200,6 +201,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     )
     target = target_of(analysis.symbol, analysis.data_through, plan.horizon, clock)
     price = analysis.current_price
+    low_pct, high_pct = confidence.distribution.interval_pct(EIGHTY)
     return Prediction(
         symbol=analysis.symbol,
         prediction_date=clock.written_time(analysis.symbol, analysis.data_through),
@@ -213,10 +215,12 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
         signals=tuple(Signal(name, weight) for name, weight in plan.weighing.weights.items()),
         data_through=analysis.data_through.isoformat(),
         magnitude=plan.weighing.magnitude,
-        low=_moved(price, max(confidence.low_pct, -99.0)),  # a price stays above 0
-        high=_moved(price, confidence.high_pct),
+        low=_moved(price, max(low_pct, -99.0)),  # a price stays above 0
+        high=_moved(price, high_pct),
         path=tuple(_moved(price, step) for step in _path(plan)),
         evidence=Evidence(dict(plan.opinions), dict(analysis.volatilities)),
+        distribution=confidence.distribution,
+        model_scale_pct=confidence.model_scale_pct,
         source=analysis.source,
         currency=analysis.currency,
         model_trained_at=analysis.model.trained_at if analysis.model else None,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.signals.calibration import Calibration, Confidence, scale_pct
+from stockml.signals.calibration import Calibration, Confidence
 from stockml.signals.expert_weights import (
     ANCHORED,
     DRIFT,
@@ -29,6 +29,7 @@ from stockml.signals.expert_weights import (
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES
+from stockml.signals.scale_model import scale_pct
 from stockml.signals.stock_state import HitRate, StockState
 
 STATE_VERSION = 4
@@ -77,7 +78,7 @@ class _Horizon:
         self.weights_now = None
         self.calibration.learn(
             prediction.symbol,
-            prediction.evidence.confidence_inputs,
+            _scale_pct(prediction),
             prediction.predicted_change_pct,
             prediction.actual_change_pct,
             outcome.was_accurate,
@@ -90,7 +91,7 @@ class _Horizon:
     def _learn_weights(self, prediction: Prediction, stock: StockState) -> None:
         """Add the line to its session, then learn the stock's deviation from the ensemble's error."""
         evidence, horizon = prediction.evidence, self.ensemble.horizon
-        scale = max(scale_pct(evidence.confidence_inputs, horizon), CALMEST_PCT * _stretch(horizon))
+        scale = max(_scale_pct(prediction), CALMEST_PCT * _stretch(horizon))
         heard = {name: _clipped(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
         session = self._session(prediction, heard)
         aim_pct = prediction.actual_change_pct - BELOW_MEDIAN * scale**2 / 100
@@ -227,8 +228,9 @@ class Learner:
         change_pct: float,
         priors: Priors = NO_PRIORS,
     ) -> Confidence:
-        """The probability that a predicted change in % is accurate, and its 80 % interval."""
-        return self._at(horizon).calibration.confidence(symbol, inputs, change_pct, priors.stock_prior)
+        """The probability that a predicted change in % is accurate, and the distribution of the change."""
+        scale = scale_pct(inputs, horizon)
+        return self._at(horizon).calibration.confidence(symbol, scale, change_pct, priors.stock_prior)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
@@ -257,6 +259,13 @@ class Learner:
 def _family(name: str) -> str:
     """The signal that shares a learned weight: pattern numbers differ by stock, so all patterns are one signal."""
     return "pattern" if name.startswith("pattern_") else name
+
+
+def _scale_pct(prediction: Prediction) -> float:
+    """The scale model's scale when the line was made; of a line that does not tell it, by the constants."""
+    if prediction.model_scale_pct is not None:
+        return prediction.model_scale_pct
+    return scale_pct(prediction.evidence.confidence_inputs, prediction.prediction_horizon_days)
 
 
 def _stretch(horizon: int) -> float:

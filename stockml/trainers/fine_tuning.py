@@ -24,6 +24,7 @@ from stockml.models.forest import Forest
 from stockml.models.lstm import Network
 from stockml.signals.calibration import StockPrior, stock_prior_of
 from stockml.signals.rules import RULE_WEIGHTS
+from stockml.signals.scale_model import scale_pct
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.global_model import GlobalModel, stock_seed, trainer_for
 from stockml.trainers.h5_file import to_h5
@@ -210,7 +211,8 @@ def _stock_prior(training_set: TrainingSet) -> StockPrior:
     rows = np.concatenate([training_set.split.fit, training_set.split.select])
     days = training_set.volatilities.iloc[rows].to_dict("records")
     inputs = [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
-    prior = stock_prior_of(inputs, training_set.paths_pct[rows, -1].tolist(), training_set.horizon)
+    scales = [scale_pct(day, training_set.horizon) for day in inputs]
+    prior = stock_prior_of(scales, training_set.paths_pct[rows, -1].tolist())
     return replace(prior, shift=round(prior.shift, 6))
 
 

@@ -8,16 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from stockml.core.student_t import StudentT
 from stockml.indicators.volatility import confidence_inputs, confidence_table, market_inputs, true_ranges
-from stockml.signals.calibration import (
-    ELASTICITIES,
-    NO_STOCK_PRIOR,
-    UNKNOWN_PCT,
-    Calibration,
-    scale_pct,
-    stock_prior_of,
-    student_cdf,
-)
+from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, stock_prior_of
+from stockml.signals.scale_model import ELASTICITIES, UNKNOWN_PCT, scale_pct
 
 CALM = {"volatility_1": 1.0, "volatility_5": 1.0, "volatility_20": 1.0}
 WILD = dict.fromkeys(CALM, 4.0)
@@ -93,11 +87,13 @@ def test_a_window_not_known_yet_is_stood_in_for():
 
 def test_confidence_falls_with_volatility_and_with_a_bolder_prediction():
     calibration = Calibration(5)
-    calm, wild, bold = (calibration.confidence("AAA", i, c) for i, c in ((CALM, 0.0), (WILD, 0.0), (CALM, 4.0)))
+    calm, wild, bold = (
+        calibration.confidence("AAA", scale_pct(i, 5), c) for i, c in ((CALM, 0.0), (WILD, 0.0), (CALM, 4.0))
+    )
     assert calm.probability > bold.probability
     assert calm.probability > wild.probability
-    assert wild.high_pct - wild.low_pct > 3 * (calm.high_pct - calm.low_pct)
-    assert (bold.low_pct + bold.high_pct) / 2 == pytest.approx(4.0)
+    assert wild.distribution.scale_pct > 3 * calm.distribution.scale_pct
+    assert bold.distribution.location_pct == 4.0
 
 
 @pytest.mark.parametrize("spread", [0.7, 1.0, 1.5])
@@ -107,32 +103,31 @@ def test_probability_and_interval_come_true_whatever_the_market(spread):
     scale = scale_pct({"volatility_20": 2.0}, 5)
     for number, change in enumerate(spread * scale * rng.standard_t(5, 12000)):
         stock = f"S{number % 12}"
-        found = calibration.confidence(stock, {"volatility_20": 2.0}, 0.0)
+        found = calibration.confidence(stock, scale, 0.0)
         chances.append(found.probability)
         hits.append(abs(change) < 5)
-        covered.append(found.low_pct <= change <= found.high_pct)
-        calibration.learn(stock, {"volatility_20": 2.0}, 0.0, change, hits[-1])
+        low, high = found.distribution.interval_pct(0.8)
+        covered.append(low <= change <= high)
+        calibration.learn(stock, scale, 0.0, change, hits[-1])
     assert np.mean(chances[6000:]) == pytest.approx(np.mean(hits[6000:]), abs=0.02)
     assert np.mean(covered[6000:]) == pytest.approx(0.8, abs=0.03)
 
 
-def test_student_s_law_agrees_with_scipy():
-    stats = pytest.importorskip("scipy.stats")
-    values = np.linspace(-9, 9, 181)
-    assert [student_cdf(value) for value in values] == pytest.approx(list(stats.t.cdf(values, 5)), abs=1e-12)
-
-
 def test_the_chance_is_that_of_prices_within_5_pct_of_the_actual_one():
     scale = scale_pct(CALM, 5)
-    expected = student_cdf((102 / 0.95 - 100) / scale) - student_cdf((102 / 1.05 - 100) / scale)
-    assert Calibration(5).confidence("AAA", CALM, 2.0).probability == pytest.approx(expected, abs=1e-4)
+    law = StudentT(0.0, scale, 5)
+    expected = law.below(102 / 0.95 - 100) - law.below(102 / 1.05 - 100)
+    assert Calibration(5).confidence("AAA", scale, 2.0).probability == pytest.approx(expected, abs=1e-4)
 
 
 def test_a_stock_prior_counts_the_more_the_more_outcomes_it_rests_on():
     rng = np.random.default_rng(2)
     quiet = 0.6 * scale_pct(CALM, 5) * rng.standard_t(5, 500)
-    prior = stock_prior_of([WILD] * 500, quiet, 5)  # far calmer than its volatility says
+    prior = stock_prior_of([scale_pct(WILD, 5)] * 500, quiet)  # far calmer than its volatility says
     assert prior.outcomes == 500
-    chances = [Calibration(5).confidence("AAA", WILD, 0.0, known).probability for known in (NO_STOCK_PRIOR, prior)]
+    chances = [
+        Calibration(5).confidence("AAA", scale_pct(WILD, 5), 0.0, known).probability
+        for known in (NO_STOCK_PRIOR, prior)
+    ]
     assert chances[1] > chances[0] + 0.05
-    assert stock_prior_of([], [], 5) == NO_STOCK_PRIOR
+    assert stock_prior_of([], []) == NO_STOCK_PRIOR

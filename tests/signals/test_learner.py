@@ -208,7 +208,8 @@ def test_wild_lines_leave_finite_weights(lines, opinions, change):
     assert math.isfinite(weighing.change_pct)
     confidence = learner.confidence("AAA", 5, {"volatility_1": 1e300}, change)
     assert 0 <= confidence.probability <= 1
-    assert confidence.low_pct <= confidence.high_pct
+    low, high = confidence.distribution.interval_pct(0.8)
+    assert low <= high
 
 
 def test_each_stock_learns_its_own_beside_all_stocks():
