@@ -196,7 +196,9 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
-    return note_stale(replace(table, currency=raw.currency, source=kind), span.expected)
+    return note_stale(
+        replace(table, currency=raw.currency, source=kind, announcements=raw.announcements), span.expected
+    )
 
 
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:

@@ -87,7 +87,13 @@ class PointInTimePrices:
         PriceTable
             Of shape (n_days, 6).
         """
-        return PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
+        return PriceTable(
+            self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind, announcements=self._raw.announcements
+        )
+
+    def whole(self) -> PriceTable:
+        """All of `bars` as one table, for figures of which no day's sees a later one; shape (n_bars, 6)."""
+        return self.cut(slice(None))
 
     def rows(self, span: DateRange) -> slice | None:
         """The rows of `bars` that are the table of the session `span.limit`; None where only a check can tell."""

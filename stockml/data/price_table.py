@@ -14,6 +14,7 @@ import pandas as pd
 from stockml.core.calendars import Calendar, calendar_for
 from stockml.core.wording import count
 from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
+from stockml.data.announcements import Announcement
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
 from stockml.data.raw_table import tidy
@@ -51,6 +52,8 @@ class PriceTable:
         Its kind: yahoo, csv or sample.
     breaks : tuple of date
         First bars after a real jump that no adjustment covers (demergers, long suspensions).
+    announcements : tuple of Announcement
+        Of the company's results, by day; those after the last bar too, each to be used from the day it was known.
     """
 
     symbol: str
@@ -59,6 +62,7 @@ class PriceTable:
     source: str
     findings: tuple[Finding, ...] = ()
     breaks: tuple[date, ...] = ()
+    announcements: tuple[Announcement, ...] = ()
 
     @property
     def data_through(self) -> date:

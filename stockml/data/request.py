@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from stockml.core.failures import Failure
 from stockml.core.progress import Progress, no_progress
+from stockml.data.announcements import Announcement
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,6 +79,7 @@ class RawBars:
     asked_through: date | None = None
     listing: Listing = NOWHERE
     complete_through: date | None = None
+    announcements: tuple[Announcement, ...] = ()  # by day
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,7 +58,7 @@ class PastStock:
     _names: tuple[list[str], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        whole = PriceTable(self.symbol, self.history.bars, self.currency, self.kind)
+        whole = self.history.whole()
         indicators, inputs = indicator_table(whole), confidence_table(whole)
         self._indicators, self._inputs = indicators.to_numpy(), inputs.to_numpy()
         self._names = ([str(name) for name in indicators], [str(name) for name in inputs])
@@ -113,7 +113,7 @@ class PastStock:
         rows = rows[rows >= SESSIONS_NEEDED - 1]
         if not len(rows):
             return Opinions(bundle, {})
-        whole = PriceTable(self.symbol, self.history.bars, self.currency, self.kind)
+        whole = self.history.whole()
         forecasts = bundle.forecast(whole, [day.date() for day in days[rows]])
         return Opinions.of(bundle, forecasts, [int(row) for row in rows])
 
