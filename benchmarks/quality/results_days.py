@@ -28,7 +28,7 @@ def days_of(folder: Path, market: str) -> dict[str, list[date]]:
     if not path.exists():
         return {}
     table = pd.read_csv(path)
-    table["day"] = pd.to_datetime(table[COLUMNS[market]]).dt.date
+    table["day"] = table[COLUMNS[market]].str[:10].map(date.fromisoformat)
     return {str(symbol): sorted(set(rows)) for symbol, rows in table.groupby("symbol")["day"]}
 
 
