@@ -74,7 +74,7 @@ def made_up_table(n_days: int = 200, seed: int = 1) -> pd.DataFrame:
     target = (pd.to_datetime(table["made_on"]) + pd.offsets.BDay(5)).dt.strftime("%Y-%m-%d")
     scores = [figures.scores_of(StudentT(0.5, *law), to) for law, to in zip(laws(scale), actual, strict=True)]
     table = table.assign(confidence=0.7, low=0.5 - 1.2816 * scale, high=0.5 + 1.2816 * scale, target=target)
-    return table.assign(a_year_known=table["made_on"] >= "2023-03", **pd.DataFrame(scores))
+    return table.assign(a_year_known=table["made_on"] >= "2023-05", **pd.DataFrame(scores))
 
 
 def laws(scale: np.ndarray) -> list[tuple[float, int]]:
