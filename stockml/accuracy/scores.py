@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import add
 from typing import Any, Generic, TypeVar
 
 from stockml.core.outcomes import EXPIRED
@@ -172,14 +173,14 @@ class ScoreSums(Generic[K]):
 
     def add(self, group: K, part: Part) -> None:
         """Add a prediction's part to a group."""
-        if group not in self._sums:
-            self._sums[group], self._expired[group] = [0] * len(_SUMS), Counter()
+        values = self._sums.get(group)
+        if values is None:
+            values = self._sums[group] = [0] * len(_SUMS)
+            self._expired[group] = Counter()
         if isinstance(part, str):
             self._expired[group][part] += 1
-            return
-        values = self._sums[group]
-        for number, value in enumerate(part):
-            values[number] += value
+        else:
+            values[:] = map(add, values, part)
 
     def scores(self) -> dict[K, Score]:
         """The score of each group, groups in the order in which they were met."""
