@@ -188,7 +188,7 @@ class Feedback(AccuracyTracker, Generic[L]):
         new, folded = log.unfolded, log.folded
         learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
         if learned is None:  # lost, edited, of another version, or an outcome came in that belongs before the last one
-            new = log.full_scan().settled
+            new = log.settled()
             learned, folded = self._nothing(), None
         learned.fold(log.lines_at(new))
         last_key = new[-1] if new else folded.last_key if folded else 0
