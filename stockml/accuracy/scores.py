@@ -147,6 +147,18 @@ class Score:
         reasons = "; ".join(f"{reason} ({number:,})" for reason, number in sorted(self.expired.items()))
         return f"{count(sum(self.expired.values()), 'prediction')} could not be settled: {reasons}."
 
+    def to_state(self) -> list[Any]:
+        """A value for JSON that `from_state` turns back without any loss."""
+        return [*self._sums(), dict(self.expired)]
+
+    @classmethod
+    def from_state(cls, values: list[Any]) -> Score:
+        """Restore a score from `to_state`; ValueError for one of another version."""
+        *sums, expired = values
+        if len(sums) != len(_SUMS):
+            raise ValueError(f"{len(sums)} sums, need {len(_SUMS)}")
+        return cls(*sums, expired=expired)  # type: ignore[misc]
+
     def _sums(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in _SUMS)
 
