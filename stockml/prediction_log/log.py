@@ -16,11 +16,11 @@ from datetime import date
 from pathlib import Path
 from typing import TypeVar
 
-from stockml.core.outcomes import VERIFIED, Outcome
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
 from stockml.core.records import Prediction
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
 from stockml.prediction_log.line import completed_line, new_line, reopened_line
-from stockml.prediction_log.places import Span, settled_key
+from stockml.prediction_log.places import Span, settled_day, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten
@@ -95,9 +95,21 @@ class PredictionLog:
         """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
         return self._asked(lambda rows: rows.settled(status))
 
-    def newest(self, most: int, as_of: date | None = None) -> dict[tuple[str, int], list[int]]:
-        """The places of the newest lines by symbol and horizon, up to `most` each, oldest first."""
-        return self._asked(lambda rows: rows.newest(most, None if as_of is None else as_of.isoformat()))
+    def expired(self, as_of: date | None = None) -> list[int]:
+        """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
+
+    def newest(self, view: View, most: int) -> Iterator[Prediction]:
+        """The pending and verified lines of a view, at least the newest `most` of each symbol and horizon.
+
+        Of the log as it is now no others are read.
+        """
+        if view.is_partial:
+            yield from view.verified
+            yield from view.pending
+        else:
+            yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
 
     @property
     def latest(self) -> dict[tuple[str, int], str]:

@@ -96,7 +96,7 @@ def test_what_it_answers_is_the_same_when_it_was_kept_and_when_it_was_made_anew(
             log.settled(),
             log.settled(VERIFIED),
             log.settled(EXPIRED),
-            log.newest(3),
+            log._asked(lambda rows: rows.newest(3)),
             log.latest,
             [log._asked(lambda rows, day=day: rows.settled_after(day)) for day in days],
             [log._has("TCS.NS", 5, day) for day in days],
@@ -198,4 +198,7 @@ def test_settling_a_line_in_time_order_keeps_the_keys_in_order(home: Home) -> No
     with PredictionLog(home.log).locked() as log:
         made = prediction("TCS.NS", 6)
         log.settle({made.id: outcome(made, at="2026-01-02T16:00:00")})
-        assert log.settled() == sorted(log.settled()) and place(log.settled()[0]) == log.newest(99)["TCS.NS", 5][6]
+        assert (
+            log.settled() == sorted(log.settled())
+            and place(log.settled()[0]) == log._asked(lambda rows: rows.newest(99))[11]
+        )
