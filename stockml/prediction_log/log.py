@@ -195,10 +195,10 @@ class PredictionLog:
         if failed:
             raise ValueError("; ".join(f"{id_} cannot be reopened: {why}" for id_, why in failed.items()))
         self._put(new)
-        for line, span in new.lines:
-            index.note_reopened(line, span, found[line.id][0])
+        for one in new.lines:
+            index.note_reopened(one, found[one.line.id][0])
         self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     # For feedback -----------------------------------------------------------------------------------------------------
 
@@ -224,8 +224,9 @@ class PredictionLog:
     def note_folded(self, folded: Folded) -> None:
         """Record that feedback has taken in every outcome."""
         index = self._writable()
-        self._is_unsaved |= index.folded != folded
-        index.folded, self._unfolded = folded, []
+        before, self._unfolded = index.folded, []
+        index.note_folded(folded)
+        self._is_unsaved |= index.folded != before
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -240,7 +241,7 @@ class PredictionLog:
         return self._index
 
     def _scanned(self) -> Index:
-        return read_from_end_to_end(self.path, self._files.known())
+        return read_from_end_to_end(self.path, *self._files.known())
 
     def _agreed(self, index: Index) -> None:
         if index.changed and not self.accepts_changes:
@@ -302,11 +303,11 @@ class PredictionLog:
         for id_, why in new.failed.items():
             LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, why)
         self._put(new)
-        for line, span in new.lines:
-            key = settled_key(due[line.id].ended_at, span.at)
-            index.note_settled(line, span, key)
+        for one in new.lines:
+            key = settled_key(due[one.line.id].ended_at, one.span.at)
+            index.note_settled(one, key)
             insort(self._unfolded, key)
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def _put(self, new: Rewriting) -> None:
         """Commit rewritten lines."""
