@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
@@ -106,6 +107,7 @@ class Run:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
+        check_announcements(self)
         with timed(self, "fetch"), progress(self.args) as tell:
             settings = FetchSettings(offline=self.args.offline, tell=tell)
             before = self.clock
