@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from stockml.accuracy.tracker import Feedback
+from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
-from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.core.records import Evidence, Prediction, Signal
+from stockml.core.student_t import StudentT
 from stockml.prediction_log.log import PredictionLog
 
 NAMES = ("overbought", "macd_positive", "golden_cross", "regime_bullish", "lstm", "xgb", "pattern_3", "drift")
@@ -46,6 +48,8 @@ def prediction(symbol: str = "TCS.NS", day: int = 0, *, horizon: int = 5, curren
         source="csv",
         currency="INR",
         model_trained_at="2026-01-01T12:30:45",
+        distribution=StudentT(change, 2.0, 5),
+        model_scale_pct=1.9,
     )
 
 

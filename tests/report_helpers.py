@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from stockml.core.clock import Clock
+from stockml.core.outcomes import VERIFIED, Outcome, completed
 from stockml.core.paths import Home
-from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal, completed, record_line, round_price
+from stockml.core.records import Evidence, Prediction, Signal, record_line, round_price
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.last_run import LastRun, end_run, read_last_run
 from stockml.reporting.page import write_report

@@ -19,7 +19,8 @@ import pandas as pd
 from figures import errors
 from truths import SYMBOLS, Truth
 
-from stockml.core.records import Evidence, Outcome, Prediction
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Evidence, Prediction
 from stockml.data.price_table import PriceTable, check_prices
 from stockml.data.simulated_market import MarketSettings, sample_bars
 from stockml.indicators.features import indicator_table

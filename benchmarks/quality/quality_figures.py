@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from stockml.accuracy.weekly import calibration_error
-from stockml.core.records import ACCURATE_BELOW_PCT, VERIFIED, Prediction
+from stockml.core.outcomes import VERIFIED
+from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
 
 BLOCK_SESSIONS, DRAWS = 20, 1000
 

@@ -14,7 +14,8 @@ from quality_figures import between, ratio, table_of
 from truths import SYMBOLS, TRUTHS, Truth, momentum
 from walk_forward import COLD, FULL, VARIANTS, Market, live, see
 
-from stockml.core.records import VERIFIED, Prediction
+from stockml.core.outcomes import VERIFIED
+from stockml.core.records import Prediction
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, MarketSettings, sample_bars

@@ -19,8 +19,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pandas as pd
 
 from stockml.core.clock import Clock
+from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
-from stockml.core.records import VERIFIED, Outcome, Prediction
+from stockml.core.records import Prediction
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.replay.batch_analysis import PastStock, SessionView

@@ -18,8 +18,9 @@ from statistics import median
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from timing import PROJECT, PYTHON, usage_of, verdict
 
+from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
-from stockml.core.records import VERIFIED, Evidence, Outcome, Prediction, Signal
+from stockml.core.records import Evidence, Prediction, Signal
 from stockml.prediction_log.line import new_line
 
 FIRST_DAY = date(2000, 1, 3)

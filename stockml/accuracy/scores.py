@@ -7,7 +7,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
-from stockml.core.records import ACCURATE_BELOW_PCT, EXPIRED, Prediction
+from stockml.core.outcomes import EXPIRED
+from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
 from stockml.core.wording import count
 
 ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
 from stockml.accuracy.scores import Score, by
-from stockml.core.records import VERIFIED, Prediction
+from stockml.core.outcomes import VERIFIED
+from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
 from stockml.prediction_log.view import View
 from stockml.storage.files import storage, write_whole

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from stockml.accuracy.scores import Score
-from stockml.core.records import VERIFIED, Prediction
+from stockml.core.outcomes import VERIFIED
+from stockml.core.records import Prediction
 
 BINS = 10  # of equal count
 

@@ -12,7 +12,8 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting, is_due
 from stockml.commands.run import Run, print_json, timed
 from stockml.core.failures import Failure
-from stockml.core.records import EXPIRED, Prediction
+from stockml.core.outcomes import EXPIRED
+from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.reporting.last_run import end_run
 

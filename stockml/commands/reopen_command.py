@@ -8,7 +8,8 @@ from itertools import chain
 from stockml.accuracy.tracker import Feedback
 from stockml.commands.exits import DONE, UsageError
 from stockml.commands.run import Run, print_json, refuse_beside
-from stockml.core.records import PENDING, Prediction
+from stockml.core.outcomes import PENDING
+from stockml.core.records import Prediction
 from stockml.core.wording import alternatives, count, named
 from stockml.prediction_log.view import View
 

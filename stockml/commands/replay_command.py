@@ -17,8 +17,9 @@ from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
+from stockml.core.outcomes import EXPIRED
 from stockml.core.progress import progress
-from stockml.core.records import EXPIRED, Prediction
+from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, told_together
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay

@@ -110,10 +110,18 @@ def flag(key: str, value: Any) -> bool:
 
 
 def price(key: str, value: Any) -> float:
-    """A number above 0."""
+    """A price: a number above 0."""
     found = number(key, value)
     if found < SMALLEST_PRICE:
         raise ValueError(f"{key} is {found!r}, a price is above 0")
+    return found
+
+
+def positive(key: str, value: Any) -> float:
+    """A number above 0."""
+    found = number(key, value)
+    if found < SMALLEST_PRICE:
+        raise ValueError(f"{key} is {found!r}, not above 0")
     return found
 
 

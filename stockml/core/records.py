@@ -1,4 +1,4 @@
-"""Signal, Prediction and Outcome as frozen values, and their form as JSON.
+"""Signal, Evidence and Prediction as frozen values, and their form as JSON: a line of the log.
 
 Nothing here reads a file or a clock; standard library only, so that every script may import it at once.
 """
@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from stockml.core import record_fields as field
+from stockml.core.outcomes import PENDING, Outcome, Reopened, completed, read_outcome, read_reopened
 from stockml.core.student_t import StudentT
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
 FORMAT = 1  # of a line's object; a line that does not say is of format 1
-
-T = TypeVar("T")
-
-PENDING, VERIFIED, EXPIRED = "pending", "verified", "expired"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +38,6 @@ class Evidence:
 
     opinions: Mapping[str, float]
     confidence_inputs: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The outcome of a prediction: `verified` with its prices and errors in %, or `expired` with a reason."""
-
-    status: str
-    ended_at: str  # when the line was verified or expired: exchange-local time, YYYY-MM-DDTHH:MM:SS
-    actual_price: float | None = None
-    error_pct: float | None = None
-    was_accurate: bool | None = None
-    naive_error_pct: float | None = None  # the error of the naive forecast, an unchanged price
-    units_factor: float | None = None  # only where a split or another currency since rescaled the table
-    current_price_corrected: float | None = None  # only where the source corrected the close it was made from
-    settled_from: str | None = None  # the day of the bar that settled it
-    settled_at: str | None = None  # when that bar was fetched, exchange-local time
-    reason: str | None = None  # only where expired
-
-
-@dataclass(frozen=True, slots=True)
-class Reopened:
-    """Note of a settled line that was made pending again: how often, when last, and the outcome that it had then."""
-
-    times: int
-    at: str  # exchange-local time, YYYY-MM-DDTHH:MM:SS, as ended_at
-    status: str
-    ended_at: str
-    actual_price: float | None = None  # only where it was verified
-
-    def to_record(self) -> dict[str, Any]:
-        """The JSON object of the note."""
-        record: dict[str, Any] = {"times": self.times, "at": self.at, "status": self.status, "ended_at": self.ended_at}
-        return record if self.actual_price is None else record | {"actual_price": self.actual_price}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,46 +153,13 @@ class Prediction:
             source=field.text("source", record["source"]),
             currency=field.optional_text("currency", record["currency"]),
             model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
-            outcome=_outcome(record),
-            reopened=_reopened(record),
+            outcome=read_outcome(record),
+            reopened=read_reopened(record),
             **_distribution(record),
         )
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
         return prediction
-
-
-def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """A pending line's object with its outcome: SPEC's keys after `status`, ours last, keys we do not know kept."""
-    if outcome.status == VERIFIED:
-        found: dict[str, Any] = {
-            "actual_price": outcome.actual_price,
-            "error_pct": outcome.error_pct,
-            "was_accurate": outcome.was_accurate,
-            "verified_at": outcome.ended_at,
-        }
-    else:
-        found = {"reason": outcome.reason, "expired_at": outcome.ended_at}
-    last = {name: getattr(outcome, name) for name in _LAST_KEYS}
-    full: dict[str, Any] = {}
-    for key, value in record.items():
-        if key == "status":
-            full |= {"status": outcome.status, **found}
-        elif key not in found and key not in last:  # left over where somebody set a line back to pending
-            full[key] = value
-    return full | {key: value for key, value in last.items() if value is not None}
-
-
-def made_pending(record: Mapping[str, Any], note: Reopened) -> dict[str, Any]:
-    """A settled line's object without its outcome, pending again, the note last."""
-    gone = {*_VERIFIED_KEYS, *_EXPIRED_KEYS, *_LAST_KEYS, "reopened"}
-    kept = {key: PENDING if key == "status" else value for key, value in record.items() if key not in gone}
-    return kept | {"reopened": note.to_record()}
-
-
-_VERIFIED_KEYS = ("actual_price", "error_pct", "was_accurate", "verified_at")
-_EXPIRED_KEYS = ("reason", "expired_at")
-_LAST_KEYS = ("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at")
 
 
 def record_line(record: Mapping[str, Any]) -> str:
@@ -246,55 +177,8 @@ def _distribution(record: field.Fields) -> dict[str, Any]:
     if "distribution" not in record:
         return {}
     values = field.fields("distribution", record["distribution"])
-    scale = field.price("model_scale_pct", values["model_scale_pct"])
+    scale = field.positive("model_scale_pct", values["model_scale_pct"])
     return {"distribution": StudentT.from_record(values), "model_scale_pct": scale}
-
-
-def _reopened(record: field.Fields) -> Reopened | None:
-    if "reopened" not in record:
-        return None
-    note = field.fields("reopened", record["reopened"])
-    if note["status"] not in (VERIFIED, EXPIRED):
-        raise ValueError(f"reopened: status is {note['status']!r}, not verified or expired")
-    return Reopened(
-        times=field.positive_int("times", note["times"]),
-        at=field.time_text("at", note["at"]),
-        status=note["status"],
-        ended_at=field.time_text("ended_at", note["ended_at"]),
-        actual_price=_given(note, "actual_price", field.price),
-    )
-
-
-def _outcome(record: field.Fields) -> Outcome | None:
-    status = record["status"]
-    if status == PENDING:
-        return None
-    if status == VERIFIED:
-        return _verified(record)
-    if status == EXPIRED:
-        ended_at = field.time_text("expired_at", record["expired_at"])
-        return Outcome(EXPIRED, ended_at, reason=field.text("reason", record["reason"]))
-    raise ValueError(f"status is {status!r}, not pending, verified or expired")
-
-
-def _verified(record: field.Fields) -> Outcome:
-    return Outcome(
-        status=VERIFIED,
-        ended_at=field.time_text("verified_at", record["verified_at"]),
-        actual_price=field.price("actual_price", record["actual_price"]),
-        error_pct=field.number("error_pct", record["error_pct"]),
-        was_accurate=field.flag("was_accurate", record["was_accurate"]),
-        naive_error_pct=field.number("naive_error_pct", record["naive_error_pct"]),
-        units_factor=_given(record, "units_factor", field.number),
-        current_price_corrected=_given(record, "current_price_corrected", field.price),
-        settled_from=_given(record, "settled_from", field.day_text),
-        settled_at=_given(record, "settled_at", field.time_text),
-    )
-
-
-def _given(record: field.Fields, name: str, read: Callable[[str, Any], T]) -> T | None:
-    """A value that a line holds only where there is something to say."""
-    return read(name, record[name]) if name in record else None
 
 
 def round_price(price: float) -> float:

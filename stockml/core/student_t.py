@@ -80,10 +80,11 @@ class StudentT:
         values = field.fields("distribution", record)
         if values["law"] != LAW:
             raise ValueError(f"distribution: law is {values['law']!r}, not {LAW!r}")
-        degrees, scale = field.positive_int("degrees", values["degrees"]), field.price("scale_pct", values["scale_pct"])
+        degrees = field.positive_int("degrees", values["degrees"])
         if not 2 <= degrees <= GREATEST_DEGREES:
             raise ValueError(f"distribution: degrees is {degrees!r}, not 2 to {GREATEST_DEGREES}")
-        return cls(field.number("location_pct", values["location_pct"]), scale, degrees)
+        location = field.number("location_pct", values["location_pct"])
+        return cls(location, field.positive("scale_pct", values["scale_pct"]), degrees)
 
 
 def _below(z: float, degrees: int) -> float:

@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stockml.core.records import VERIFIED, Prediction
+from stockml.core.outcomes import VERIFIED
+from stockml.core.records import Prediction
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.scan import LONGEST_LINE, Problem, Scan, Span, scan, settled_day
 from stockml.prediction_log.whole_change import smaller_change, whole_change

@@ -8,9 +8,10 @@ import sys
 from dataclasses import replace
 from typing import Any, Never
 
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome, Reopened, completed, made_pending
 from stockml.core.paths import check_symbol
 from stockml.core.record_fields import FARTHEST_SESSIONS
-from stockml.core.records import EXPIRED, VERIFIED, Outcome, Prediction, Reopened, completed, made_pending, record_line
+from stockml.core.records import Prediction, record_line
 
 BLANKS = b" \t\r\n"  # white space in JSON
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"

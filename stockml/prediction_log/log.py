@@ -14,7 +14,8 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from stockml.core.records import Outcome, Prediction
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Prediction
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
 from stockml.prediction_log.line import completed_line, new_line, reopened_line
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from stockml.core.records import EXPIRED, Prediction
+from stockml.core.outcomes import EXPIRED
+from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line

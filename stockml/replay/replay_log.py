@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from stockml.accuracy.tracker import Feedback, Learned
-from stockml.core.records import Outcome, Prediction
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog
 from stockml.signals.learner import Learner
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
 from stockml.accuracy.scores import Score, added, by
-from stockml.core.records import Outcome, Prediction
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Prediction
 
 
 def line(symbol: str, error_pct: float, change_pct: float) -> Prediction:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from stockml.accuracy import settlement
 from stockml.accuracy.settlement import is_due, settle
 from stockml.core.clock import Clock
-from stockml.core.records import Evidence, Outcome, Prediction, Signal
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Evidence, Prediction, Signal
 from stockml.data.request import RawBars
 from stockml.data.source_bars import SourceBars
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,19 +13,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
-from stockml.core.records import EXPIRED, Outcome, Prediction, Reopened
+from stockml.core.outcomes import EXPIRED, Outcome, Reopened
+from stockml.core.records import Prediction
+from stockml.core.student_t import StudentT
 from stockml.prediction_log.line import read_line
 
 PENDING = prediction()
+WITHOUT_DISTRIBUTION = replace(PENDING, distribution=None, model_scale_pct=None)
 LINES = {
     "pending": PENDING,
     "verified": replace(PENDING, outcome=replace(outcome(PENDING), units_factor=0.5)),
     "reopened": replace(
         PENDING, reopened=Reopened(2, "2026-02-21T10:00:00", EXPIRED, "2026-02-20T16:00:00"), outcome=outcome(PENDING)
     ),
+    "without a distribution": replace(WITHOUT_DISTRIBUTION, outcome=outcome(PENDING)),
     "expired": replace(PENDING, outcome=Outcome(EXPIRED, "2026-02-20T16:00:00", reason="no bar came")),
 }
-OPTIONAL = {"units_factor", "format", "reopened"}
+OPTIONAL = {"units_factor", "format", "reopened", "distribution"}
 ODD = [None, True, -1, 0, 1.5, 10**400, "", "x", [], [[]], [["a"]], [["a", 1, 2]], [[1, 1]], {}, {"a": "b"}, {"a": {}}]
 PYTHONS_OWN = ("object", "argument", "unpack", "subscript", "indices", "iterable", "Exceeds", "invalid literal")
 
@@ -60,13 +65,56 @@ def test_any_misspelt_key_is_named(line: Prediction) -> None:
 @pytest.mark.parametrize("line", LINES.values(), ids=LINES)
 def test_any_odd_value_is_read_or_refused_in_words_of_our_own(line: Prediction) -> None:
     record = line.to_record()
-    evidence = record["evidence"]
+    objects = [(name, record[name]) for name in ("evidence", "distribution") if name in record]
     for odd in ODD:
         changed = [{**record, key: odd} for key in record]
-        changed += [{**record, "evidence": {**evidence, key: odd}} for key in evidence]
+        changed += [{**record, name: {**value, key: odd}} for name, value in objects for key in value]
         for reason in (reason for one in changed for reason in reasons(one)):
             words = reason.replace("not an object", "").replace("not a JSON object", "")
             assert len(reason) < 200 and not any(own in words for own in PYTHONS_OWN), reason
+
+
+def test_a_line_comes_back_with_its_distribution_or_without() -> None:
+    assert read_line(PENDING.to_json().encode()).distribution == StudentT(PENDING.predicted_change_pct, 2.0, 5)
+    without = WITHOUT_DISTRIBUTION.to_record()
+    assert "distribution" not in without
+    read = read_line(encoded(without))
+    assert (read.distribution, read.model_scale_pct) == (None, None)
+    assert read.to_record() == without
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("scale_pct", 0, "scale_pct is 0.0, not above 0"),
+        ("scale_pct", -1.5, "scale_pct is -1.5, not above 0"),
+        ("scale_pct", "wide", "scale_pct is 'wide', not a number"),
+        ("scale_pct", math.nan, "NaN is not JSON"),
+        ("model_scale_pct", 0, "model_scale_pct is 0.0, not above 0"),
+        ("model_scale_pct", None, "model_scale_pct is None, not a number"),
+        ("location_pct", True, "location_pct is True, not a number"),
+        ("location_pct", math.inf, "Infinity is not JSON"),
+        ("location_pct", 1e99, "location_pct is 1e+99, not a number within"),
+        ("degrees", 1, "degrees is 1, not 2 to 100"),
+        ("degrees", 101, "degrees is 101, not 2 to 100"),
+        ("degrees", 4.5, "degrees is 4.5, not a whole number"),
+        ("law", "normal", "law is 'normal', not 'student_t'"),
+        ("law", None, "law is None, not 'student_t'"),
+    ],
+)
+def test_a_damaged_distribution_is_named(key: str, value: Any, reason: str) -> None:
+    record = PENDING.to_record()
+    told = list(reasons({**record, "distribution": {**record["distribution"], key: value}}))
+    assert len(told) == 1 and reason in told[0], told
+
+
+def test_a_key_missing_from_a_distribution_is_named() -> None:
+    record = PENDING.to_record()
+    for key in record["distribution"]:
+        kept = {name: value for name, value in record["distribution"].items() if name != key}
+        assert list(reasons({**record, "distribution": kept})) == [f"the key {key!r} is missing"]
+    for value in (None, [], "student_t", 5):
+        assert "distribution has the wrong form" in next(reasons({**record, "distribution": value}))
 
 
 @pytest.mark.parametrize(

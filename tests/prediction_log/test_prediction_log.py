@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from log_helpers import CHECKPOINT, START, feedback_bytes, outcome, prediction, records, run_day
 
+from stockml.core.outcomes import EXPIRED, Outcome
 from stockml.core.paths import Home
-from stockml.core.records import EXPIRED, Outcome, Prediction
+from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog
 
 

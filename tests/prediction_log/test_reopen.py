@@ -9,8 +9,9 @@ import pytest
 from log_helpers import AT, START, Tally, feedback_bytes, prediction, records, run_day, settled_ids
 
 from stockml.accuracy.tracker import Feedback
+from stockml.core.outcomes import EXPIRED, Outcome, Reopened
 from stockml.core.paths import Home
-from stockml.core.records import EXPIRED, Outcome, Prediction, Reopened
+from stockml.core.records import Prediction
 from stockml.prediction_log.log import PredictionLog
 
 DAYS = 12

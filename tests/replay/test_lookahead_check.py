@@ -19,7 +19,7 @@ from moving_average import ema
 from scripts import PROJECT, predict
 
 from stockml.accuracy.scores import Score, leakage_warning
-from stockml.core.records import Outcome
+from stockml.core.outcomes import Outcome
 from stockml.data.price_table import PriceTable
 from stockml.indicators import features
 from stockml.indicators import technical as indicators

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from stockml.core.records import Evidence, Outcome, Prediction, Signal
+from stockml.core.outcomes import Outcome
+from stockml.core.records import Evidence, Prediction, Signal
 from stockml.signals.calibration import StockPrior
 from stockml.signals.expert_weights import MONTH
 from stockml.signals.learner import BELOW_MEDIAN, Learner
