@@ -11,6 +11,7 @@ from stockml.accuracy.scores import Score, by
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
+from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import take_yahoos_time
 from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
@@ -33,6 +34,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
     name_exchanges(run, symbols, start)
+    check_announcements(run)
     refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
     refuse_open(run, symbols, start, end)  # once more, by the time that the source has told

@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
@@ -66,6 +67,11 @@ class Run:
         """True for the simulated market, by the source or by the home's log."""
         return self.source.is_simulated or "sample" in self.log.kinds()
 
+    @property
+    def only_looks(self) -> bool:
+        """True for a run that must leave no trace but cached prices."""
+        return any(getattr(self.args, name, None) for name in ("dry_run", "explain", "self_check"))
+
     def notice(self, text: str, symbol: str = "") -> None:
         """Something worth knowing that is no failure; about one symbol, it begins with it."""
         self._tell(logging.WARNING, Message(symbol, text))
@@ -106,8 +112,10 @@ class Run:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
+        check_announcements(self)
         with timed(self, "fetch"), progress(self.args) as tell:
-            settings = FetchSettings(offline=self.args.offline, tell=tell)
+            asks = self.args.as_of is None and not self.only_looks
+            settings = FetchSettings(offline=self.args.offline, asks_announcements=asks, tell=tell)
             before = self.clock
             spans = spans_of(symbols, sessions_back, before)
             fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)

@@ -7,6 +7,7 @@ day are checked again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.core.calendars import Calendar, calendar_for
+from stockml.data.announcements import known_by
 from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
 from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
 from stockml.data.fetch import checked
@@ -87,9 +89,9 @@ class PointInTimePrices:
         PriceTable
             Of shape (n_days, 6).
         """
-        return PriceTable(
-            self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind, announcements=self._raw.announcements
-        )
+        table = PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
+        dates = known_by(self._raw.announcements, table.data_through) if len(table.frame) else ()
+        return replace(table, announcements=dates)
 
     def whole(self) -> PriceTable:
         """All of `bars` as one table, for figures of which no day's sees a later one; shape (n_bars, 6)."""

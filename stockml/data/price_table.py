@@ -14,7 +14,7 @@ import pandas as pd
 from stockml.core.calendars import Calendar, calendar_for
 from stockml.core.wording import count
 from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
-from stockml.data.announcements import Announcement
+from stockml.data.announcements import Announcement, known_by
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
 from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
 from stockml.data.raw_table import tidy
@@ -53,7 +53,7 @@ class PriceTable:
     breaks : tuple of date
         First bars after a real jump that no adjustment covers (demergers, long suspensions).
     announcements : tuple of Announcement
-        Of the company's results, by day; those after the last bar too, each to be used from the day it was known.
+        Of the company's results, by day, as known at the close of the last bar; each from the day it was known on.
     """
 
     symbol: str
@@ -88,7 +88,9 @@ class PriceTable:
             raise PriceError(
                 "too_short", f"{self.symbol}: no bar up to {day}; its first is {self.frame.index[0].date()}"
             )
-        return replace(self, frame=frame, breaks=tuple(at for at in self.breaks if at <= day))
+        breaks = tuple(at for at in self.breaks if at <= day)
+        dates = known_by(self.announcements, frame.index[-1].date())
+        return replace(self, frame=frame, breaks=breaks, announcements=dates)
 
     def last(self, n_days: int) -> PriceTable:
         """The table's newest bars, at most `n_days`: shape (n_days, 6)."""
