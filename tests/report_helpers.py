@@ -16,6 +16,7 @@ from stockml.core.clock import Clock
 from stockml.core.outcomes import VERIFIED, Outcome, completed
 from stockml.core.paths import Home
 from stockml.core.records import Evidence, Prediction, Signal, record_line, round_price
+from stockml.core.student_t import StudentT
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.last_run import LastRun, end_run, read_last_run
 from stockml.reporting.page import write_report
@@ -70,7 +71,8 @@ def _prediction(
     magnitude = 0.8 - 0.3 * learned
     change = round(5 * magnitude * sum(weights.values()), 4)
     price, predicted = round_price(close), round_price(close * (1 + change / 100))
-    half = 1.28 * spread * math.sqrt(horizon)
+    law = StudentT(change, round(0.87 * spread * math.sqrt(horizon), 4), degrees=5)
+    low, high = law.interval_pct(0.8)
     path = [round_price(price + (predicted - price) * (step / horizon) ** 1.3) for step in range(1, horizon + 1)]
     return {
         "symbol": symbol,
@@ -85,13 +87,15 @@ def _prediction(
         "signals": tuple(Signal(name, weight) for name, weight in weights.items() if weight),
         "data_through": str(days[0]),
         "magnitude": magnitude,
-        "low": round_price(price * (1 + (change - half) / 100)),
-        "high": round_price(price * (1 + (change + half) / 100)),
+        "low": round_price(price * (1 + low / 100)),
+        "high": round_price(price * (1 + high / 100)),
         "path": tuple(path),
         "evidence": Evidence(opinions, {"volatility_20": spread}),
         "source": "csv",
         "currency": "EUR",
         "model_trained_at": "2026-03-01T12:00:00",
+        "distribution": law,
+        "model_scale_pct": law.scale_pct,
     }
 
 

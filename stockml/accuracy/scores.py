@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.student_t import StudentT
 from stockml.core.wording import count
 
 ENOUGH_OUTCOMES = 500  # for a share of 58 % to be no luck, though they overlap
 GREATEST_DIRECTION, GREATEST_R2 = 0.58, 0.05  # no honest method forecasts prices so well
+
+EIGHTY = 0.8  # the share of outcomes that the interval of a line holds
 
 J = TypeVar("J", bound=Hashable)
 K = TypeVar("K", bound=Hashable)
@@ -23,8 +26,9 @@ class Score:
     """Counts and sums over verified predictions; the score of two groups together is the sum of theirs.
 
     Every mean and share is an attribute in the units of its name; ZeroDivisionError where nothing was verified.
-    `expired` counts beside them the predictions that could not be settled, by reason: a score without them would
-    look better than the record is.
+    `distributed` counts the predictions that carry a distribution; the sums after it are of these alone. `expired`
+    counts beside them those that could not be settled, by reason: a score without them would look better than the
+    record is.
     """
 
     total: int = 0
@@ -37,6 +41,14 @@ class Score:
     naive_accurate: int = 0
     inside: int = 0  # of the 80 % interval
     confidence_sum: float = 0.0
+    brier_sum: float = 0.0  # squared distances of confidence and hit
+    distributed: int = 0
+    inside_50: int = 0
+    inside_95: int = 0
+    crps_pct_sum: float = 0.0
+    naive_crps_pct_sum: float = 0.0  # naive's distribution has the same scale, and no change as its location
+    interval_score_pct_sum: float = 0.0  # of the 80 % interval
+    naive_interval_score_pct_sum: float = 0.0
     expired: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: Score) -> Score:
@@ -73,8 +85,32 @@ class Score:
     def mean_confidence(self) -> float:
         return self.confidence_sum / self.total
 
+    @property
+    def coverage(self) -> float:
+        """The share of outcomes inside the 80 % interval."""
+        return self.inside / self.total
+
+    @property
+    def brier_skill(self) -> float | None:
+        """Of the confidence, against always stating the share that was accurate; None where all were, or none."""
+        spread = self.accuracy * (1 - self.accuracy)
+        return 1 - self.brier_sum / self.total / spread if spread else None
+
+    def distribution_means(self) -> dict[str, float | None]:
+        """CRPS and interval score in %, and naive's, by their keys in files; None where no prediction has any."""
+        sums = (
+            self.crps_pct_sum,
+            self.naive_crps_pct_sum,
+            self.interval_score_pct_sum,
+            self.naive_interval_score_pct_sum,
+        )
+        return {
+            name: round(found / self.distributed, 4) if self.distributed else None
+            for name, found in zip(_SCORED, sums, strict=True)
+        }
+
     def to_record(self) -> dict[str, Any]:
-        """SPEC's three keys, the mean errors of the predictions and of naive, and what could not be settled.
+        """SPEC's three keys, the mean errors and scores of the predictions and of naive, and what is not in them.
 
         A mean over nothing is None.
         """
@@ -85,9 +121,23 @@ class Score:
             "accurate_predictions": self.accurate,
             **found,
             "direction_hits": self.direction_hits,
+            **self.distribution_means(),
+            "without_distribution": self.total - self.distributed,
             "expired_predictions": sum(self.expired.values()),
             "expired_reasons": dict(sorted(self.expired.items())),
         }
+
+    def distribution_text(self) -> str:
+        """CRPS and interval score beside naive's, in one clause; empty where no prediction carries a distribution."""
+        if not self.distributed:
+            return ""
+        crps, naive_crps, interval, naive_interval = self.distribution_means().values()
+        without = self.total - self.distributed
+        left_out = f"; {count(without, 'prediction')} without a distribution left out" if without else ""
+        return (
+            f"CRPS {crps:.3f} % (naive: {naive_crps:.3f} %), interval score {interval:.2f} % "
+            f"(naive: {naive_interval:.2f} %){left_out}"
+        )
 
     def expired_text(self) -> str:
         """A sentence on the predictions that could not be settled, and why; empty where all could."""
@@ -101,24 +151,50 @@ class Score:
 
 
 _SUMS = tuple(part.name for part in fields(Score) if part.name != "expired")
+_SCORED = ("mean_crps_pct", "mean_naive_crps_pct", "mean_interval_score_pct", "mean_naive_interval_score_pct")
+
+Part = tuple[float, ...] | str  # one settled prediction's part in each of Score's sums, or the reason why it expired
+
+
+class ScoreSums(Generic[K]):
+    """Scores of groups while predictions are added one by one: added in the same order, they are the same to the bit.
+
+    Parameters
+    ----------
+    scores : mapping
+        What it goes on from; it is left as it is.
+    """
+
+    def __init__(self, scores: Mapping[K, Score] | None = None) -> None:
+        known = scores or {}
+        self._sums = {group: list(score._sums()) for group, score in known.items()}
+        self._expired = {group: Counter(score.expired) for group, score in known.items()}
+
+    def add(self, group: K, part: Part) -> None:
+        """Add a prediction's part to a group."""
+        if group not in self._sums:
+            self._sums[group], self._expired[group] = [0] * len(_SUMS), Counter()
+        if isinstance(part, str):
+            self._expired[group][part] += 1
+            return
+        values = self._sums[group]
+        for number, value in enumerate(part):
+            values[number] += value
+
+    def scores(self) -> dict[K, Score]:
+        """The score of each group, groups in the order in which they were met."""
+        return {
+            group: Score(*values, expired=dict(self._expired[group]))  # type: ignore[arg-type, misc]
+            for group, values in self._sums.items()
+        }
 
 
 def by(key: Callable[[Prediction], K], lines: Iterable[Prediction]) -> dict[K, Score]:
     """The score of each group of settled predictions, groups in the order in which they were met."""
-    sums: dict[K, list[float]] = {}
-    expired: dict[K, Counter[str]] = {}
+    sums = ScoreSums[K]()
     for line in lines:
-        group = key(line)
-        values = sums.setdefault(group, [0] * len(_SUMS))
-        if line.status == EXPIRED:
-            expired.setdefault(group, Counter())[str(line.outcome and line.outcome.reason)] += 1
-            continue
-        for number, value in enumerate(_sums_of(line)):
-            values[number] += value
-    return {
-        group: Score(*values, expired=dict(expired.get(group, {})))  # type: ignore[arg-type, misc]
-        for group, values in sums.items()
-    }
+        sums.add(key(line), part_of(line))
+    return sums.scores()
 
 
 def added(scores: Mapping[J, Score], key: Callable[[J], K]) -> dict[K, Score]:
@@ -129,15 +205,18 @@ def added(scores: Mapping[J, Score], key: Callable[[J], K]) -> dict[K, Score]:
     return sums
 
 
-def _sums_of(line: Prediction) -> tuple[float, ...]:
-    """One prediction's part in each of Score's sums."""
+def part_of(line: Prediction) -> Part:
+    """A settled prediction's part in a score."""
     outcome = line.outcome
+    if line.status == EXPIRED:
+        return str(outcome and outcome.reason)
     assert outcome is not None and outcome.actual_price is not None
     assert outcome.error_pct is not None and outcome.naive_error_pct is not None
+    hit, actual_pct = bool(outcome.was_accurate), line.actual_change_pct
     return (
         1,
-        bool(outcome.was_accurate),
-        line.predicted_change_pct * line.actual_change_pct > 0,
+        hit,
+        line.predicted_change_pct * actual_pct > 0,
         outcome.error_pct,
         outcome.naive_error_pct,
         outcome.error_pct**2,
@@ -145,6 +224,23 @@ def _sums_of(line: Prediction) -> tuple[float, ...]:
         outcome.naive_error_pct < ACCURATE_BELOW_PCT,
         line.low <= outcome.actual_price <= line.high,
         line.confidence,
+        (line.confidence - hit) ** 2,
+        *_part_of_distribution(line.distribution, actual_pct),
+    )
+
+
+def _part_of_distribution(law: StudentT | None, actual_pct: float) -> tuple[float, ...]:
+    if law is None:
+        return (0, 0, 0, 0.0, 0.0, 0.0, 0.0)
+    naive = StudentT(0.0, law.scale_pct, law.degrees)
+    inside = (low <= actual_pct <= high for low, high in (law.interval_pct(0.5), law.interval_pct(0.95)))
+    return (
+        1,
+        *inside,
+        law.crps_pct(actual_pct),
+        naive.crps_pct(actual_pct),
+        law.interval_score_pct(actual_pct, EIGHTY),
+        naive.interval_score_pct(actual_pct, EIGHTY),
     )
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from stockml.accuracy.scores import Score, by
+from stockml.accuracy.conditions import Condition, conditions_of
+from stockml.accuracy.scores import Score, ScoreSums, part_of
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
@@ -25,7 +26,7 @@ from stockml.storage.tail_file import write_for_tail
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 2
+VERSION = 3
 
 
 class Learns(Protocol):
@@ -45,16 +46,61 @@ L = TypeVar("L", bound=Learns)
 
 
 @dataclass(frozen=True, slots=True)
+class Record:
+    """Scores of settled predictions: by symbol, and by the conditions that their lines tell."""
+
+    scores: dict[str, Score] = field(default_factory=dict)
+    conditions: dict[Condition, Score] = field(default_factory=dict)
+
+    def fold(self, lines: Iterable[Prediction]) -> Iterator[Prediction]:
+        """Add settled lines to the scores, and hand each on; the scores are complete once all were taken."""
+        symbols, conditions = ScoreSums(self.scores), ScoreSums(self.conditions)
+        for line in lines:
+            part = part_of(line)
+            symbols.add(line.symbol, part)
+            for condition in conditions_of(line):
+                conditions.add(condition, part)
+            yield line
+        self.scores.update(symbols.scores())
+        self.conditions.update(conditions.scores())
+
+    def to_state(self) -> dict[str, Any]:
+        """A value for JSON that `from_state` turns back without any loss."""
+        families: dict[str, dict[str, Any]] = {}
+        for (family, value), score in sorted(self.conditions.items()):
+            families.setdefault(family, {})[value] = asdict(score)
+        return {
+            "accuracy": {symbol: asdict(score) for symbol, score in sorted(self.scores.items())},
+            "conditions": families,
+        }
+
+    @classmethod
+    def from_state(cls, values: Mapping[str, Any]) -> Record:
+        """Restore the scores from `to_state`."""
+        return cls(
+            {symbol: Score(**sums) for symbol, sums in values["accuracy"].items()},
+            {
+                (family, value): Score(**sums)
+                for family, groups in values["conditions"].items()
+                for value, sums in groups.items()
+            },
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Learned(Generic[L]):
-    """The state after folding settled lines: the learner, and each symbol's score."""
+    """The state after folding settled lines: the learner, and the record of the predictions."""
 
     learner: L
-    scores: dict[str, Score]
+    record: Record = field(default_factory=Record)
+
+    @property
+    def scores(self) -> dict[str, Score]:
+        """The score by symbol."""
+        return self.record.scores
 
     def fold(self, predictions: Iterable[Prediction]) -> None:
-        for prediction in predictions:
-            symbol = prediction.symbol
-            self.scores[symbol] = self.scores.get(symbol, Score()) + Score.of([prediction])
+        for prediction in self.record.fold(predictions):
             if prediction.status != VERIFIED:
                 continue
             try:
@@ -64,7 +110,7 @@ class Learned(Generic[L]):
 
 
 class AccuracyTracker:
-    """Owner of feedback/: reads each symbol's score from it, for which no learner is needed."""
+    """Owner of feedback/: reads the record from it, for which no learner is needed."""
 
     def __init__(self, folder: Path) -> None:
         self._scores_file = folder / "accuracy_scores.json"
@@ -75,12 +121,17 @@ class AccuracyTracker:
         if not log.path.exists() and not self._state_file.exists() and not self._scores_file.exists():
             return {}
         values = self._values(log.folded) if log.folded and not log.unfolded else None
-        return None if values is None else _scores(values)
+        return None if values is None else Record.from_state(values).scores
 
-    def scores(self, view: View) -> dict[str, Score]:
-        """The score by symbol as of the view; it needs no lock."""
+    def record(self, view: View) -> Record:
+        """The record as of the view; it needs no lock."""
         values = self._values(view.folded) if view.folded else None
-        return by(lambda line: line.symbol, view.settled) if values is None else _scores(values)
+        if values is not None:
+            return Record.from_state(values)
+        record = Record()
+        for _ in record.fold(view.settled):
+            pass
+        return record
 
     def _values(self, folded: Folded) -> dict[str, Any] | None:
         """The state file as it was written when `folded` was noted, else None."""
@@ -148,7 +199,7 @@ class Feedback(AccuracyTracker, Generic[L]):
         return learned
 
     def _nothing(self) -> Learned[L]:
-        return Learned(self._learner(), {})
+        return Learned(self._learner())
 
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """The state in the folder; None unless it was written when `folded` was noted."""
@@ -156,7 +207,7 @@ class Feedback(AccuracyTracker, Generic[L]):
         if values is None:
             return None
         try:
-            return Learned(self._learner.from_state(values["learner"]), _scores(values))
+            return Learned(self._learner.from_state(values["learner"]), Record.from_state(values))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -164,12 +215,8 @@ class Feedback(AccuracyTracker, Generic[L]):
         scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
         state = {
             "version": VERSION,
-            "accuracy": {symbol: asdict(score) for symbol, score in sorted(learned.scores.items())},
+            **learned.record.to_state(),
             "learner": learned.learner.to_state(),
         }
         write_whole(self._state_file, json.dumps(state, allow_nan=False, sort_keys=True) + "\n")
         write_for_tail(self._scores_file, json.dumps(scores, allow_nan=False, indent=2))
-
-
-def _scores(values: Mapping[str, Any]) -> dict[str, Score]:
-    return {symbol: Score(**sums) for symbol, sums in values["accuracy"].items()}

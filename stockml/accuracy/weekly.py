@@ -31,6 +31,10 @@ class Week:
     error_over_no_change: float | None  # None in a week in which nothing moved
     mean_confidence: float
     calibration_error: float
+    mean_crps_pct: float | None = None  # None where no prediction carries a distribution
+    mean_naive_crps_pct: float | None = None
+    mean_interval_score_pct: float | None = None
+    mean_naive_interval_score_pct: float | None = None
 
     @classmethod
     def of(cls, monday: str, score: Score, calibration: float) -> Week:
@@ -43,6 +47,7 @@ class Week:
             error_over_no_change=None if ratio is None else round(ratio, 4),
             mean_confidence=round(score.mean_confidence, 4),
             calibration_error=round(calibration, 4),
+            **score.distribution_means(),
         )
 
     def to_record(self) -> dict[str, Any]:

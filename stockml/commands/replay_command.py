@@ -6,7 +6,8 @@ import os
 from collections.abc import Collection, Sequence
 from datetime import date
 
-from stockml.accuracy.scores import Score
+from stockml.accuracy.conditions import ConditionScore, by_condition, by_condition_of, coverage_text
+from stockml.accuracy.scores import Score, by
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
@@ -110,6 +111,8 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
     view = run.log.read()
     lines, waiting = list(view.verified), done.waiting
     expired = Score.of(line for line in view.settled if line.status == EXPIRED)
+    scores = by(lambda line: line.symbol, lines)
+    conditions = by_condition(by_condition_of(lines), scores, run.clock.exchanges.market)
     curve, total = learning_curve(lines), overall(lines)
     exit_code = run.exit_code(anything_done=bool(lines or done.logged))
     if run.args.json:
@@ -121,6 +124,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "pending": len(view.pending),
             "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in waiting],
             "expired": dict(sorted(expired.expired.items())),
+            "by_condition": [row.to_record() for row in conditions],
         }
         print_json(run.to_json("replay", results, exit_code))
     elif not run.args.quiet:
@@ -136,9 +140,15 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "calibration error>",
         )
         tables.print_table(_simulated(run, title), columns, rows)
-        for text in _open_ends(view.pending, waiting, expired):
+        texts = _distribution(sum(scores.values(), Score()), conditions)
+        for text in [*texts, *_open_ends(view.pending, waiting, expired)]:
             print(text)
     return exit_code
+
+
+def _distribution(total: Score, conditions: Sequence[ConditionScore]) -> list[str]:
+    """Sentences on the whole distribution, and on where its intervals held least."""
+    return [f"{text}." for text in (coverage_text(total, conditions), total.distribution_text()) if text]
 
 
 def _open_ends(pending: Collection[Prediction], waiting: Sequence[Waiting], expired: Score) -> list[str]:

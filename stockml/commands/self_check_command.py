@@ -38,7 +38,7 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
             self_check.check_models(tables, bundles(run, tables), seed=CHECK_SEED),
             self_check.check_log([*view.pending, *view.verified]),
         ]
-    scores = AccuracyTracker(run.home.feedback).scores(view)
+    scores = AccuracyTracker(run.home.feedback).record(view).scores
     return tell_self_check(run, checks, leakage_warning(scores.values()))
 
 

@@ -56,8 +56,7 @@ class StudentT:
         Closed form of Jordan, Krueger and Lerch (2019). With no spread it is the absolute error.
         """
         n, z = self.degrees, (actual_pct - self.location_pct) / self.scale_pct
-        spread = 2 * math.sqrt(n) / (n - 1) * _beta(0.5, n - 0.5) / _beta(0.5, n / 2) ** 2
-        score = z * (2 * _below(z, n) - 1) + 2 * _density(z, n) * (n + z * z) / (n - 1) - spread
+        score = z * (2 * _below(z, n) - 1) + 2 * _density(z, n) * (n + z * z) / (n - 1) - _spread(n)
         return self.scale_pct * score
 
     def interval_score_pct(self, actual_pct: float, share: float) -> float:
@@ -101,6 +100,12 @@ def _below(z: float, degrees: int) -> float:
     return 0.5 + share / 2
 
 
+@lru_cache
+def _spread(degrees: int) -> float:
+    """Half the mean distance of two draws."""
+    return 2 * math.sqrt(degrees) / (degrees - 1) * _beta(0.5, degrees - 0.5) / _beta(0.5, degrees / 2) ** 2
+
+
 def _density(z: float, degrees: int) -> float:
     return math.exp(-(degrees + 1) / 2 * math.log1p(z * z / degrees)) / (math.sqrt(degrees) * _beta(0.5, degrees / 2))
 
@@ -121,5 +126,6 @@ def _quantile(share: float, degrees: int) -> float:
     return (low + high) / 2
 
 
+@lru_cache
 def _beta(a: float, b: float) -> float:
     return math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))

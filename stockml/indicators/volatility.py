@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,13 @@ RANGE_IN_VOLATILITIES = 1.596  # sqrt(8 / pi): the mean range of a random walk (
 LEAST_PCT = 0.05  # per session; a flat or untraded bar is not evidence of a lower volatility
 
 
+@cache
 def stock_input(window: int) -> str:
     """The name of the stock's own volatility over so many sessions."""
     return f"volatility_{window}"
 
 
+@cache
 def market_input(window: int) -> str:
     """The name of the market's average volatility over so many sessions."""
     return f"market_volatility_{window}"

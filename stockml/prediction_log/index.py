@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.known_lines import KnownLines
+from stockml.prediction_log.line import Facts
 from stockml.prediction_log.scan import LONGEST_LINE, Problem, Scan, Span, scan, settled_day
 from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
@@ -89,7 +90,7 @@ class Index:
         self.kinds.add(prediction.source)
         self.known.add(prediction.id)
         if self.scan is not None:
-            self.scan.ids.add(prediction)
+            self.scan.ids.add(Facts.of(prediction))
 
     def note_settled(self, prediction: Prediction, key: int) -> None:
         """Take in the completion of a pending line; its key holds time and place."""

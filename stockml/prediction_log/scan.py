@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
@@ -18,7 +18,7 @@ from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
-from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, joined_lines, padding_for, read_line
+from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, Facts, joined_lines, padding_for, read_facts, read_line
 from stockml.storage.files import StorageError, storage
 from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
@@ -52,10 +52,12 @@ class Days:
     def __init__(self) -> None:
         self._days: dict[tuple[str, int], array[int]] = {}
 
-    def add(self, prediction: Prediction) -> bool:
+    def add(self, facts: Facts) -> bool:
         """Add an id; False where it was there already."""
-        key = (prediction.symbol, prediction.prediction_horizon_days)
-        days, day = self._days.setdefault(key, array("i")), _day_number(prediction.data_through)
+        key = (facts.symbol, facts.horizon)
+        days, day = self._days.get(key), _day_number(facts.made)
+        if days is None:
+            days = self._days[key] = array("i")
         if days and day <= days[-1]:
             place = bisect_left(days, day)
             if days[place] == day:
@@ -81,6 +83,7 @@ class Days:
         return {key: _day_text(days[-1]) for key, days in self._days.items()}
 
 
+@lru_cache(maxsize=1 << 14)
 def _day_number(day: str) -> int:
     return int(day[:4] + day[5:7] + day[8:10])
 
@@ -130,8 +133,12 @@ class Scan:
 
 def settled_key(ended_at: str, at: int) -> int:
     """A number that sorts as (time, place in the file) does, and holds both."""
-    time = int(ended_at[11:13] + ended_at[14:16] + ended_at[17:19])
-    return (_day_number(ended_at) * 1_000_000 + time) << PLACE_BITS | at
+    return _time_number(ended_at) << PLACE_BITS | at
+
+
+@lru_cache(maxsize=1 << 14)
+def _time_number(time: str) -> int:
+    return _day_number(time[:10]) * 1_000_000 + int(time[11:13] + time[14:16] + time[17:19])
 
 
 def place(key: int) -> int:
@@ -201,7 +208,7 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
 
 def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
     try:
-        prediction = read_line(body)
+        facts = read_facts(body)
     except ValueError as error:
         pieces = joined_lines(body)
         for start, _ in pieces[1:]:
@@ -213,12 +220,12 @@ def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
         if not pieces:
             _set_aside(found, Problem(number, str(error)), Span(found.size, len(body)))
     else:
-        _keep(found, number, prediction, Span(found.size, len(body)))
+        _keep(found, number, facts, Span(found.size, len(body)))
 
 
 def _take_piece(found: Scan, number: int, body: bytes, at: int) -> None:
     try:
-        _keep(found, number, read_line(body), Span(at, len(body)))
+        _keep(found, number, read_facts(body), Span(at, len(body)))
     except ValueError as error:
         _set_aside(found, Problem(number, str(error)), Span(at, len(body)))
 
@@ -227,42 +234,42 @@ def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
     """The last line where it lacks its line feed: completed if that is safe, else set aside; ended in any case."""
     for missing in (b"", b"}"):  # a cut inside a value cannot be told from a shorter value, except by the reader
         try:
-            prediction = read_line(body + missing)
-            padding = padding_for(body + missing) if prediction.outcome is None else b""
+            facts = read_facts(body + missing)
+            padding = padding_for(body + missing) if facts.ended_at is None else b""
         except ValueError as error:
             reason = str(error)
             continue
-        if missing and not body.rstrip(BLANKS).endswith((b'"', b"null")):
+        if missing and not body.rstrip(BLANKS).endswith((b'"', b"null", b"}")):
             break
         found.note(Problem(number, "was cut at its end, which is put back"))
-        _keep(found, number, prediction, Span(found.size, len(body + missing + padding)))
+        _keep(found, number, facts, Span(found.size, len(body + missing + padding)))
         found.repairs.append(Change(name, found.size + len(body), b"", missing + padding + b"\n"))
         return
     _set_aside(found, Problem(number, reason), Span(found.size, len(body)))
     found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
 
 
-def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
+def _keep(found: Scan, number: int, facts: Facts, span: Span) -> None:
     """Take in the place of a good line, once for each id."""
-    if not found.ids.add(prediction):
-        earlier = found.pending.get(prediction.id)
-        if earlier is None or prediction.outcome is None:
-            problem = Problem(number, f"is a second line of {prediction.id}; the first counts")
+    id_ = facts.id
+    if not found.ids.add(facts):
+        earlier = found.pending.get(id_)
+        if earlier is None or facts.ended_at is None:
+            problem = Problem(number, f"is a second line of {id_}; the first counts")
             return _set_aside(found, problem, span)
-        problem = Problem(number, f"has the outcome of {prediction.id}; an earlier line without it")
+        problem = Problem(number, f"has the outcome of {id_}; an earlier line without it")
         _set_aside(found, problem, earlier)
-        del found.pending[prediction.id]
+        del found.pending[id_]
     else:
-        id_ = prediction.id
         found.known.add(id_)
         if id_ in found.wanted:
             found.met.append(id_)
-    found.kinds.add(prediction.source)
-    if prediction.outcome is None:
-        found.pending[prediction.id] = span
+    found.kinds.add(facts.source)
+    if facts.ended_at is None:
+        found.pending[id_] = span
     else:
-        keys = found.expired if prediction.status == EXPIRED else found.verified
-        keys.append(settled_key(prediction.outcome.ended_at, span.at))
+        keys = found.expired if facts.status == EXPIRED else found.verified
+        keys.append(settled_key(facts.ended_at, span.at))
     return None
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+from stockml.accuracy.conditions import ConditionScore, by_condition, coverage_text
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
@@ -37,6 +38,7 @@ class Status:
     due: int
     overdue: tuple[str, ...]  # ids
     record: Score  # of all settled predictions together
+    by_condition: tuple[ConditionScore, ...]
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
     model_ages: Mapping[str, int]  # days, by symbol
@@ -59,6 +61,7 @@ class Status:
             "overdue": list(self.overdue),
             "verified": self.record.total,
             "record": self.record.to_record() if self.record.total or self.record.expired else None,
+            "by_condition": [row.to_record() for row in self.by_condition],
             "prices_through": self.prices_through,
             "stale_prices": dict(self.stale_prices),
             "model_age_days": dict(self.model_ages),
@@ -74,6 +77,7 @@ class Status:
         lines = [
             f"Predictions   {pending}; {self.record.total:,} verified",
             f"Accuracy      {_record_text(self.record)}",
+            *_distribution_lines(self.record, self.by_condition),
             f"Prices        {_prices_text(self)}",
             f"Models        {_models_text(self)}",
             f"Last run      {_run_text(self.last_run)}",
@@ -91,6 +95,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
     stale_prices = _stale_prices(run, clock)
+    record = AccuracyTracker(home.feedback).record(view)
     alarms = [
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, run, clock),
@@ -102,7 +107,8 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         pending=len(view.pending),
         due=len(due),
         overdue=tuple(overdue),
-        record=sum(AccuracyTracker(home.feedback).scores(view).values(), Score()),
+        record=sum(record.scores.values(), Score()),
+        by_condition=tuple(by_condition(record.conditions, record.scores, clock.exchanges.market)),
         prices_through=newest.data_through if newest else None,
         stale_prices=stale_prices,
         model_ages=ages,
@@ -236,6 +242,14 @@ def _record_text(record: Score) -> str:
             f"(naive: {record.mean_naive_error_pct:.2f} %)"
         )
     return f"{told}; {record.expired_text().rstrip('.')}" if record.expired else told
+
+
+def _distribution_lines(record: Score, rows: Sequence[ConditionScore]) -> list[str]:
+    """Lines on the intervals and on the whole distribution, where there is any outcome."""
+    if not record.total:
+        return []
+    told = record.distribution_text()
+    return [f"Intervals     {coverage_text(record, rows)}", *([f"Distribution  {told}"] if told else [])]
 
 
 def _prices_text(state: Status) -> str:

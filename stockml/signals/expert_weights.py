@@ -8,9 +8,9 @@ opinion: 1 takes the opinion at face value, 0 ignores it. Symbols, log lines and
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,14 +52,29 @@ SHARPNESS = 3.0  # power of the ensemble weights: the small weight that the fixe
 TRAINED_ODDS = 3.0  # in favour of the prior-anchored expert for good, where training has found priors
 MONTH = 20  # sessions learned from before any expert but the prior-anchored one has a say beside priors from training
 REMEMBERED = 20  # sessions at least, of the experts' past weights
+MOST_ROWS = 256  # that wait to be added
 # The ensemble weights before any outcome, naive first: without priors from training the documented rule is all that is
 # known. Beside them the start is the expert that leaves them after a handful of outcomes, so it has to earn its weight.
 BEGINNINGS = np.array([[0.0, 1.0, 0.0, 0.0], [0.0, 0.05, 0.9, 0.05]])
 
 
+class _Row(NamedTuple):
+    """One outcome that is not in the sums yet."""
+
+    opinions: list[float]  # in %
+    scale: float
+    actual: float
+    forecasts: list[float]  # of each expert
+    held: list[float]  # clipped errors, naive's first
+
+
 @dataclass(slots=True)
 class DayOutcomes:
-    """Sums over one session's outcomes; every prediction in it was made from the same session's close."""
+    """Sums over one session's outcomes; every prediction in it was made from the same session's close.
+
+    Outcomes wait in `rows` and are added many at a time by `settle`, before the sums are read; the sums are the same to
+    the bit, however many come together.
+    """
 
     made_on: str
     known_on: str
@@ -73,13 +88,15 @@ class DayOutcomes:
     pull_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS)))  # sums of pulls
     losses: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # Huber losses, naive first
     held_once: Array = field(default_factory=lambda: np.zeros(len(EXPERTS) + 1))  # sums of clipped errors
+    rows: list[_Row] = field(default_factory=list, compare=False)
+    weights: list[list[float]] = field(default_factory=list, compare=False)  # `trusts` while there are rows
 
-    def add(self, opinions: Array, scale: float, actual: float) -> Array:
+    def add(self, opinions: Sequence[float], scale: float, actual: float) -> list[float]:
         """Add one outcome.
 
         Parameters
         ----------
-        opinions : array, shape (signals,)
+        opinions : sequence of float, one for each signal
             In %.
         scale : float
             Typical size of the stock's change, in %.
@@ -88,27 +105,48 @@ class DayOutcomes:
 
         Returns
         -------
-        array, shape (experts + 1,)
+        list of float, one for naive and one for each expert
             The error of the naive forecast, then of each expert, in scales, clipped to HUBER.
         """
-        inputs = opinions / scale
-        forecasts = self.trusts @ inputs  # (experts,)
-        errors = actual - np.concatenate([[0.0], forecasts])
-        held = np.clip(errors, -HUBER, HUBER)
-        pull = CURVATURE * forecasts + held[1:]
+        if not self.rows:
+            self.weights = self.trusts.tolist()
+        heard = [(number, opinion / scale) for number, opinion in enumerate(opinions) if opinion]
+        forecasts = []
+        for weights in self.weights:  # plain floats: for so few of them an array takes ten times as long
+            forecast = 0.0
+            for number, value in heard:
+                forecast += weights[number] * value
+            forecasts.append(forecast)
+        errors = [actual, *[actual - forecast for forecast in forecasts]]
+        held = [error if -HUBER <= error <= HUBER else math.copysign(HUBER, error) for error in errors]
         self.count += 1
-        self.opinions += opinions
-        self.once += inputs
-        self.products += np.outer(inputs, inputs)
-        self.pulls += np.outer(pull, inputs)
-        self.pull_once += pull
-        self.losses += held * (errors - held / 2)  # Huber's loss
-        self.held_once += held
+        self.rows.append(_Row(list(opinions), scale, actual, forecasts, held))
+        if len(self.rows) == MOST_ROWS:
+            self.settle()
         return held
+
+    def settle(self) -> None:
+        """Bring the sums up to date."""
+        if not self.rows:
+            return
+        opinions, forecasts, held = (np.array([row[part] for row in self.rows], dtype=float) for part in (0, 3, 4))
+        scale, actual = (np.array([row[part] for row in self.rows], dtype=float)[:, None] for part in (1, 2))
+        self.rows.clear()
+        inputs = opinions / scale
+        errors = actual - np.concatenate([np.zeros_like(scale), forecasts], axis=1)
+        pull = CURVATURE * forecasts + held[:, 1:]
+        self.opinions = _added(self.opinions, opinions)
+        self.once = _added(self.once, inputs)
+        self.products = _added(self.products, inputs[:, :, None] * inputs[:, None, :])
+        self.pulls = _added(self.pulls, pull[:, :, None] * inputs[:, None, :])
+        self.pull_once = _added(self.pull_once, pull)
+        self.losses = _added(self.losses, held * (errors - held / 2))  # Huber's loss
+        self.held_once = _added(self.held_once, held)
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON."""
-        return _plain(self)
+        self.settle()
+        return {name: value for name, value in _plain(self).items() if name not in ("rows", "weights")}
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> DayOutcomes:
@@ -123,6 +161,7 @@ class DayOutcomes:
         starts : array, shape (signals,)
             As in `ExpertEnsemble.widen`.
         """
+        self.settle()
         size = len(starts)
         self.trusts = _begun(self.trusts, starts)
         self.opinions = _padded(self.opinions, size)
@@ -191,6 +230,7 @@ class ExpertEnsemble:
         Exponential weights with a fixed share (Vovk 1990; Herbster and Warmuth 1998), and one step of each expert's
         Bayesian ridge regression (Hoerl and Kennard 1970).
         """
+        session.settle()
         # outcomes overlap, so `horizon` of them count as one
         information = CURVATURE / ((1 - CORRELATION) * VARIANCE * self.horizon)
         stocks = session.count / (1 + (session.count - 1) * CORRELATION)  # the number of independent ones
@@ -276,6 +316,11 @@ class EnsembleWeights:
         odds = np.where(np.arange(len(EXPERTS)) == ANCHORED, TRAINED_ODDS if is_trained else 1.0, 1.0)
         sharpened = (odds * np.maximum(self.probabilities[int(is_trained), 1:], LEAST_WEIGHT)) ** SHARPNESS
         return np.asarray(sharpened / sharpened.sum())
+
+
+def _added(total: Array, rows: Array) -> Array:
+    """The total with rows added one after the other; `sum` would round otherwise, by how many come together."""
+    return np.asarray(np.add.accumulate(np.concatenate([total[None], rows]))[-1])
 
 
 def _padded(values: Array, size: int) -> Array:

@@ -9,6 +9,8 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from operator import mul
 from typing import Any
 
 import numpy as np
@@ -32,7 +34,7 @@ from stockml.signals.rules import SESSIONS_OF_RULES
 from stockml.signals.scale_model import scale_pct
 from stockml.signals.stock_state import HitRate, StockState
 
-STATE_VERSION = 4
+STATE_VERSION = 5
 FARTHEST_OPINION_PCT = 10.0  # at five sessions, two strong signals; an opinion beyond is clipped
 CALMEST_PCT = 0.5  # the smallest scale at five sessions, so that a calm stock's outcomes do not blow up
 FARTHEST = 1000.0  # scales
@@ -67,6 +69,7 @@ class _Horizon:
     accuracy: HitRate = field(default_factory=HitRate)
     stocks: dict[str, StockState] = field(default_factory=dict)
     weights_now: EnsembleWeights | None = None  # as if the open session were over; derived, never stored
+    beliefs: list[list[float]] | None = None  # the ensemble's, derived as well
 
     @classmethod
     def fresh(cls, horizon: int) -> _Horizon:
@@ -76,30 +79,38 @@ class _Horizon:
         outcome = prediction.outcome
         assert outcome is not None and outcome.was_accurate is not None
         self.weights_now = None
-        self.calibration.learn(
-            prediction.symbol,
-            _scale_pct(prediction),
-            prediction.predicted_change_pct,
-            prediction.actual_change_pct,
-            outcome.was_accurate,
-        )
-        stock = self.stocks.setdefault(prediction.symbol, StockState())
+        symbol, scale_pct, actual_pct = prediction.symbol, _scale_pct(prediction), prediction.actual_change_pct
+        self.calibration.learn(symbol, scale_pct, prediction.predicted_change_pct, actual_pct, outcome.was_accurate)
+        stock = self.stocks.get(symbol)
+        if stock is None:
+            stock = self.stocks[symbol] = StockState()
         for accuracy in (self.accuracy, stock.accuracy):
             accuracy.add(outcome.was_accurate)
-        self._learn_weights(prediction, stock)
+        self._learn_weights(prediction, stock, scale_pct, actual_pct)
 
-    def _learn_weights(self, prediction: Prediction, stock: StockState) -> None:
+    def _learn_weights(self, prediction: Prediction, stock: StockState, scale_pct: float, actual_pct: float) -> None:
         """Add the line to its session, then learn the stock's deviation from the ensemble's error."""
-        evidence, horizon = prediction.evidence, self.ensemble.horizon
-        scale = max(_scale_pct(prediction), CALMEST_PCT * _stretch(horizon))
-        heard = {name: _clipped(opinion, horizon) for name, opinion in evidence.opinions.items() if opinion}
+        horizon = self.ensemble.horizon
+        scale = max(scale_pct, CALMEST_PCT * _stretch(horizon))
+        farthest = _farthest(horizon)
+        heard = {
+            name: opinion if -farthest <= opinion <= farthest else _clipped(opinion, horizon)
+            for name, opinion in prediction.evidence.opinions.items()
+            if opinion
+        }
         session = self._session(prediction, heard)
-        aim_pct = prediction.actual_change_pct - BELOW_MEDIAN * scale**2 / 100
+        aim_pct = actual_pct - BELOW_MEDIAN * scale**2 / 100
         actual = min(max(aim_pct / scale, -FARTHEST), FARTHEST)
         errors = session.add(self._by_family(heard), scale, actual)
         row = UNTRAINED if prediction.model_trained_at is None else TRAINED
-        error = float(self.ensemble.beliefs[row] @ errors)
-        stock.learn({name: opinion / scale for name, opinion in heard.items()}, error, horizon)
+        error = sum(map(mul, self._beliefs()[row], errors))
+        stock.learn(heard, scale, error, horizon)
+
+    def _beliefs(self) -> list[list[float]]:
+        """The ensemble weights as plain floats; they change with the session alone."""
+        if self.beliefs is None:
+            self.beliefs = self.ensemble.beliefs.tolist()
+        return self.beliefs
 
     def weigh(self, symbol: str, opinions: Mapping[str, float], priors: Priors) -> Weighing:
         horizon = self.ensemble.horizon
@@ -137,20 +148,19 @@ class _Horizon:
         """The open session of a line, with room for its signals."""
         if self.session is not None and self.session.made_on != prediction.data_through:
             self.ensemble.close(self.session)
-            self.session = None
+            self.session = self.beliefs = None
         if self.session is None:
             self.session = self.ensemble.open(prediction.data_through, prediction.target_date)
         self.session.known_on = max(self.session.known_on, prediction.target_date)
-        new = {_family(name) for name in heard} - set(self.families)
-        if new:
+        if new := {_family(name) for name in heard} - self.families.keys():
             self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
             starts = np.array([NO_PRIORS.weight(name) * _stretch(self.ensemble.horizon) for name in self.families])
             self.ensemble.widen(starts)
             self.session.widen(starts)
         return self.session
 
-    def _by_family(self, heard: Mapping[str, float]) -> np.ndarray:
-        opinions = np.zeros(len(self.families))
+    def _by_family(self, heard: Mapping[str, float]) -> list[float]:
+        opinions = [0.0] * len(self.families)
         for name, opinion in heard.items():
             opinions[self.families[_family(name)]] += opinion
         return opinions
@@ -256,6 +266,7 @@ class Learner:
         return self._horizons.get(horizon) or _Horizon.fresh(horizon)
 
 
+@lru_cache(maxsize=1024)
 def _family(name: str) -> str:
     """The signal that shares a learned weight: pattern numbers differ by stock, so all patterns are one signal."""
     return "pattern" if name.startswith("pattern_") else name
@@ -268,11 +279,16 @@ def _scale_pct(prediction: Prediction) -> float:
     return scale_pct(prediction.evidence.confidence_inputs, prediction.prediction_horizon_days)
 
 
+@lru_cache
 def _stretch(horizon: int) -> float:
     """The typical size of a change over so many sessions, relative to five."""
     return math.sqrt(horizon / SESSIONS_OF_RULES)
 
 
 def _clipped(opinion: float, horizon: int) -> float:
-    farthest = FARTHEST_OPINION_PCT * _stretch(horizon)
+    farthest = _farthest(horizon)
     return min(max(opinion, -farthest), farthest)
+
+
+def _farthest(horizon: int) -> float:
+    return FARTHEST_OPINION_PCT * _stretch(horizon)

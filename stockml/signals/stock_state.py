@@ -42,12 +42,16 @@ class StockState:
     accuracy: HitRate = field(default_factory=HitRate)
     own: dict[str, list[float]] = field(default_factory=dict)
 
-    def learn(self, inputs: Mapping[str, float], error: float, horizon: int) -> None:
-        """Learn from one outcome: opinions and the ensemble's error, both in scales."""
-        for name, value in inputs.items():
-            sums = self.own.setdefault(name, [0.0, 0.0])
-            sums[0] += CURVATURE**2 / (VARIANCE * horizon) * value * value
-            sums[1] += CURVATURE / (VARIANCE * horizon) * value * error
+    def learn(self, opinions: Mapping[str, float], scale: float, error: float, horizon: int) -> None:
+        """Learn from one outcome: opinions and their scale in %, the ensemble's error in scales."""
+        information, pull = CURVATURE**2 / (VARIANCE * horizon), CURVATURE / (VARIANCE * horizon)
+        for name, opinion in opinions.items():
+            value = opinion / scale
+            sums = self.own.get(name)
+            if sums is None:
+                sums = self.own[name] = [0.0, 0.0]
+            sums[0] += information * value * value
+            sums[1] += pull * value * error
 
     def deviation(self, name: str) -> float:
         """The difference of this stock's learned weight from all stocks'."""

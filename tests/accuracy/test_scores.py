@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import astuple, replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
-from stockml.accuracy.scores import Score, added, by
+from stockml.accuracy.scores import Score, ScoreSums, added, by, part_of
 from stockml.core.outcomes import Outcome
 from stockml.core.records import Prediction
+from stockml.core.student_t import StudentT
 
 
 def line(symbol: str, error_pct: float, change_pct: float) -> Prediction:
@@ -69,3 +71,67 @@ def test_means_are_those_of_the_lines() -> None:
     assert score.to_record()["accurate_predictions"] == 1
     with pytest.raises(ZeroDivisionError):
         _ = Score().accuracy
+
+
+def distributed(change_pct: float, scale_pct: float, actual_pct: float, *, degrees: int = 5) -> Prediction:
+    made = replace(
+        prediction(current=100.0),
+        predicted_change_pct=change_pct,
+        distribution=StudentT(change_pct, scale_pct, degrees),
+        model_scale_pct=scale_pct,
+    )
+    return replace(made, outcome=replace(outcome(made), actual_price=100 + actual_pct))
+
+
+def test_the_distribution_is_scored_beside_one_with_the_same_scale_and_no_change() -> None:
+    stats = pytest.importorskip("scipy.stats")
+    integrate = pytest.importorskip("scipy.integrate")
+    lines = [distributed(1.0, 2.0, 3.5), distributed(-2.0, 4.0, 1.0, degrees=9), distributed(0.5, 1.0, -6.0)]
+
+    def crps(law: Any, actual: float) -> float:
+        below, _ = integrate.quad(lambda x: law.cdf(x) ** 2, -500, actual, limit=500)
+        above, _ = integrate.quad(lambda x: law.sf(x) ** 2, actual, 500, limit=500)
+        return float(below + above)
+
+    laws = [line.distribution for line in lines if line.distribution]
+    actuals = [line.actual_change_pct for line in lines]
+    named = [stats.t(law.degrees, law.location_pct, law.scale_pct) for law in laws]
+    naive = [stats.t(law.degrees, 0.0, law.scale_pct) for law in laws]
+    record = Score.of(lines).to_record()
+    assert record["mean_crps_pct"] == pytest.approx(sum(map(crps, named, actuals)) / 3, abs=1e-3)
+    assert record["mean_naive_crps_pct"] == pytest.approx(sum(map(crps, naive, actuals)) / 3, abs=1e-3)
+    for key, told in (("mean_interval_score_pct", named), ("mean_naive_interval_score_pct", naive)):
+        scores = [
+            high - low + 10 * max(low - actual, actual - high, 0)
+            for law, actual in zip(told, actuals, strict=True)
+            for low, high in [law.interval(0.8)]
+        ]
+        assert record[key] == pytest.approx(sum(scores) / 3, abs=1e-4)
+
+
+@pytest.mark.parametrize(("share", "name"), [(0.5, "inside_50"), (0.95, "inside_95")])
+def test_the_other_ranges_hold_what_lies_within_them(share: float, name: str) -> None:
+    low, high = StudentT(1.0, 2.0, 5).interval_pct(share)
+    inside = [distributed(1.0, 2.0, actual) for actual in (low + 0.01, 1.0, high - 0.01)]
+    outside = [distributed(1.0, 2.0, actual) for actual in (low - 0.01, high + 0.01)]
+    assert (getattr(Score.of(inside), name), getattr(Score.of(outside), name)) == (3, 0)
+
+
+def test_lines_without_a_distribution_are_left_out_and_counted() -> None:
+    alone = Score.of([distributed(1.0, 2.0, 3.5)])
+    without = [replace(distributed(1.0, 2.0, -30.0), distribution=None, model_scale_pct=None) for _ in range(2)]
+    record, together = Score.of(without).to_record(), Score.of([distributed(1.0, 2.0, 3.5), *without])
+    assert together.distribution_means() == alone.distribution_means()
+    assert together.to_record()["without_distribution"] == record["without_distribution"] == 2
+    assert record["mean_crps_pct"] is None and Score.of(without).distribution_text() == ""
+    assert "2 predictions without a distribution left out" in together.distribution_text()
+
+
+@given(LINES, LINES)
+def test_scores_added_to_line_by_line_are_those_of_all_lines_to_the_bit(
+    one: list[Prediction], other: list[Prediction]
+) -> None:
+    sums = ScoreSums(by(lambda line: line.symbol, one))
+    for each in other:
+        sums.add(each.symbol, part_of(each))
+    assert sums.scores() == by(lambda line: line.symbol, one + other)

@@ -13,9 +13,12 @@ from typing import Any
 import pytest
 from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 
-from stockml.accuracy.tracker import Feedback
+from stockml.accuracy.conditions import by_condition_of
+from stockml.accuracy.scores import by
+from stockml.accuracy.tracker import AccuracyTracker, Feedback
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.core.student_t import StudentT
 from stockml.prediction_log.log import PredictionLog
 
 
@@ -48,6 +51,9 @@ def test_scores_say_what_the_log_says(home: Home) -> None:
     scores = json.loads((home.feedback / "accuracy_scores.json").read_text())
     lines = [record for record in records(home.log) if record["status"] == "verified" and record["symbol"] == "TCS.NS"]
     assert len(lines) == 5
+    laws = [(StudentT.from_record(line["distribution"]), line) for line in lines]
+    laws = [(law, (line["actual_price"] / line["current_price"] - 1) * 100) for law, line in laws]
+    naive = [(StudentT(0.0, law.scale_pct, law.degrees), actual) for law, actual in laws]
     assert scores["TCS.NS"] == {
         "total_predictions": 5,
         "accurate_predictions": sum(line["was_accurate"] for line in lines),
@@ -60,10 +66,27 @@ def test_scores_say_what_the_log_says(home: Home) -> None:
             and line["actual_price"] != line["current_price"]
             for line in lines
         ),
+        "mean_crps_pct": round(sum(law.crps_pct(actual) for law, actual in laws) / 5, 4),
+        "mean_naive_crps_pct": round(sum(law.crps_pct(actual) for law, actual in naive) / 5, 4),
+        "mean_interval_score_pct": round(sum(law.interval_score_pct(actual, 0.8) for law, actual in laws) / 5, 4),
+        "mean_naive_interval_score_pct": round(
+            sum(law.interval_score_pct(actual, 0.8) for law, actual in naive) / 5, 4
+        ),
+        "without_distribution": 0,
         "expired_predictions": 0,
         "expired_reasons": {},
     }
     assert list(scores) == ["INFY.NS", "TCS.NS"]
+
+
+def test_the_record_by_condition_is_that_of_the_lines_without_reading_them_again(home: Home) -> None:
+    log = PredictionLog(home.log)
+    view, tracker = log.read(), AccuracyTracker(home.feedback)
+    kept = tracker.record(view)
+    assert kept.conditions == by_condition_of(view.settled) and len(kept.conditions) > 3
+    assert kept.scores == by(lambda line: line.symbol, view.settled)
+    (home.feedback / "learned.json").unlink()
+    assert tracker.record(view) == kept
 
 
 def test_it_comes_back_byte_for_byte_when_deleted(home: Home) -> None:

@@ -226,4 +226,17 @@ def test_as_text_and_as_json_it_says_the_same(tmp_path: Path) -> None:
     assert f"{record['pending']} pending, 0 of them due, 0 overdue; {record['verified']} verified" in text
     assert f"mean error {record['record']['mean_error_pct']:.2f} %" in text
     assert all(f"ALARM         {alarm}" in text for alarm in record["alarms"])
-    assert replace(state, alarms=()).to_text().count("\n") == 4, "five lines on a good day"
+    assert f"Intervals     80 % intervals hold {state.record.coverage * 100:.1f} %" in text
+    assert f"Distribution  CRPS {record['record']['mean_crps_pct']:.3f} % (naive: " in text
+    assert replace(state, alarms=()).to_text().count("\n") == 6, "seven lines on a good day"
+
+
+def test_the_condition_in_which_intervals_hold_least_is_told_and_the_others_are_in_the_json(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 4, 150)
+    state = state_of(home)
+    by_family = {(row["family"], row["value"]): row for row in state.to_record()["by_condition"]}
+    assert {family for family, _ in by_family} == {"volatility", "year"}
+    told = [row for row in by_family.values() if row["predictions"] >= 100]
+    least = min(told, key=lambda row: row["coverage"])
+    assert f", least in {'the ' if least['family'] == 'volatility' else ''}{least['value']}" in state.to_text()
+    assert f": {least['coverage'] * 100:.1f} % of {least['predictions']}" in state.to_text()

@@ -186,3 +186,16 @@ def test_an_ensemble_survives_its_record_in_the_middle_of_a_session():
         part.add(np.array([1.0, 0.0, 0.0, 2.0]), 3.0, 0.4)
         each.close(part)
     assert copy.to_state() == ensemble.to_state()
+
+
+def test_the_sums_are_the_same_to_the_bit_however_many_outcomes_come_together():
+    rng = np.random.default_rng(5)
+    rows = [(rng.normal(size=SIGNALS) * 3, float(rng.uniform(0.5, 9)), float(rng.normal())) for _ in range(700)]
+    ensemble = fresh()
+    learned_from(ensemble, 7)
+    together, apart = ensemble.open(day(7), day(12)), ensemble.open(day(7), day(12))
+    for row in rows:
+        held = together.add(*row)
+        assert held == apart.add(*row)
+        apart = experts.DayOutcomes.from_state(apart.to_state())
+    assert len(rows) > 2 * experts.MOST_ROWS and together.to_state() == apart.to_state()
