@@ -72,6 +72,45 @@ def test_the_file_is_no_stock(folder: Path) -> None:
         assert ran.code == 3 and "did you mean" not in ran.err
 
 
+ROWS = """symbol,date,first_known_on
+TCS.NS,2026-07-02,2026-06-25
+INFY.NS,2025-07-03,
+"""
+TOLD = {
+    "TCS.NS": "results expected on 2026-07-02, moves then ",
+    "INFY.NS": "results expected on 2026-07-02 (foretold from last year's), moves then ",
+}
+
+
+@pytest.mark.parametrize("symbol", STOCKS)
+def test_the_log_the_explanation_and_the_report_tell_the_results_ahead(folder: Path, symbol: str) -> None:
+    (folder / "announcements.csv").write_text(ROWS)
+    home = folder.parent / "home"
+    assert csv_run(folder).code == 0
+    lines = {line["symbol"]: line["evidence"]["results_expected"] for line in log_of(home)}
+    times = lines[symbol].pop("moves_times")
+    assert lines[symbol] == {"date": "2026-07-02", "known": symbol == "TCS.NS"}
+    text = f"{TOLD[symbol]}{times:.1f} times the usual"
+    common = ("--source", f"csv:{folder}", "--home", home, "--as-of", TUESDAY)
+    assert text in " ".join(predict(*common, "--explain", symbol).out.split())
+    assert json.dumps(text)[1:-1] in (home / "realtime_predictions" / "report.html").read_text()
+
+
+def test_a_replay_knows_a_date_from_the_day_it_was_known_on_as_live_runs_do(folder: Path) -> None:
+    (folder / "announcements.csv").write_text(ROWS)
+    common = ("--source", f"csv:{folder}", "--symbols", *STOCKS)
+    replayed = predict(*common, "--home", folder.parent / "replay", "--replay", "2026-06-23", TUESDAY)
+    assert replayed.code == 0, replayed.err
+    told = {line["id"]: line["evidence"] for line in log_of(folder.parent / "replay")}
+    known = {line[7:17] for line, evidence in told.items() if line.startswith("TCS") and "results_expected" in evidence}
+    assert known == {"2026-06-25", "2026-06-29", "2026-06-30"}  # 2026-06-26 is a holiday in Mumbai
+    for day in ("2026-06-24", "2026-06-25"):
+        live = predict(*common, "--home", folder.parent / f"live {day}", "--as-of", day)
+        assert live.code == 0, live.err
+        for line in log_of(folder.parent / f"live {day}"):
+            assert line["evidence"] == told[line["id"]]
+
+
 # ---- Yahoo ----
 
 
