@@ -191,7 +191,7 @@ def test_a_stock_without_a_table_stops_no_other() -> None:
     seen = session_view(stocks, lambda symbol: DateRange(spans[symbol], last, last, True))
     assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
     assert "10 daily bars" in str(seen.failures["B.NS"])
-    assert "market_volatility_20" in seen.analyses[0].volatilities
+    assert "market_volatility_20" in seen.analyses[0].confidence_inputs
 
 
 def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:

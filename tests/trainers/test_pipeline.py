@@ -168,14 +168,14 @@ def test_a_market_s_volatility_is_that_of_a_daily_run(stocks: dict[str, PriceTab
     assert len({calendar_for(symbol).name for symbol in stocks}) == 1
     day = max(training_set.dates[-1] for training_set in training_sets.values())
     there = [
-        training_sets[symbol].volatilities.loc[day].to_dict()
+        training_sets[symbol].confidence_inputs.loc[day].to_dict()
         for symbol in training_sets
         if training_sets[symbol].dates[-1] == day
     ]
     assert len(there) > 1
     for training_set in join_market(training_sets).values():
         if training_set.dates[-1] == day:
-            found = training_set.volatilities.loc[day]
+            found = training_set.confidence_inputs.loc[day]
             assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)
 
 
