@@ -68,7 +68,7 @@ def write(answers: Mapping[str, KnownDates], home: Home) -> None:
 
 
 def updated(kept: KnownDates | None, told: ToldDates, today: date) -> KnownDates:
-    """What is known of a symbol after Yahoo's answer of a day.
+    """A symbol's known dates after Yahoo's answer of a day.
 
     A date to come that moved is only kept as it is now, first known today. A past one that was not kept before has no
     day on which it was first known; one that was expected near it, and never came, is dropped.

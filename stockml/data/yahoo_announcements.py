@@ -70,9 +70,10 @@ def renew(client: Client, symbols: Iterable[str], clock: Clock, home: Home, sett
         pool.shutdown(cancel_futures=True)
     told = {symbol: answer for symbol, answer in zip(turn, answers, strict=True) if answer is not None}
     try:
-        announcement_store.write(
-            {symbol: updated(store.get(symbol), answer, days[symbol]) for symbol, answer in told.items()}, home
-        )
+        if told:
+            announcement_store.write(
+                {symbol: updated(store.get(symbol), answer, days[symbol]) for symbol, answer in told.items()}, home
+            )
     except StorageError as error:
         _log.warning("%s; the days on which results are published are asked for again", error)
     reason = f"; {inquiry.failure}" if inquiry.failure else ""

@@ -138,7 +138,7 @@ class Client:
         return _read(symbol, frame, self._replies.last)
 
     def ask_more(self, symbol: str, what: Callable[[Any], Any]) -> tuple[Any, Any]:
-        """What yfinance's ticker of a symbol answers, and the HTTP response that it is from; FetchError as in `ask`."""
+        """An answer of yfinance's ticker of a symbol, and the HTTP response behind it; FetchError as in `ask`."""
         self._replies.last = self._replies.response = None
         try:
             value = what(self._yfinance.Ticker(symbol, session=self._session))

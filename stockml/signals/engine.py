@@ -15,6 +15,7 @@ from stockml.core.clock import Clock
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.failures import STALE, Failure
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
+from stockml.core.results_expected import ResultsExpected
 from stockml.indicators.confidence_inputs import SPAN
 from stockml.signals.calibration import EIGHTY
 from stockml.signals.learner import Learner, Weighing
@@ -48,6 +49,7 @@ class Analysis:
     regime: str
     confidence_inputs: Mapping[str, float]  # a row of `confidence_table`, and the market's volatilities
     model: ModelView | None
+    results: ResultsExpected | None = None  # that the company is expected to publish
 
     @property
     def priors(self) -> Priors:
@@ -129,6 +131,8 @@ def analysis_of(
     prices: PriceTable, day: Mapping[str, float], inputs: Mapping[str, float], model: ModelView | None
 ) -> Analysis:
     """Assemble the analysis of a table's newest session from its row of indicators and its confidence inputs."""
+    from stockml.indicators.results_ahead import results_ahead
+
     return Analysis(
         symbol=prices.symbol,
         data_through=prices.data_through,
@@ -139,6 +143,7 @@ def analysis_of(
         regime=regime(day["change_20"], day["volatility_20"]),
         confidence_inputs=inputs,
         model=model,
+        results=results_ahead(prices, inputs),
     )
 
 
@@ -218,7 +223,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
         low=_moved(price, max(low_pct, -99.0)),  # a price stays above 0
         high=_moved(price, high_pct),
         path=tuple(_moved(price, step) for step in _path(plan)),
-        evidence=Evidence(dict(plan.opinions), inputs),
+        evidence=Evidence(dict(plan.opinions), inputs, analysis.results),
         distribution=confidence.distribution,
         model_scale_pct=confidence.model_scale_pct,
         source=analysis.source,
