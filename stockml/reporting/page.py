@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from stockml.accuracy.conditions import LEAST_TOLD
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
 from stockml.core.paths import Home
@@ -88,20 +89,21 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
         "data": _embedded(
             {
                 "accurate_below_pct": ACCURATE_BELOW_PCT,
+                "least_told": LEAST_TOLD,
                 "meanings": report_words.MEANINGS,
                 "stocks": stocks,
-                "records": _records(summary),
+                "records": _records(summary, exchanges),
             }
         ),
     }
 
 
-def _records(summary: LogSummary) -> dict[str, Any]:
+def _records(summary: LogSummary, exchanges: Exchanges) -> dict[str, Any]:
     """The record of all predictions and, where there are several horizons, of each."""
     chosen = {"all": summary.everything}
     if len(summary.records) > 1:
         chosen |= {str(horizon): summary.records[horizon] for horizon in sorted(summary.records)}
-    return {name: record.to_page() for name, record in chosen.items()}
+    return {name: record.to_page(exchanges) for name, record in chosen.items()}
 
 
 # ---- the file ----

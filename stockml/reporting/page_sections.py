@@ -16,7 +16,9 @@ from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
 from stockml.reporting.formatting import NO_WORDS, day, percent, share, signed
 from stockml.reporting.last_run import LastRun
-from stockml.reporting.page_data import LogSummary, short
+from stockml.reporting.page_data import LogSummary
+from stockml.reporting.page_values import short
+from stockml.reporting.ranges import price_ranges
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
 
 RECENT = 5  # outcomes shown beside a stock's prediction
@@ -49,6 +51,7 @@ def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
             "confidence": line.confidence,
             "regime": line.market_regime,
             "target": line.target_date,
+            "ranges": {round(found.share * 100): found for found in price_ranges(line)},
             "recent": recent_outcomes(summary.series[key]),
         }
         for key, line in newest.items()
