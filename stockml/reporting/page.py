@@ -56,7 +56,6 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
         The file; by default realtime_predictions/report.html.
     """
     path = path or report_path(home)
-    log.full_scan()  # so that the view knows of every damaged line
     view = log.read(clock.as_of)
     summary = collect(view.pending, view.verified)
     context = {

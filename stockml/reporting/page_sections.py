@@ -9,6 +9,7 @@ from typing import Any
 
 from stockml.accuracy.scores import Score
 from stockml.core.clock import Clock
+from stockml.core.outcomes import EXPIRED
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import count
@@ -216,7 +217,7 @@ def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> 
 
 def _expired(log: PredictionLog, clock: Clock) -> list[str]:
     last = clock.as_of.isoformat() if clock.as_of else "9999"
-    lines = [line for line in log.lines_at(log.full_scan().expired) if line.outcome]
+    lines = [line for line in log.lines_at(log.settled(EXPIRED)) if line.outcome]
     return [
         f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.ended_at[:10] <= last
     ][::-1]
