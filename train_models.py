@@ -1,6 +1,7 @@
 #!/bin/sh
 """:" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
 here=$(dirname "$(readlink -f "$0")")
+unset PYTHONSAFEPATH # the package lies in the script's own folder
 for python in "$here/.venv/bin/python" python3.11 python3; do
     command -v "$python" >/dev/null && exec "$python" "$0" "$@"
 done

@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, Protocol, Self
 
 # One thread per process: two such processes do more than one with two threads, and sums keep their order.
@@ -49,8 +50,9 @@ class ProcessRunner:
         self._environment: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
-        self._environment = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a process starts
+        wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
+        self._environment = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)  # read when a process starts
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,6 +128,16 @@ class ProcessRunner:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+def _safe_path() -> dict[str, str]:
+    """Variables by which a new Python finds this package, and takes no module from the folder that it is started in.
+
+    Its helpers are started as `python -c`, which looks for modules in the current folder first.
+    """
+    package_in = str(Path(__file__).resolve().parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
 
 
 def _outcome(future: Future[Any]) -> Any:
