@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 
 from stockml.commands import logging_setup
+from stockml.core import library_warnings
 from stockml.storage.files import StorageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
@@ -55,7 +56,8 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
 
 
 def configure_messages(args: argparse.Namespace) -> None:
-    """Send messages where the options say; UsageError where they cannot go there."""
+    """Send messages where the options say, and libraries' warnings to the log file; UsageError where they cannot go."""
+    library_warnings.take()
     logging_setup.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
     if args.log_file is not None:
         try:

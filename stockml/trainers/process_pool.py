@@ -5,6 +5,7 @@ A killed process costs time only: its tasks are run again. Results never depend 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -16,6 +17,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, Protocol, Self
+
+from stockml.core import library_warnings
+
+log = logging.getLogger("stockml")
 
 # One thread per process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -103,7 +108,7 @@ class ProcessRunner:
         self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
     ) -> Future[Any]:
         try:
-            return self._processes().submit(function, task[1])
+            return self._processes().submit(_work, function, task[1])
         except BrokenProcessPool:
             running[Future()] = task  # not begun, but taken from the iterator
             raise
@@ -111,7 +116,7 @@ class ProcessRunner:
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
         number, task, deaths = again.popleft()
         try:
-            yield number, _outcome(self._processes().submit(function, task))
+            yield number, _outcome(self._processes().submit(_work, function, task))
         except BrokenProcessPool:
             self._stop()
             if deaths + 1 < DEATHS_ALONE:
@@ -140,15 +145,32 @@ def _safe_path() -> dict[str, str]:
     return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
 
 
-def _outcome(future: Future[Any]) -> Any:
+def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:
     error = future.exception()
     if isinstance(error, BrokenProcessPool):
         raise error
-    return future.result() if error is None else error
+    if error is not None:
+        return error
+    result, warned = future.result()
+    for text in warned:
+        log.debug("%s", text)
+    return result
+
+
+_warned: list[str] = []  # in a process of the pool: by libraries, and not told yet
+
+
+def _work(function: Callable[[Any], Any], task: Any) -> tuple[Any, list[str]]:
+    """In a process of the pool: the result, and what libraries warned of, which the parent logs."""
+    result = function(task)
+    warned = _warned.copy()
+    _warned.clear()
+    return result, warned
 
 
 def _begin() -> None:
-    """Set up a new process: leave interrupts to the parent, and end when it ends."""
+    """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
+    library_warnings.take(_warned.append)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
