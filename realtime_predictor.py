@@ -1,6 +1,7 @@
 #!/bin/sh
 """:" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
 here=$(dirname "$(readlink -f "$0")")
+unset PYTHONSAFEPATH # the package lies in the script's own folder
 for python in "$here/.venv/bin/python" python3.11 python3; do
     command -v "$python" >/dev/null && exec "$python" "$0" "$@"
 done
@@ -36,10 +37,13 @@ from stockml.commands.predict_command import (
     is_dry,
     leave_behind,
     models_forecast,
+    note_logged,
+    note_settled,
     sum_up,
     tell,
     tell_unsettled,
     to_predict,
+    updated,
     with_target_ahead,
 )
 from stockml.commands.run import Run, open_run, timed
@@ -170,7 +174,7 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         tell_provisional(run, predictions)
         logged = act(run, predictions)
         result = sum_up(run, learned, predictions, logged)
-        leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+        result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
@@ -217,7 +221,8 @@ def learn(run: Run, market: Market) -> Settlement:
     else:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
-        known = feedback.update(run.log, view, done)
+        note_settled(done)
+        known = updated(run, feedback, view, done)
     tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
         run.notice(warning)
@@ -248,7 +253,9 @@ def predict(plans: Sequence[Plan], learned: Settlement, clock: Clock) -> list[Pr
 
 def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
     """ACT: log each prediction, once; it then waits for its target date. Returns those that were new."""
-    return [] if is_dry(run.args) else run.log.append(predictions)
+    logged = [] if is_dry(run.args) else run.log.append(predictions)
+    note_logged(logged)
+    return logged
 
 
 def look_back(args: argparse.Namespace) -> int:

@@ -11,11 +11,14 @@ import sys
 from collections.abc import Callable
 
 from stockml.commands import logging_setup
+from stockml.core import library_warnings
 from stockml.storage.files import StorageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
 
 log = logging.getLogger("stockml")
+
+_done: list[str] = []  # what this run has written for good, in words
 
 
 class UsageError(Exception):
@@ -29,6 +32,7 @@ class NotDoneError(Exception):
 def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
     logging_setup.open_closed_streams()
+    _done.clear()
     try:
         configure_messages(args)
         exit_code = main(args)
@@ -38,8 +42,8 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
         log.error("%s", error)
         return WRONG_USAGE
     except (NotDoneError, StorageError) as error:
-        log.error("%s", error)
-        return NOTHING_DONE
+        log.error("%s%s", error, f"; {so_far}" if (so_far := done_so_far()) else "")
+        return SOME_FAILED if so_far else NOTHING_DONE
     except KeyboardInterrupt:
         log.error("Interrupted; what was finished is saved.")
         return 130
@@ -50,12 +54,26 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
         if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
             raise
         logging_setup.give_up_stdout()
-        log.error("stdout: cannot be written (%s); what was finished is saved", logging_setup.cause(error))
-        return NOTHING_DONE
+        so_far = done_so_far()
+        log.error(
+            "stdout: cannot be written (%s); %s", logging_setup.cause(error), so_far or "what was finished is saved"
+        )
+        return SOME_FAILED if so_far else NOTHING_DONE
+
+
+def note_done(what: str) -> None:
+    """Something is written for good, as "3 predictions are logged": a later failure is then told as half a failure."""
+    _done.append(what)
+
+
+def done_so_far() -> str:
+    """What this run has written for good, in words; empty where nothing."""
+    return " and ".join(_done)
 
 
 def configure_messages(args: argparse.Namespace) -> None:
-    """Send messages where the options say; UsageError where they cannot go there."""
+    """Send messages where the options say, and libraries' warnings to the log file; UsageError where they cannot go."""
+    library_warnings.take()
     logging_setup.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
     if args.log_file is not None:
         try:

@@ -16,15 +16,18 @@ log = logging.getLogger("stockml")
 def to_stderr(level: int) -> None:
     """From now on send messages of that level to stderr, one plain line each, and nowhere else."""
     log.handlers.clear()
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     _add(_Terminal(), "%(message)s", level)
 
 
 def to_file(path: Path) -> None:
-    """Send all messages to a file too, with time and level; OSError where it cannot be written."""
+    """Send all messages to a file too, down to those for debugging, with time and level.
+
+    OSError where it cannot be written.
+    """
     file = _LogFile(path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8")
-    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.INFO)
+    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.DEBUG)
 
 
 def _add(handler: logging.Handler, form: str, level: int) -> None:

@@ -10,16 +10,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting, is_due
+from stockml.commands.exits import SOME_FAILED, done_so_far, note_done
 from stockml.commands.run import Run, print_json, timed
 from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.reporting.last_run import end_run
+from stockml.storage.files import StorageError
 
 if TYPE_CHECKING:
+    from stockml.accuracy.tracker import Feedback, Learned
     from stockml.data.price_table import PriceTable
+    from stockml.prediction_log.view import Settled, View
     from stockml.signals.engine import ModelView, Plan
+    from stockml.signals.learner import Learner
 
 LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the report of a longer one is left to --report
 
@@ -155,13 +160,54 @@ def sum_up(run: Run, learned: Outcomes, predictions: Sequence[Prediction], logge
     return run.to_json("realtime_predictor", results, exit_code)
 
 
-def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> None:
-    """Record how the run ended, and renew the HTML report where something happened that it would show."""
+def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> Result:
+    """Record how the run ended, and renew the HTML report where something happened that it would show.
+
+    Where the report cannot be written the rest is done all the same, and that is how the run ended.
+    """
     if is_dry(run.args):
-        return
+        return result
     end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
     if not result["logged"] and not result["settled"]:
-        return
+        return result
+    try:
+        _renew_report(run)
+    except StorageError as error:
+        fail_half_done(run, "report", str(error))
+        result |= run.to_json("realtime_predictor", {}, SOME_FAILED)
+        end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
+    return result
+
+
+def note_settled(settled: Settled) -> None:
+    """What a later failure leaves untouched: the outcomes in the log."""
+    if n_settled := len(settled.done):
+        note_done(f"{count(n_settled, 'outcome')} {'is' if n_settled == 1 else 'are'} in the log")
+
+
+def note_logged(logged: Sequence[Prediction]) -> None:
+    """The same of new predictions."""
+    if logged:
+        note_done(f"{count(len(logged), 'prediction')} {'is' if len(logged) == 1 else 'are'} logged")
+
+
+def updated(run: Run, feedback: Feedback[Learner], view: View, settled: Settled) -> Learned[Learner]:
+    """The learned state; where its folder cannot be written, from the log alone, and a failure of the run."""
+    try:
+        return feedback.update(run.log, view, settled)
+    except StorageError as error:
+        known = feedback.preview(view, [*settled.done, *settled.left])
+        fail_half_done(run, "feedback", f"{error}; what was learned is worked out from the log meanwhile")
+        return known
+
+
+def fail_half_done(run: Run, kind: str, why: str) -> None:
+    """A failure that is no stock's, of a run that has written its lines."""
+    so_far = done_so_far()
+    run.fail(Failure("", kind, f"{why}; {so_far}" if so_far else why))
+
+
+def _renew_report(run: Run) -> None:
     if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
         return
     from stockml.reporting.page import write_report

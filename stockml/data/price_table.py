@@ -13,10 +13,10 @@ import pandas as pd
 
 from stockml.core.calendars import Calendar, calendar_for
 from stockml.core.wording import count
-from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
+from stockml.data import adjustment_steps, bar_checks, day_checks, neighbour_checks, volume_checks
 from stockml.data.announcements import Announcement, known_by
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
-from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
+from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news, find_payouts
 from stockml.data.raw_table import tidy
 
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
@@ -30,6 +30,7 @@ UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a ph
 
 ALONE = (
     bar_checks.drop_duplicates,
+    adjustment_steps.undo_splits,
     bar_checks.drop_not_positive,
     bar_checks.drop_inverted,
     volume_checks.drop_untraded,
@@ -224,7 +225,8 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
         frame, found = _cut_before(frame, old[-1])
         findings += found
     found, demergers = find_demergers(frame)
-    return frame, findings + found + find_news(frame), tuple(sorted({*gaps, *demergers}))
+    findings += found + find_news(frame) + find_payouts(frame)
+    return frame, findings, tuple(sorted({*gaps, *demergers}))
 
 
 def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:

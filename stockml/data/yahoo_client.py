@@ -9,7 +9,6 @@ import functools
 import logging
 import sqlite3
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from stockml.core import failures
+from stockml.core import failures, library_warnings
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.data.request import NOWHERE, SPLITS, Listing
@@ -206,13 +205,12 @@ def _drop_damaged(caches: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence yfinance, whose warnings are about its internals; enter it before any thread starts."""
+    """Silence yfinance, whose messages are about its internals; enter it before any thread starts."""
     import yfinance  # noqa: F401 - its import asks for its own warnings again
 
     loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with library_warnings.taken():
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
         try:

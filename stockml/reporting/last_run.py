@@ -74,6 +74,8 @@ class LastRun:
         """The end of the run in a few words."""
         if self.exit_code is None:
             return "has not ended"
+        if self.exit_code == 1 and self.failures and not any(failure.symbol for failure in self.failures):
+            return "not all of it could be written"
         return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")
 
 

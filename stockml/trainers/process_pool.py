@@ -5,6 +5,7 @@ A killed process costs time only: its tasks are run again. Results never depend 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -14,7 +15,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 from typing import Any, Protocol, Self
+
+from stockml.core import library_warnings
+
+log = logging.getLogger("stockml")
 
 # One thread per process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
@@ -49,8 +55,9 @@ class ProcessRunner:
         self._environment: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
-        self._environment = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a process starts
+        wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
+        self._environment = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)  # read when a process starts
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -101,7 +108,7 @@ class ProcessRunner:
         self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
     ) -> Future[Any]:
         try:
-            return self._processes().submit(function, task[1])
+            return self._processes().submit(_work, function, task[1])
         except BrokenProcessPool:
             running[Future()] = task  # not begun, but taken from the iterator
             raise
@@ -109,7 +116,7 @@ class ProcessRunner:
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
         number, task, deaths = again.popleft()
         try:
-            yield number, _outcome(self._processes().submit(function, task))
+            yield number, _outcome(self._processes().submit(_work, function, task))
         except BrokenProcessPool:
             self._stop()
             if deaths + 1 < DEATHS_ALONE:
@@ -128,15 +135,42 @@ class ProcessRunner:
             self._pool = None
 
 
-def _outcome(future: Future[Any]) -> Any:
+def _safe_path() -> dict[str, str]:
+    """Variables by which a new Python finds this package, and takes no module from the folder that it is started in.
+
+    Its helpers are started as `python -c`, which looks for modules in the current folder first.
+    """
+    package_in = str(Path(__file__).resolve().parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
+
+
+def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:
     error = future.exception()
     if isinstance(error, BrokenProcessPool):
         raise error
-    return future.result() if error is None else error
+    if error is not None:
+        return error
+    result, warned = future.result()
+    for text in warned:
+        log.debug("%s", text)
+    return result
+
+
+_warned: list[str] = []  # in a process of the pool: by libraries, and not told yet
+
+
+def _work(function: Callable[[Any], Any], task: Any) -> tuple[Any, list[str]]:
+    """In a process of the pool: the result, and what libraries warned of, which the parent logs."""
+    result = function(task)
+    warned = _warned.copy()
+    _warned.clear()
+    return result, warned
 
 
 def _begin() -> None:
-    """Set up a new process: leave interrupts to the parent, and end when it ends."""
+    """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
+    library_warnings.take(_warned.append)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
