@@ -147,6 +147,24 @@ def add_record(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_export(group: argparse._ArgumentGroup) -> None:
+    """The log as a table, and which of its lines."""
+    group.add_argument(
+        "--export",
+        type=expanded,
+        metavar="FILE",
+        help="write the log as a table: .csv, .parquet, .xlsx or .sqlite by the file's ending; --symbols, --horizon and "
+        "--since choose",
+    )
+    group.add_argument(
+        "--since",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="with --export: only predictions from that day's close on (default: from the first)",
+    )
+    group.add_argument("--force", action="store_true", help="with --export: replace the file that is there")
+
+
 def day(text: str) -> date:
     """A day, as an argparse type."""
     try:
