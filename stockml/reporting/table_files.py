@@ -9,6 +9,7 @@ import csv
 import errno
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -95,24 +96,31 @@ def write_xlsx(path: Path, contents: Contents, rows: Iterable[Row]) -> None:
     import xlsxwriter
     from xlsxwriter.exceptions import FileCreateError
 
-    columns = contents.columns()
     with parts_folder(path) as parts:
         book = xlsxwriter.Workbook(path, {"constant_memory": True, "tmpdir": str(parts)})
         book.use_zip64()
         sheet = book.add_worksheet("predictions")
-        formats = {DAY: book.add_format({"num_format": "yyyy-mm-dd"})}
-        formats[TIME] = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
-        sheet.freeze_panes(1, 1)
-        sheet.set_column(0, len(columns) - 1, 20)
-        for at, name in enumerate(columns):
-            sheet.write_string(0, at, name)
-        for line, row in enumerate(rows, start=1):
-            for at, (name, value) in enumerate(zip(columns, wide(row, list(columns)), strict=True)):
-                _write_cell(sheet, (line, at), name, value, formats.get(columns[name]))
         try:
+            _fill_sheet(book, sheet, contents.columns(), rows)
             book.close()
         except FileCreateError as error:
             raise error.args[0] from None  # the OSError that it stands for
+        finally:
+            with suppress(OSError):
+                sheet.row_data_fh.close()
+
+
+def _fill_sheet(book: Any, sheet: Any, columns: dict[str, str], rows: Iterable[Row]) -> None:
+    formats = {DAY: book.add_format({"num_format": "yyyy-mm-dd"})}
+    formats[TIME] = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
+    sheet.freeze_panes(1, 1)
+    sheet.set_column(0, len(columns) - 1, 20)
+    names = list(columns)
+    for at, name in enumerate(names):
+        sheet.write_string(0, at, name)
+    for line, row in enumerate(rows, start=1):
+        for at, value in enumerate(wide(row, names)):
+            _write_cell(sheet, (line, at), names[at], value, formats.get(columns[names[at]]))
 
 
 def _write_cell(sheet: Any, at: tuple[int, int], name: str, value: Any, form: Any) -> None:
