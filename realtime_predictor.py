@@ -115,13 +115,9 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
     )
     options.add_common(parser, default_symbols="those with trained models")
-    args = parser.parse_args(argv, argparse.Namespace(horizon=None))  # to tell a horizon that was asked for
+    args = options.parsed(parser, argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
-    if args.export is None:
-        if args.since or args.force:
-            parser.error(f"{'--since' if args.since else '--force'} goes with --export")
-        args.horizon = args.horizon or parser.get_default("horizon")
     return args
 
 

@@ -61,7 +61,9 @@ def errors(folder: Path) -> dict[str, tuple[float, float]]:
     for line in (folder / "realtime_predictions/predictions.jsonl").read_text().splitlines():
         if line.strip() and (record := json.loads(line))["status"] == "verified":
             by_symbol[record["symbol"]].append((record["error_pct"], record["naive_error_pct"]))
-    return {symbol: (mean(one for one, _ in pairs), mean(two for _, two in pairs)) for symbol, pairs in by_symbol.items()}
+    return {
+        symbol: (mean(one for one, _ in pairs), mean(two for _, two in pairs)) for symbol, pairs in by_symbol.items()
+    }
 
 
 def test_the_page_has_recipes_for_each_library_and_of_ten_lines() -> None:

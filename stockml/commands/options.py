@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from stockml import __version__
@@ -153,8 +153,8 @@ def add_export(group: argparse._ArgumentGroup) -> None:
         "--export",
         type=expanded,
         metavar="FILE",
-        help="write the log as a table: .csv, .parquet, .xlsx or .sqlite by the file's ending; --symbols, --horizon and "
-        "--since choose",
+        help="write the log as a table: .csv, .parquet, .xlsx or .sqlite by the file's ending; --symbols, --horizon "
+        "and --since choose",
     )
     group.add_argument(
         "--since",
@@ -163,6 +163,16 @@ def add_export(group: argparse._ArgumentGroup) -> None:
         help="with --export: only predictions from that day's close on (default: from the first)",
     )
     group.add_argument("--force", action="store_true", help="with --export: replace the file that is there")
+
+
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options; beside --export the horizon is None unless it was asked for, and only there lines are chosen."""
+    args = parser.parse_args(argv, argparse.Namespace(horizon=None))
+    if args.export is None:
+        if args.since or args.force:
+            parser.error(f"{'--since' if args.since else '--force'} goes with --export")
+        args.horizon = args.horizon or parser.get_default("horizon")
+    return args
 
 
 def day(text: str) -> date:

@@ -44,6 +44,7 @@ COLUMNS = {
     "distribution_location_pct": NUMBER,
     "distribution_scale_pct": NUMBER,
     "distribution_model_scale_pct": NUMBER,
+    "seal": TEXT,
     "reopened_times": WHOLE,
     "reopened_at": TIME,
     "reopened_status": TEXT,
@@ -107,7 +108,7 @@ class Choice:
 
 @dataclass(slots=True)
 class Contents:
-    """What must be known of all rows before the first is written."""
+    """Facts about all rows that the first cannot be written without."""
 
     rows: int = 0
     first: str = ""  # data_through of the earliest line, YYYY-MM-DD

@@ -34,18 +34,18 @@ def test_every_key_of_a_line_has_its_column_in_the_logs_order() -> None:
         for key, value in line.to_record().items():
             inner = [f"{key}_{name}" for name in value] if isinstance(value, dict) else [key]
             keys += [name for name in inner if key not in flat_rows.APART and name not in keys]
-    assert set(keys) == set(COLUMNS)
+    assert {*keys, "seal"} == set(COLUMNS)  # a seal is given when the line is logged
     first = list(completed(FULL.to_record(), FULL.outcome))[:9]
     assert list(COLUMNS)[:9] == first  # SPEC's, but for the signals
-    assert [name for name in COLUMNS if name in FULL.to_record()] == [
-        key for key in FULL.to_record() if key in COLUMNS
-    ]
+    assert [name for name in COLUMNS if name in FULL.to_record()] == [key for key in FULL.to_record() if key in COLUMNS]
 
 
 def test_values_keep_their_types_and_days_are_days() -> None:
     values = row_of(FULL).values
     assert values["target_date"] == date(2026, 1, 10) and values["settled_from"] == date(2026, 1, 12)
-    assert values["prediction_date"] == datetime(2026, 1, 5, 16) and values["settled_at"] == datetime(2026, 1, 12, 19, 30)
+    assert values["prediction_date"] == datetime(2026, 1, 5, 16) and values["settled_at"] == datetime(
+        2026, 1, 12, 19, 30
+    )
     assert values["current_price"] == 3845.5 and values["was_accurate"] is FULL.outcome.was_accurate
     assert values["path"] == list(FULL.path) and values["distribution_scale_pct"] == 2.0
     assert values["reopened_times"] == 2 and values["reopened_ended_at"] == datetime(2026, 1, 10, 16)
@@ -60,7 +60,9 @@ def test_a_training_time_that_is_none_is_left_empty_and_counted(text: str) -> No
 
 
 def test_signals_and_evidence_have_a_column_for_each_name() -> None:
-    one = replace(prediction(), signals=(Signal("a", 0.2), Signal("b", -0.1)), evidence=Evidence({"b": 1.0}, {"v": 2.0}))
+    one = replace(
+        prediction(), signals=(Signal("a", 0.2), Signal("b", -0.1)), evidence=Evidence({"b": 1.0}, {"v": 2.0})
+    )
     two = replace(prediction(day=1), signals=(), evidence=Evidence({"a": 0.5, "c": 3.0}, {}))
     contents = contents_of([one, two], most_names=99)
     names = list(contents.columns())
