@@ -104,6 +104,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
     options.add_record(how)
+    options.add_export(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -118,7 +119,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
     )
     options.add_common(parser, default_symbols="those with trained models")
-    args = parser.parse_args(argv)
+    args = options.parsed(parser, argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
     return args
@@ -126,6 +127,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    if args.export is not None:
+        return run_command(export, args)
     if args.restore is not None:
         return run_command(restore, args)
     if args.reopen or args.backup is not None:
@@ -282,6 +285,13 @@ def look_after(args: argparse.Namespace) -> int:
     from stockml.commands.reopen_command import run_reopen
 
     return (run_reopen if args.reopen else run_backup)(opened(args))
+
+
+def export(args: argparse.Namespace) -> int:
+    """The log as a table for other programs."""
+    from stockml.commands.export_command import run_export
+
+    return run_export(opened(args))
 
 
 def restore(args: argparse.Namespace) -> int:
