@@ -43,6 +43,7 @@ from stockml.commands.predict_command import (
     with_target_ahead,
 )
 from stockml.commands.run import Run, open_run, timed
+from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
 from stockml.core.paths import expanded
 from stockml.core.records import Prediction
@@ -100,6 +101,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
     options.add_record(how)
+    options.add_proof(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -117,6 +119,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
+    options.check_witness(parser, args)
     return args
 
 
@@ -169,8 +172,10 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         predictions = predict(plans, learned, run.clock)
         tell_provisional(run, predictions)
         logged = act(run, predictions)
-        result = sum_up(run, learned, predictions, logged)
+        witness = None if is_dry(args) else write_down(run)
+        result = sum_up(run, learned, predictions, logged, witness)
         leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+    hand_over(run, witness, result)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
