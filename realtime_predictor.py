@@ -129,6 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(restore, args)
     if args.reopen or args.backup is not None:
         return run_command(look_after, args)
+    if args.audit:
+        return run_command(prove, args)
     if args.replay or args.self_check:
         return run_command(look_back, args)
     return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
@@ -272,6 +274,13 @@ def look_at(args: argparse.Namespace) -> int:
     run = opened(args)
     tell_moved_clock(run, datetime.now(UTC))
     return run_status(run)
+
+
+def prove(args: argparse.Namespace) -> int:
+    """The record, held against its seals, the prices and itself."""
+    from stockml.commands.audit_command import run_audit
+
+    return run_audit(opened(args))
 
 
 def look_after(args: argparse.Namespace) -> int:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
+from stockml.core.records import Prediction
 from stockml.core.seals import FIRST, canonical, seal_of, sealed_fields
 from stockml.prediction_log.chain_end import followed_in, seal_in, without_blanks
-from stockml.prediction_log.line import FEW_LINES
+from stockml.prediction_log.line import FEW_LINES, read_line
 from stockml.prediction_log.scan import LONGEST_LINE
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain, plain_status
@@ -74,6 +75,15 @@ class ChainLine(NamedTuple):
     number: int
     raw: bytes
     is_loose: bool = False  # it moved, and what it followed is gone, or is followed by another line
+
+    @property
+    def seal(self) -> str | None:
+        """Its seal; None where it has none."""
+        return seal_in(self.raw)
+
+    def read(self) -> Prediction:
+        """The prediction; ValueError where it is none."""
+        return read_line(self.raw)
 
 
 def check_chain(path: Path, wanted: Iterable[str] = ()) -> Chain:
