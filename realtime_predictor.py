@@ -47,6 +47,7 @@ from stockml.commands.predict_command import (
     with_target_ahead,
 )
 from stockml.commands.run import Run, open_run, timed
+from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
 from stockml.core.paths import expanded
 from stockml.core.records import Prediction
@@ -105,6 +106,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     options.add_record(how)
     options.add_export(how)
+    options.add_proof(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -122,6 +124,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = options.parsed(parser, argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
+    options.check_witness(parser, args)
     return args
 
 
@@ -133,6 +136,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(restore, args)
     if args.reopen or args.backup is not None:
         return run_command(look_after, args)
+    if args.audit:
+        return run_command(prove, args)
     if args.replay or args.self_check:
         return run_command(look_back, args)
     return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
@@ -176,8 +181,10 @@ def predict_and_learn(args: argparse.Namespace) -> int:
         predictions = predict(plans, learned, run.clock)
         tell_provisional(run, predictions)
         logged = act(run, predictions)
-        result = sum_up(run, learned, predictions, logged)
+        witness = None if is_dry(args) else write_down(run)
+        result = sum_up(run, learned, predictions, logged, witness)
         result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+    hand_over(run, witness, result)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
@@ -277,6 +284,13 @@ def look_at(args: argparse.Namespace) -> int:
     run = opened(args)
     tell_moved_clock(run, datetime.now(UTC))
     return run_status(run)
+
+
+def prove(args: argparse.Namespace) -> int:
+    """The record, held against its seals, the prices and itself."""
+    from stockml.commands.audit_command import run_audit
+
+    return run_audit(opened(args))
 
 
 def look_after(args: argparse.Namespace) -> int:

@@ -16,6 +16,7 @@ from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
+from stockml.prediction_log.seals import Witness
 from stockml.reporting.last_run import end_run
 from stockml.storage.files import StorageError
 
@@ -147,7 +148,13 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
     return engine.view_of(bundle, bundle.forecast(prices))
 
 
-def sum_up(run: Run, learned: Outcomes, predictions: Sequence[Prediction], logged: Sequence[Prediction]) -> Result:
+def sum_up(
+    run: Run,
+    learned: Outcomes,
+    predictions: Sequence[Prediction],
+    logged: Sequence[Prediction],
+    witness: Witness | None,
+) -> Result:
     """Result of the run as --json prints it."""
     exit_code = run.exit_code(anything_done=bool(predictions or (learned.settled and not is_dry(run.args))))
     results = {
@@ -156,6 +163,7 @@ def sum_up(run: Run, learned: Outcomes, predictions: Sequence[Prediction], logge
         "settled": [prediction.to_record() for prediction in learned.settled],
         "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
         "accuracy": {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())},
+        "head": witness and witness.to_record(),
     }
     return run.to_json("realtime_predictor", results, exit_code)
 
@@ -232,4 +240,5 @@ def tell(run: Run, result: Result, learned: Outcomes, made: Sequence[tuple[Plan,
     elif not run.args.quiet:
         predictions = [prediction for _, prediction in made]
         tables.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.scores)
+        tables.tell_head(result["head"])
     return int(result["exit_code"])

@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stockml.core.records import Prediction
+from stockml.core.wording import count
+from stockml.prediction_log.chain import check_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
 from stockml.prediction_log.places import LONGEST_LINE, Span, place, settled_day
@@ -63,6 +65,7 @@ class Index:
     known: KnownLines = field(default_factory=KnownLines)
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
+    broken: str | None = None  # the first place where the chain of seals breaks, and how many more there are
     scan: Scan | None = None
     changed: str | None = None  # the sentence about a log that was changed as a whole since it was left
     is_racy: bool = False  # the log had changed so recently that a later change may have the same time
@@ -121,6 +124,7 @@ class Index:
             "known": self.known.to_json(),
             "last_settled": self.last_settled,
             "folded": self.folded,
+            "broken": self.broken,
         }
 
 
@@ -135,7 +139,21 @@ def read_from_end_to_end(path: Path, known: KnownLines) -> Index:
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
+    _check_seals(path, index, found)
     return index
+
+
+def _check_seals(path: Path, index: Index, found: Scan) -> None:
+    """Note where the chain of seals breaks; it is told where nothing else is said of the log."""
+    chain = check_chain(path)
+    if not chain.breaks:
+        return
+    more = f" (and {count(chain.broken - 1, 'other place')})" if chain.broken > 1 else ""
+    first = chain.breaks[0]
+    index.broken = f"{first}{more}"
+    if not found.problems and not index.changed:
+        text = f"{first.text}{more}; --audit tells more, and predicting goes on"
+        found.note(Problem(first.line, text))
 
 
 class IndexFiles:
@@ -211,6 +229,7 @@ def _index(stamp: Stamp, values: dict[str, Any], rows: Rows) -> Index:
         known=KnownLines.from_json(values["known"]),
         last_settled=values["last_settled"],
         folded=Folded(*values["folded"]) if values["folded"] else None,
+        broken=values["broken"],
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -192,6 +193,10 @@ class Rows:
         """Keys of the settled lines, or of those with one status, ascending."""
         which = "" if status is None else f" AND state = {STATES.index(status)}"
         return [key_of(time, at) for time, at in self._all(f"{_KEYS}{which} ORDER BY settled, at")]
+
+    def places(self) -> array[int]:
+        """The first byte of every line, ascending."""
+        return array("q", (at for (at,) in self._all("SELECT at FROM lines ORDER BY at")))
 
     def settled_after(self, day: str) -> list[int]:
         """Keys of the lines settled after a day, in the file's order."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -110,6 +110,14 @@ def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_
         notices=tuple(result["notices"]),
     )
     _write(home, ended)
+
+
+def amend_run(home: Home, result: Mapping[str, Any], *, began_at: datetime) -> None:
+    """Note what went wrong after `end_run`, unless another run has begun since."""
+    run = read_last_run(home)
+    if run is not None and run.ended_at is not None and run.began_at == _moment(began_at):
+        failures = tuple(_failure(failure) for failure in result["failures"])
+        _write(home, replace(run, exit_code=result["exit_code"], failures=failures))
 
 
 def read_last_run(home: Home) -> LastRun | None:
