@@ -102,8 +102,9 @@ def conditions_of(line: Prediction) -> Iterator[Condition]:
 def _are_results_expected(line: Prediction) -> bool:
     """True where the company is expected to publish results up to the close that is predicted."""
     ahead = line.evidence.confidence_inputs.get(RESULTS_AHEAD)
-    span = date.fromisoformat(line.target_date) - date.fromisoformat(line.data_through)
-    return ahead is not None and ahead <= span.days
+    if ahead is None:
+        return False
+    return ahead <= (date.fromisoformat(line.target_date) - date.fromisoformat(line.data_through)).days
 
 
 def by_condition_of(lines: Iterable[Prediction]) -> dict[Condition, Score]:
