@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from stockml.signals.engine import ModelView, Plan
     from stockml.signals.learner import Learner
 
-LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the report of a longer one is left to --report
-
 log = logging.getLogger("stockml")
 
 Result = dict[str, Any]
@@ -216,7 +214,7 @@ def fail_half_done(run: Run, kind: str, why: str) -> None:
 
 
 def _renew_report(run: Run) -> None:
-    if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
+    if run.log.read(run.args.as_of).is_partial:
         return
     from stockml.reporting.page import write_report
     from stockml.reporting.status import status

@@ -17,13 +17,13 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from stockml.core.outcomes import VERIFIED, Outcome
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
 from stockml.core.records import Prediction
 from stockml.core.seals import FIRST
 from stockml.prediction_log.chain_end import last_seal
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
 from stockml.prediction_log.line import completed_line, new_line, reopened_line, sealed_in_turn
-from stockml.prediction_log.places import Span, settled_key
+from stockml.prediction_log.places import Span, settled_day, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten
@@ -104,9 +104,21 @@ class PredictionLog:
         """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
         return self._asked(lambda rows: rows.settled(status))
 
-    def newest(self, most: int, as_of: date | None = None) -> dict[tuple[str, int], list[int]]:
-        """The places of the newest lines by symbol and horizon, up to `most` each, oldest first."""
-        return self._asked(lambda rows: rows.newest(most, None if as_of is None else as_of.isoformat()))
+    def expired(self, as_of: date | None = None) -> list[int]:
+        """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
+
+    def newest(self, view: View, most: int) -> Iterator[Prediction]:
+        """The pending and verified lines of a view, at least the newest `most` of each symbol and horizon.
+
+        Of the log as it is now no others are read.
+        """
+        if view.is_partial:
+            yield from view.verified
+            yield from view.pending
+        else:
+            yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
 
     def places(self) -> array[int]:
         """The first byte of every line, ascending."""
@@ -203,10 +215,10 @@ class PredictionLog:
         if failed:
             raise ValueError("; ".join(f"{id_} cannot be reopened: {why}" for id_, why in failed.items()))
         self._put(new)
-        for line, span in new.lines:
-            index.note_reopened(line, span, found[line.id][0])
+        for one in new.lines:
+            index.note_reopened(one, found[one.line.id][0])
         self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def head(self) -> Head | None:
         """The end of the chain of seals; None where no line has a seal. Needs no lock."""
@@ -247,8 +259,9 @@ class PredictionLog:
     def note_folded(self, folded: Folded) -> None:
         """Record that feedback has taken in every outcome."""
         index = self._writable()
-        self._is_unsaved |= index.folded != folded
-        index.folded, self._unfolded = folded, []
+        before, self._unfolded = index.folded, []
+        index.note_folded(folded)
+        self._is_unsaved |= index.folded != before
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -263,7 +276,7 @@ class PredictionLog:
         return self._index
 
     def _scanned(self) -> Index:
-        return read_from_end_to_end(self.path, self._files.known())
+        return read_from_end_to_end(self.path, *self._files.known())
 
     def _agreed(self, index: Index) -> None:
         if index.changed and not self.accepts_changes:
@@ -325,11 +338,11 @@ class PredictionLog:
         for id_, why in new.failed.items():
             LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, why)
         self._put(new)
-        for line, span in new.lines:
-            key = settled_key(due[line.id].ended_at, span.at)
-            index.note_settled(line, span, key)
+        for one in new.lines:
+            key = settled_key(due[one.line.id].ended_at, one.span.at)
+            index.note_settled(one, key)
             insort(self._unfolded, key)
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def _put(self, new: Rewriting) -> None:
         """Commit rewritten lines."""

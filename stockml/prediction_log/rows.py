@@ -220,21 +220,11 @@ class Rows:
                     found[id_] = (key_of(time, at), Span(at, width))
         return found
 
-    def newest(self, most: int, day: str | None = None) -> dict[tuple[str, int], list[int]]:
-        """The places of the newest lines by symbol and horizon, up to `most` each, oldest first.
-
-        Parameters
-        ----------
-        most : int
-        day : str, optional
-            The last day that they may be made from.
-        """
-        last = 99_999_999 if day is None else day_number(day)
-        question = "SELECT at FROM lines WHERE series = ? AND made <= ? ORDER BY made DESC LIMIT ?"
-        return {
-            key: [at for (at,) in self._all(question, (number, last, most))][::-1]
-            for key, number in self._series.items()
-        }
+    def newest(self, most: int) -> list[int]:
+        """The places of the newest pending and verified lines by symbol and horizon, up to `most` each, ascending."""
+        question = "SELECT at FROM lines WHERE series = ? AND state < 2 ORDER BY made DESC LIMIT ?"
+        found = [at for number in self._series.values() for (at,) in self._all(question, (number, most))]
+        return sorted(found)
 
     def _all(self, question: str, values: tuple[Any, ...] = ()) -> list[Any]:
         self.flush()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stockml.accuracy.conditions import LEAST_TOLD
+from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
 from stockml.core.paths import Home
@@ -22,7 +23,7 @@ from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
-from stockml.reporting.page_data import LogSummary, collect, stock_page
+from stockml.reporting.page_data import LogSummary, collect, sessions_shown, stock_page
 from stockml.reporting.status import Status
 from stockml.storage.files import write_whole
 
@@ -57,7 +58,8 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     """
     path = path or report_path(home)
     view = log.read(clock.as_of)
-    summary = collect(view.pending, view.verified)
+    most = sessions_shown(len(log.latest))
+    summary = collect(log.newest(view, most), AccuracyTracker(home.feedback).record(view), most)
     context = {
         **_figures(summary, state, clock.exchanges, is_simulated=is_simulated),
         **report_parts.models(home, clock),
@@ -81,7 +83,7 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
         "regimes": sorted({row["regime"] for row in rows}),
         "horizons": sorted({row["horizon"] for row in rows}),
         "tiles": report_parts.tiles(summary, rows, state),
-        "has_record": bool(summary.everything.confidences),
+        "has_record": bool(summary.everything.sums.stated),
         "first_target": report_parts.first_target(summary),
         "state": state,
         "facts": report_parts.facts(state),
