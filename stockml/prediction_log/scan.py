@@ -23,6 +23,7 @@ from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
+SET_ASIDE = ": set aside"
 PROBLEMS_NAMED = 10  # a file in a wrong encoding is wrong in every line; the rest is counted
 MOST_SET_ASIDE = 100_000  # more lines that are none make it another file, whose reading would take memory without end
 LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
@@ -40,6 +41,11 @@ class Problem(NamedTuple):
 
     line: int  # from 1; 0 for what is wrong with the log as a whole
     text: str
+
+    @property
+    def is_set_aside(self) -> bool:
+        """True for a line that counts no more, and is kept elsewhere."""
+        return SET_ASIDE in self.text
 
     def __str__(self) -> str:
         return f"the prediction log{f', line {self.line}' if self.line else ''}: {self.text}"
@@ -266,7 +272,7 @@ def _keep(found: Scan, number: int, prediction: Prediction, span: Span) -> None:
 
 
 def _set_aside(found: Scan, problem: Problem, span: Span) -> None:
-    problem = Problem(problem.line, f"{problem.text}: set aside")
+    problem = Problem(problem.line, f"{problem.text}{SET_ASIDE}")
     found.note(problem)
     found.set_aside.append((problem, span))
 

@@ -92,6 +92,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
     stale_prices = _stale_prices(run, clock)
     alarms = [
+        *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, run, clock),
         *_stale_alarms(stale_prices, stale_models),
@@ -165,6 +166,11 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
 
 
 # ---- alarms ----
+
+
+def _damage_alarms(view: View) -> list[str]:
+    lost = [f"{problem}." for problem in view.problems if problem.is_set_aside]
+    return [text[0].upper() + text[1:] for text in lost]
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
