@@ -39,8 +39,10 @@ from stockml.commands.predict_command import (
     models_forecast,
     note_logged,
     note_settled,
+    recorded,
     sum_up,
     tell,
+    tell_problems,
     tell_unsettled,
     to_predict,
     updated,
@@ -51,7 +53,6 @@ from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
 from stockml.core.paths import expanded
 from stockml.core.records import Prediction
-from stockml.reporting.last_run import begin_run
 
 if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars
@@ -174,16 +175,15 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))
-        if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
-            begin_run(run.home, run.clock.now, args.as_of)
-        learned = learn(run, market)
-        plans = plan(run, market, learned)
-        predictions = predict(plans, learned, run.clock)
-        tell_provisional(run, predictions)
-        logged = act(run, predictions)
-        witness = None if is_dry(args) else write_down(run)
-        result = sum_up(run, learned, predictions, logged, witness)
-        result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+        with recorded(run):  # under the lock: a run that gives up waiting leaves the last one's record as it was
+            learned = learn(run, market)
+            plans = plan(run, market, learned)
+            predictions = predict(plans, learned, run.clock)
+            tell_provisional(run, predictions)
+            logged = act(run, predictions)
+            witness = None if is_dry(args) else write_down(run)
+            result = sum_up(run, learned, predictions, logged, witness)
+            result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     hand_over(run, witness, result)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
@@ -214,8 +214,7 @@ def analyze(run: Run) -> Market:
 def learn(run: Run, market: Market) -> Settlement:
     """LEARN: verify the predictions whose day has come, and fold the outcomes into the learned state."""
     view = run.log.read(run.args.as_of)
-    for problem in view.problems:
-        run.notice(str(problem))
+    tell_problems(run, view)
     outcomes, waiting = settle(due_now(run, view.pending), market.bars, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
@@ -231,7 +230,7 @@ def learn(run: Run, market: Market) -> Settlement:
     else:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
-        note_settled(done)
+        note_settled(run, done)
         known = updated(run, feedback, view, done)
     tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
@@ -264,7 +263,7 @@ def predict(plans: Sequence[Plan], learned: Settlement, clock: Clock) -> list[Pr
 def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
     """ACT: log each prediction, once; it then waits for its target date. Returns those that were new."""
     logged = [] if is_dry(run.args) else run.log.append(predictions)
-    note_logged(logged)
+    note_logged(run, logged)
     return logged
 
 

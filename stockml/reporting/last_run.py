@@ -16,7 +16,14 @@ from stockml.core.failures import Failure
 from stockml.core.paths import Home
 from stockml.storage.files import storage, write_whole
 
-_ENDINGS = {0: "went well", 1: "some symbols failed", 3: "nothing could be done"}
+_ENDINGS = {
+    0: "went well",
+    1: "some symbols failed",
+    3: "nothing could be done",
+    129: "was ended by SIGHUP",
+    130: "was interrupted",
+    143: "was ended by SIGTERM",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class LastRun:
         if self.exit_code is None:
             return "has not ended"
         if self.exit_code == 1 and self.failures and not any(failure.symbol for failure in self.failures):
-            return "not all of it could be written"
+            return "a part of it failed"
         return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")
 
 

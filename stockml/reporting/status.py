@@ -105,6 +105,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_prices = _stale_prices(run, clock)
     record = AccuracyTracker(home.feedback).record(view)
     alarms = [
+        *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, run, clock),
         *_stale_alarms(stale_prices, stale_models),
@@ -180,6 +181,11 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
 
 
 # ---- alarms ----
+
+
+def _damage_alarms(view: View) -> list[str]:
+    lost = [f"{problem}." for problem in view.problems if problem.is_set_aside]
+    return [text[0].upper() + text[1:] for text in lost]
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
