@@ -39,18 +39,20 @@ from stockml.commands.predict_command import (
     models_forecast,
     note_logged,
     note_settled,
+    recorded,
     sum_up,
     tell,
+    tell_problems,
     tell_unsettled,
     to_predict,
     updated,
     with_target_ahead,
 )
 from stockml.commands.run import Run, open_run, timed
+from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
 from stockml.core.paths import expanded
 from stockml.core.records import Prediction
-from stockml.reporting.last_run import begin_run
 
 if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars
@@ -105,6 +107,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     )
     options.add_record(how)
     options.add_export(how)
+    options.add_proof(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
         "--lock-timeout",
@@ -122,6 +125,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     args = options.parsed(parser, argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
+    options.check_witness(parser, args)
     return args
 
 
@@ -133,6 +137,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return run_command(restore, args)
     if args.reopen or args.backup is not None:
         return run_command(look_after, args)
+    if args.audit:
+        return run_command(prove, args)
     if args.replay or args.self_check:
         return run_command(look_back, args)
     return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
@@ -169,15 +175,16 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))
-        if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
-            begin_run(run.home, run.clock.now, args.as_of)
-        learned = learn(run, market)
-        plans = plan(run, market, learned)
-        predictions = predict(plans, learned, run.clock)
-        tell_provisional(run, predictions)
-        logged = act(run, predictions)
-        result = sum_up(run, learned, predictions, logged)
-        result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+        with recorded(run):  # under the lock: a run that gives up waiting leaves the last one's record as it was
+            learned = learn(run, market)
+            plans = plan(run, market, learned)
+            predictions = predict(plans, learned, run.clock)
+            tell_provisional(run, predictions)
+            logged = act(run, predictions)
+            witness = None if is_dry(args) else write_down(run)
+            result = sum_up(run, learned, predictions, logged, witness)
+            result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+    hand_over(run, witness, result)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
 
@@ -207,8 +214,7 @@ def analyze(run: Run) -> Market:
 def learn(run: Run, market: Market) -> Settlement:
     """LEARN: verify the predictions whose day has come, and fold the outcomes into the learned state."""
     view = run.log.read(run.args.as_of)
-    for problem in view.problems:
-        run.notice(str(problem))
+    tell_problems(run, view)
     outcomes, waiting = settle(due_now(run, view.pending), market.bars, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
@@ -224,7 +230,7 @@ def learn(run: Run, market: Market) -> Settlement:
     else:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
-        note_settled(done)
+        note_settled(run, done)
         known = updated(run, feedback, view, done)
     tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
@@ -257,7 +263,7 @@ def predict(plans: Sequence[Plan], learned: Settlement, clock: Clock) -> list[Pr
 def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
     """ACT: log each prediction, once; it then waits for its target date. Returns those that were new."""
     logged = [] if is_dry(run.args) else run.log.append(predictions)
-    note_logged(logged)
+    note_logged(run, logged)
     return logged
 
 
@@ -277,6 +283,13 @@ def look_at(args: argparse.Namespace) -> int:
     run = opened(args)
     tell_moved_clock(run, datetime.now(UTC))
     return run_status(run)
+
+
+def prove(args: argparse.Namespace) -> int:
+    """The record, held against its seals, the prices and itself."""
+    from stockml.commands.audit_command import run_audit
+
+    return run_audit(opened(args))
 
 
 def look_after(args: argparse.Namespace) -> int:

@@ -30,6 +30,7 @@ from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
     leave_undone,
     note_trained,
+    record_interruption,
     save,
     scores,
     task_runner,
@@ -150,6 +151,9 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
         except WorkersLostError as error:
             done = f"{len(results)} of {count(len(tables), 'stock')} are trained and saved"
             leave_undone(run, sorted(left), f"{error} {done}")
+        except KeyboardInterrupt as error:
+            record_interruption(run, results, sorted(left), error)
+            raise
     return sorted(results, key=lambda result: str(result["symbol"]))
 
 

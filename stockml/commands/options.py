@@ -175,6 +175,36 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     return args
 
 
+def add_proof(group: argparse._ArgumentGroup) -> None:
+    """Proof that the record is what it was: the audit, and a command of the user's that keeps its head."""
+    group.add_argument(
+        "--audit",
+        action="store_true",
+        help="prove what can be proved of the record: its seals, dates, outcomes and scores; exit code 1 if anything "
+        "disagrees",
+    )
+    group.add_argument(
+        "--witness",
+        metavar="COMMAND",
+        help="after the run, give the number of predictions and the last seal to a shell command, which may keep them "
+        "elsewhere (default: none)",
+    )
+
+
+def check_witness(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with wrong usage where --witness names no command, or stands beside an option that makes no head."""
+    if args.witness is None:
+        return
+    if not args.witness.strip():
+        parser.error("--witness names no command; write one in quotes, such as 'mail -s seal me@example.org'")
+    for name in ("dry_run", "explain", "replay", "self_check", "report", "status", *_OF_THE_RECORD):
+        if getattr(args, name):
+            parser.error(f"--witness and --{name.replace('_', '-')} do not go together; leave one out")
+
+
+_OF_THE_RECORD = ("reopen", "backup", "restore", "audit", "export")
+
+
 def day(text: str) -> date:
     """A day, as an argparse type."""
     try:

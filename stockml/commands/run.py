@@ -60,6 +60,7 @@ class Run:
     prices_asked_at: datetime | None = None  # the latest time at which the source was asked for them
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
+    written: dict[str, list[str]] = field(default_factory=lambda: {"logged": [], "settled": []})  # ids, by this run
     _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
 
     @property
@@ -183,10 +184,11 @@ class Run:
         return list(SAMPLE_SYMBOLS)
 
     def exit_code(self, *, anything_done: bool) -> int:
-        """0 where nothing failed, 1 where something else was done all the same, 3 where nothing was."""
+        """0 where nothing failed, 1 where something else was done, or no stock failed, 3 where nothing was done."""
         if not self.failures:
             return DONE
-        return SOME_FAILED if anything_done else NOTHING_DONE
+        has_failed_stock = any(failure.symbol for failure in self.failures)
+        return SOME_FAILED if anything_done or not has_failed_stock else NOTHING_DONE
 
     def to_json(self, command: str, results: Mapping[str, Any], exit_code: int) -> dict[str, Any]:
         """The object that --json prints: what both commands say, around each one's own results."""

@@ -10,7 +10,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml.commands.exits import NotDoneError, UsageError, done_so_far, note_done
+from stockml.commands.exits import NotDoneError, UsageError, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json
 from stockml.core.failures import Failure
 from stockml.core.wording import count
@@ -101,7 +101,16 @@ def scores(trained: TrainedStock) -> dict[str, Any]:
     return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
 
 
-def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None:
+def record_interruption(
+    run: Run, results: Sequence[Mapping[str, Any]], left: Sequence[str], error: KeyboardInterrupt
+) -> None:
+    """Keep what a run did that was ended from outside, and which stocks are missing."""
+    why = "not trained, because the run was ended; run the same again with --only-stale 1"
+    run.failures += [Failure(symbol, "interrupted", f"{symbol}: {why}.") for symbol in left]
+    write_session(run, results, interrupted_code(error))
+
+
+def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int | None = None) -> Path | None:
     """Keep what this run did beside the earlier ones, under the wall-clock time.
 
     None where it did nothing, or where that cannot be written: a failure of its own.
@@ -110,7 +119,8 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None
         return None
     names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
-    exit_code = run.exit_code(anything_done=bool(results))
+    if exit_code is None:
+        exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
     text = json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
     try:

@@ -70,6 +70,7 @@ class Prediction:
     reopened: Reopened | None = None
     distribution: StudentT | None = None  # of the change in %; a line that does not say has none
     model_scale_pct: float | None = None  # the distribution's scale before outcomes corrected it
+    seal: str | None = None  # as `core.seals` says; given when the line is logged
 
     @property
     def id(self) -> str:
@@ -126,6 +127,8 @@ class Prediction:
         }
         if self.distribution is not None:
             record["distribution"] = self.distribution.to_record() | {"model_scale_pct": self.model_scale_pct}
+        if self.seal is not None:
+            record["seal"] = self.seal
         if self.reopened is not None:
             record["reopened"] = self.reopened.to_record()
         return record if self.outcome is None else completed(record, self.outcome)
@@ -166,6 +169,7 @@ class Prediction:
             model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
             outcome=read_outcome(record),
             reopened=read_reopened(record),
+            seal=_seal(record),
             **_distribution(record),
         )
         if record["id"] != prediction.id:
@@ -190,6 +194,12 @@ def _distribution(record: field.Fields) -> dict[str, Any]:
     values = field.fields("distribution", record["distribution"])
     scale = field.positive("model_scale_pct", values["model_scale_pct"])
     return {"distribution": StudentT.from_record(values), "model_scale_pct": scale}
+
+
+def _seal(record: field.Fields) -> str | None:
+    """The seal as it stands there: whether it is right is no question of reading, and costs no prediction."""
+    seal = record.get("seal")
+    return seal if isinstance(seal, str) else None
 
 
 def round_price(price: float) -> float:

@@ -19,6 +19,7 @@ from stockml.storage.plain_files import plain_status, read_plain
 NAME = "announcements.csv"
 SYMBOL, PUBLISHED, DAY, FIRST_KNOWN = "symbol", "published_at", "date", "first_known_on"
 SEPARATORS = ",;\t|"
+YEARS = range(1900, 2200)  # others are slips of the pen
 NEEDED = "write a first line symbol,date[,first_known_on], or published_at for date"
 
 
@@ -85,7 +86,8 @@ def _read(path: Path, changed_ns: int, size: int) -> AnnouncementFile:
         raise ValueError(f"{path}: cannot be read as CSV ({error}); {NEEDED}") from None
     head = [name.strip().lower().replace(" ", "_") for name in table[0]] if table else []
     if SYMBOL not in head or not {DAY, PUBLISHED} & set(head):
-        raise ValueError(f"{path}: its first line {','.join(head)[:60]!r} names no symbol and date; {NEEDED}")
+        first = separator.join(table[0])[:60] if table else ""
+        raise ValueError(f"{path}: its first line {first!r} names no symbol and date; {NEEDED}")
     rows: dict[str, list[_Row]] = {}
     wrong: list[str] = []
     for number, cells in enumerate(table[1:], start=2):
@@ -128,9 +130,11 @@ def _row(named: dict[str, str]) -> tuple[str, _Row]:
 def _moment(column: str, text: str) -> datetime | date:
     for read in (date.fromisoformat, datetime.fromisoformat):
         try:
-            return read(text)
+            moment = read(text)
         except ValueError:
             continue
+        if moment.year in YEARS:
+            return moment
     raise ValueError(f"column {column}: {text[:60]!r} is no date; write YYYY-MM-DD or YYYY-MM-DDTHH:MM")
 
 
@@ -139,12 +143,12 @@ def _day(moment: datetime | date) -> date:
 
 
 def _local(moment: datetime | date, zone: tzinfo) -> tuple[date, time | None]:
-    """Day and time at the exchange; midnight without a zone is a day without a time."""
+    """Day and time at the exchange; midnight, as it is written, is a day without a time."""
     if not isinstance(moment, datetime):
         return moment, None
-    if moment.tzinfo is None:
-        return moment.date(), moment.time() if moment.time() != time(0) else None
-    local = moment.astimezone(zone)
+    if moment.time() == time(0):
+        return moment.date(), None
+    local = moment.astimezone(zone) if moment.tzinfo else moment
     return local.date(), local.time()
 
 

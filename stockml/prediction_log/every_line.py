@@ -12,7 +12,8 @@ from pathlib import Path
 from stockml.core.records import Prediction
 from stockml.prediction_log.line import BYTE_ORDER_MARK, joined_lines, read_line
 from stockml.prediction_log.log import PredictionLog
-from stockml.prediction_log.scan import LONGEST_LINE, Problem, place
+from stockml.prediction_log.places import LONGEST_LINE
+from stockml.prediction_log.scan import Problem
 from stockml.storage.files import StorageError, storage
 from stockml.storage.pause import pause
 from stockml.storage.plain_files import open_plain
@@ -76,10 +77,10 @@ def _unrepaired(raw: bytes) -> Prediction:
 
 def every_line(log: PredictionLog) -> EveryLine:
     """The lines of a log as it is now; takes no lock, so that a long reading keeps no run waiting."""
-    found = log.full_scan()
-    places = array("q", sorted([*map(place, found.settled), *(span.at for span in found.pending.values())]))
+    places = log.places()
+    found, left_out = log.damage
     problems = (
         problem._replace(text=problem.text.replace("set aside", "left out; the next run sets it aside"))
-        for problem in found.problems
+        for problem in found
     )
-    return EveryLine(log.path, places, tuple(problems), len(found.set_aside))
+    return EveryLine(log.path, places, tuple(problems), left_out)

@@ -8,24 +8,28 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from array import array
 from bisect import insort
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from stockml.core.outcomes import VERIFIED, Outcome
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
 from stockml.core.records import Prediction
+from stockml.core.seals import FIRST
+from stockml.prediction_log.chain_end import last_seal
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
-from stockml.prediction_log.line import completed_line, new_line, reopened_line
-from stockml.prediction_log.places import Span, settled_key
+from stockml.prediction_log.line import completed_line, new_line, reopened_line, sealed_in_turn
+from stockml.prediction_log.places import Span, settled_day, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten
 from stockml.prediction_log.rows import Rows
 from stockml.prediction_log.scan import LineGone, Problem, lines_at
+from stockml.prediction_log.seals import Head, Witness, added, witness_path
 from stockml.prediction_log.view import Ids, Lines, Settled, View, pending_lines
 from stockml.prediction_log.whole_change import LogChanged
 from stockml.storage.file_lock import LockTimeout
@@ -67,6 +71,11 @@ class PredictionLog:
         """The kinds of source that the log's predictions were made from."""
         return set(self._known().kinds)
 
+    @property
+    def broken(self) -> str | None:
+        """The first place where the chain of seals breaks; None where it is whole."""
+        return self._known().broken
+
     def read(self, as_of: date | None = None) -> View:
         """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
         day = None if as_of is None else as_of.isoformat()
@@ -95,9 +104,31 @@ class PredictionLog:
         """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
         return self._asked(lambda rows: rows.settled(status))
 
-    def newest(self, most: int, as_of: date | None = None) -> dict[tuple[str, int], list[int]]:
-        """The places of the newest lines by symbol and horizon, up to `most` each, oldest first."""
-        return self._asked(lambda rows: rows.newest(most, None if as_of is None else as_of.isoformat()))
+    def expired(self, as_of: date | None = None) -> list[int]:
+        """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
+
+    def newest(self, view: View, most: int) -> Iterator[Prediction]:
+        """The pending and verified lines of a view, at least the newest `most` of each symbol and horizon.
+
+        Of the log as it is now no others are read.
+        """
+        if view.is_partial:
+            yield from view.verified
+            yield from view.pending
+        else:
+            yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
+
+    def places(self) -> array[int]:
+        """The first byte of every line, ascending."""
+        return self._asked(lambda rows: rows.places())
+
+    @property
+    def damage(self) -> tuple[tuple[Problem, ...], int]:
+        """What is wrong with the log as it is, and the number of its lines that are no predictions."""
+        scan = self._known().scan
+        return (tuple(scan.problems), len(scan.set_aside)) if scan else ((), 0)
 
     @property
     def latest(self) -> dict[tuple[str, int], str]:
@@ -158,14 +189,15 @@ class PredictionLog:
                 new.setdefault(prediction.id, prediction)
         if not new:
             return []
-        lines = [new_line(prediction) for prediction in new.values()]
+        made = sealed_in_turn(new.values(), last_seal(self.path))
+        lines = list(map(new_line, made))
         change = grown(self.path, b"".join(lines))
         self._commit([change])
         at = change.at
-        for prediction, line in zip(new.values(), lines, strict=True):
+        for prediction, line in zip(made, lines, strict=True):
             index.note_new(prediction, Span(at, len(line) - 1))
             at += len(line)
-        return list(new.values())
+        return made
 
     def reopen(self, times: Mapping[str, str]) -> list[Prediction]:
         """Make settled lines pending again, all or none, each with a note of the outcome that it had.
@@ -183,10 +215,25 @@ class PredictionLog:
         if failed:
             raise ValueError("; ".join(f"{id_} cannot be reopened: {why}" for id_, why in failed.items()))
         self._put(new)
-        for line, span in new.lines:
-            index.note_reopened(line, span, found[line.id][0])
+        for one in new.lines:
+            index.note_reopened(one, found[one.line.id][0])
         self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
+
+    def head(self) -> Head | None:
+        """The end of the chain of seals; None where no line has a seal. Needs no lock."""
+        seal = last_seal(self.path)
+        return None if seal == FIRST else Head(self._known().known.count, seal)
+
+    def witness(self, at: datetime, as_of: date | None = None) -> Witness | None:
+        """Write the head down in seals.jsonl, with the time at which the run ends; None without a head."""
+        self._writable()
+        head = self.head()
+        if head is None:
+            return None
+        found = Witness.now(head, self.path, at, as_of)
+        self._journal.commit([added(self.path, found)])
+        return found
 
     # For feedback -----------------------------------------------------------------------------------------------------
 
@@ -212,8 +259,9 @@ class PredictionLog:
     def note_folded(self, folded: Folded) -> None:
         """Record that feedback has taken in every outcome."""
         index = self._writable()
-        self._is_unsaved |= index.folded != folded
-        index.folded, self._unfolded = folded, []
+        before, self._unfolded = index.folded, []
+        index.note_folded(folded)
+        self._is_unsaved |= index.folded != before
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -228,7 +276,7 @@ class PredictionLog:
         return self._index
 
     def _scanned(self) -> Index:
-        return read_from_end_to_end(self.path, self._files.known())
+        return read_from_end_to_end(self.path, *self._files.known())
 
     def _agreed(self, index: Index) -> None:
         if index.changed and not self.accepts_changes:
@@ -259,9 +307,9 @@ class PredictionLog:
 
     def _redo(self, left: list[Change]) -> None:
         """Write again the changes of an interrupted run whose place somebody edited since."""
-        rejected = rejected_path(self.path)
-        entries = b"".join(change.new for change in left if change.file == rejected.name)
-        self._commit([grown(rejected, entries)] if entries else [])
+        for path in (rejected_path(self.path), witness_path(self.path)):
+            entries = b"".join(change.new for change in left if change.file == path.name)
+            self._commit([grown(path, entries)] if entries else [])
         for line in lost_lines(self.path, left):
             self.append([replace(line, outcome=None)])
             if line.outcome is not None:
@@ -290,11 +338,11 @@ class PredictionLog:
         for id_, why in new.failed.items():
             LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, why)
         self._put(new)
-        for line, span in new.lines:
-            key = settled_key(due[line.id].ended_at, span.at)
-            index.note_settled(line, span, key)
+        for one in new.lines:
+            key = settled_key(due[one.line.id].ended_at, one.span.at)
+            index.note_settled(one, key)
             insort(self._unfolded, key)
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def _put(self, new: Rewriting) -> None:
         """Commit rewritten lines."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from bisect import bisect_left
 from functools import lru_cache
 from typing import NamedTuple
 
-from stockml.prediction_log.line import Facts
+from stockml.prediction_log.line import BLANKS, Facts
 
 LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
+FINGERPRINTS = 1 << 128
 
 
 class Span(NamedTuple):
@@ -84,6 +86,12 @@ def key_of(time: int, at: int) -> int:
 def settled_key(ended_at: str, at: int) -> int:
     """The key of a line that was settled at a time."""
     return key_of(time_number(ended_at), at)
+
+
+def fingerprint(raw: bytes, key: int) -> int:
+    """A settled line's part in the fingerprint of all: their sum, whatever their order, modulo FINGERPRINTS."""
+    digest = hashlib.sha256(raw.strip(BLANKS)).digest()
+    return int.from_bytes(digest[:16], "little") * (2 * key + 1) % FINGERPRINTS
 
 
 def place(key: int) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stockml.core.records import Prediction
+from stockml.prediction_log.chain_end import moved_line
 from stockml.prediction_log.line import read_line
 from stockml.prediction_log.places import Span
 from stockml.prediction_log.repair import grown
@@ -16,12 +17,22 @@ from stockml.storage.plain_files import open_plain
 from stockml.storage.redo_journal import Change
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A line that was rewritten: what it says, where it stands, its bytes before and now."""
+
+    line: Prediction
+    span: Span
+    before: bytes
+    now: bytes
+
+
 @dataclass(slots=True)
 class Rewriting:
     """Changes for one commit, the lines they leave, and the ids of those that move to the end or could not be had."""
 
     changes: list[Change] = field(default_factory=list)
-    lines: list[tuple[Prediction, Span]] = field(default_factory=list)
+    lines: list[Rewritten] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # the reason by id
 
@@ -42,10 +53,11 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
                 continue
             at = span.at
             if len(line) > span.width:
+                line = moved_line(file, span.at, line)
                 at = tail.at + len(tail.new)
                 tail = replace(tail, new=tail.new + line + b"\n")
                 found.moved.append(id_)
-            found.lines.append((read_line(line), Span(at, len(line))))
+            found.lines.append(Rewritten(read_line(line), Span(at, len(line)), raw, line))
             found.changes.append(Change(path.name, span.at, raw, line if at == span.at else b" " * span.width))
     if tail.new:
         found.changes.append(tail)

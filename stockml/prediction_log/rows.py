@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -193,6 +194,10 @@ class Rows:
         which = "" if status is None else f" AND state = {STATES.index(status)}"
         return [key_of(time, at) for time, at in self._all(f"{_KEYS}{which} ORDER BY settled, at")]
 
+    def places(self) -> array[int]:
+        """The first byte of every line, ascending."""
+        return array("q", (at for (at,) in self._all("SELECT at FROM lines ORDER BY at")))
+
     def settled_after(self, day: str) -> list[int]:
         """Keys of the lines settled after a day, in the file's order."""
         last = day_number(day) * 1_000_000 + 999_999
@@ -215,21 +220,11 @@ class Rows:
                     found[id_] = (key_of(time, at), Span(at, width))
         return found
 
-    def newest(self, most: int, day: str | None = None) -> dict[tuple[str, int], list[int]]:
-        """The places of the newest lines by symbol and horizon, up to `most` each, oldest first.
-
-        Parameters
-        ----------
-        most : int
-        day : str, optional
-            The last day that they may be made from.
-        """
-        last = 99_999_999 if day is None else day_number(day)
-        question = "SELECT at FROM lines WHERE series = ? AND made <= ? ORDER BY made DESC LIMIT ?"
-        return {
-            key: [at for (at,) in self._all(question, (number, last, most))][::-1]
-            for key, number in self._series.items()
-        }
+    def newest(self, most: int) -> list[int]:
+        """The places of the newest pending and verified lines by symbol and horizon, up to `most` each, ascending."""
+        question = "SELECT at FROM lines WHERE series = ? AND state < 2 ORDER BY made DESC LIMIT ?"
+        found = [at for number in self._series.values() for (at,) in self._all(question, (number, most))]
+        return sorted(found)
 
     def _all(self, question: str, values: tuple[Any, ...] = ()) -> list[Any]:
         self.flush()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -16,7 +16,14 @@ from stockml.core.failures import Failure
 from stockml.core.paths import Home
 from stockml.storage.files import storage, write_whole
 
-_ENDINGS = {0: "went well", 1: "some symbols failed", 3: "nothing could be done"}
+_ENDINGS = {
+    0: "went well",
+    1: "some symbols failed",
+    3: "nothing could be done",
+    129: "was ended by SIGHUP",
+    130: "was interrupted",
+    143: "was ended by SIGTERM",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +82,7 @@ class LastRun:
         if self.exit_code is None:
             return "has not ended"
         if self.exit_code == 1 and self.failures and not any(failure.symbol for failure in self.failures):
-            return "not all of it could be written"
+            return "a part of it failed"
         return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")
 
 
@@ -110,6 +117,14 @@ def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_
         notices=tuple(result["notices"]),
     )
     _write(home, ended)
+
+
+def amend_run(home: Home, result: Mapping[str, Any], *, began_at: datetime) -> None:
+    """Note what went wrong after `end_run`, unless another run has begun since."""
+    run = read_last_run(home)
+    if run is not None and run.ended_at is not None and run.began_at == _moment(began_at):
+        failures = tuple(_failure(failure) for failure in result["failures"])
+        _write(home, replace(run, exit_code=result["exit_code"], failures=failures))
 
 
 def read_last_run(home: Home) -> LastRun | None:

@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from stockml.accuracy.conditions import Condition, conditions_of
-from stockml.accuracy.scores import ScoreSums, part_of
+from stockml.accuracy.record import Record
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
-from stockml.reporting.page_record import Group, Record
+from stockml.reporting.page_record import PageRecord
 from stockml.reporting.page_values import day_number, short
 from stockml.reporting.ranges import price_ranges
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
+LINES_SHOWN = 25_000  # of all stocks together: with more than a hundred, each shows fewer sessions
+LEAST_SHOWN = 20  # sessions of a stock, however many there are
 LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
 
 
@@ -28,42 +29,23 @@ class LogSummary:
     """The log sorted for a page: by stock and horizon, and as a record."""
 
     series: Mapping[tuple[str, int], Sequence[Prediction]]  # the newest lines of each, oldest first
-    records: Mapping[int, Record]  # by horizon
-    everything: Record
+    records: Mapping[int, PageRecord]  # by horizon
+    everything: PageRecord
 
 
-def collect(pending: Iterable[Prediction], verified: Iterable[Prediction]) -> LogSummary:
-    """Sort the log's lines, walking once through the verified ones and keeping none but the newest."""
+def sessions_shown(number: int) -> int:
+    """The sessions that a page shows of each of so many series."""
+    return min(SESSIONS_SHOWN, max(LEAST_SHOWN, LINES_SHOWN // max(number, 1)))
+
+
+def collect(lines: Iterable[Prediction], record: Record, most: int = SESSIONS_SHOWN) -> LogSummary:
+    """Sort lines of the log, keeping the newest of each stock and horizon, up to `most`; the record is of all lines."""
     recent: dict[tuple[str, int], deque[Prediction]] = {}
-    confidences: dict[int, list[tuple[float, bool]]] = {}
-    groups, conditions = ScoreSums[Group](), ScoreSums[tuple[int, Condition]]()
-    for line in verified:
-        _keep(recent, line)
-        horizon, part = line.prediction_horizon_days, part_of(line)
-        hit = line.outcome is not None and bool(line.outcome.was_accurate)
-        confidences.setdefault(horizon, []).append((line.confidence, hit))
-        groups.add(Group.of(line), part)
-        for condition in conditions_of(line):
-            conditions.add((horizon, condition), part)
-    for line in pending:
-        _keep(recent, line)
-    series = {key: sorted(recent[key], key=lambda line: line.data_through)[-SESSIONS_SHOWN:] for key in sorted(recent)}
-    by_group, told = groups.scores(), conditions.scores()
-    records = {
-        horizon: Record.of(
-            {group: score for group, score in by_group.items() if group.horizon == horizon},
-            {key: score for key, score in told.items() if key[0] == horizon},
-            stated,
-        )
-        for horizon, stated in confidences.items()
-    }
-    everything = Record.of(by_group, told, [pair for stated in confidences.values() for pair in stated])
-    return LogSummary(series, records, everything)
-
-
-def _keep(recent: dict[tuple[str, int], deque[Prediction]], line: Prediction) -> None:
-    key = (line.symbol, line.prediction_horizon_days)
-    recent.setdefault(key, deque(maxlen=2 * SESSIONS_SHOWN)).append(line)
+    for line in lines:
+        key = (line.symbol, line.prediction_horizon_days)
+        recent.setdefault(key, deque(maxlen=2 * most)).append(line)
+    series = {key: sorted(recent[key], key=lambda line: line.data_through)[-most:] for key in sorted(recent)}
+    return LogSummary(series, PageRecord.by_horizon(record), PageRecord.of_all(record))
 
 
 # ---- one stock ----

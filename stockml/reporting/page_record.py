@@ -3,74 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any
 
-from stockml.accuracy.conditions import FAMILIES, Condition, ConditionScore, by_condition
-from stockml.accuracy.scores import EIGHTY, Score, added
+from stockml.accuracy.conditions import FAMILIES, ConditionScore, by_condition
+from stockml.accuracy.record import HorizonRecord, Record, Stated
+from stockml.accuracy.scores import EIGHTY, Score
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
-from stockml.core.records import Prediction
 from stockml.reporting.page_values import day_number, rounded, short
 
 BINS, LEAST_IN_BIN = 10, 30  # of the reliability diagram
 NORMAL_90 = 1.645  # standard deviations that hold nine tenths
 
 
-class Group(NamedTuple):
-    """Predictions that are scored together: of one horizon and stock, their targets in one week."""
-
-    horizon: int
-    symbol: str
-    monday: date
-
-    @classmethod
-    def of(cls, line: Prediction) -> Group:
-        target = date.fromisoformat(line.target_date)
-        return cls(line.prediction_horizon_days, line.symbol, target - timedelta(days=target.weekday()))
-
-
 @dataclass(frozen=True, slots=True)
-class Record:
-    """All verified predictions of one horizon, or of all: their score by week, stock and condition, and confidence."""
+class PageRecord:
+    """The sums of one horizon, or of all together, as a page tells them."""
 
-    total: Score
-    weeks: Mapping[date, Score]  # by the Monday of the target's week
-    stocks: Mapping[str, Score]
-    conditions: Mapping[Condition, Score]
-    confidences: Sequence[tuple[float, bool]]  # and whether it was accurate
+    sums: HorizonRecord
     overlap: float  # mean horizon in sessions
 
     @classmethod
-    def of(
-        cls,
-        groups: Mapping[Group, Score],
-        conditions: Mapping[tuple[int, Condition], Score],
-        confidences: Sequence[tuple[float, bool]],
-    ) -> Record:
-        return cls(
-            total=sum(groups.values(), Score()),
-            weeks=added(groups, lambda group: group.monday),
-            stocks=added(groups, lambda group: group.symbol),
-            conditions=added(conditions, lambda group: group[1]),
-            confidences=confidences,
-            overlap=sum(group.horizon * score.total for group, score in groups.items()) / max(len(confidences), 1),
-        )
+    def by_horizon(cls, record: Record) -> dict[int, PageRecord]:
+        """That of each horizon with a verified prediction."""
+        return {horizon: cls(sums, horizon) for horizon, sums in sorted(record.horizons.items()) if sums.stated}
+
+    @classmethod
+    def of_all(cls, record: Record) -> PageRecord:
+        """That of all horizons together."""
+        totals = {horizon: sums.total.total for horizon, sums in record.horizons.items()}
+        sessions = sum(horizon * number for horizon, number in totals.items())
+        return cls(record.everything, sessions / max(sum(totals.values()), 1))
 
     def to_page(self, exchanges: Exchanges = BY_SYMBOL) -> dict[str, Any]:
-        weeks = [
-            {"day": day_number(monday), **rounded(score_on_page(score))} for monday, score in sorted(self.weeks.items())
-        ]
-        conditions = by_condition(self.conditions, self.stocks, exchanges.market)
+        sums, total = self.sums, self.sums.total
+        weeks = {monday: score for monday, score in sorted(sums.weeks.items()) if score.total}
+        stocks = {symbol: score for symbol, score in sorted(sums.stocks.items()) if score.total}
+        conditions = by_condition(sums.conditions, stocks, exchanges.market)
         return {
-            "total": rounded(score_on_page(self.total) | _crps(self.total)) if self.confidences else None,
-            "weeks": weeks,
-            "bins": reliability(self.confidences, self.overlap),
-            "stocks": {symbol: rounded(score_on_page(score)) for symbol, score in sorted(self.stocks.items())},
-            "ranges": ranges_held(self.total),
-            "conditions": [condition_on_page("", "all", self.total), *map(_named, conditions)] if conditions else [],
+            "total": rounded(score_on_page(total) | _crps(total)) if sums.stated else None,
+            "weeks": [{"day": day_number(monday), **rounded(score_on_page(score))} for monday, score in weeks.items()],
+            "bins": reliability(sums.stated, self.overlap),
+            "stocks": {symbol: rounded(score_on_page(score)) for symbol, score in stocks.items()},
+            "ranges": ranges_held(total),
+            "conditions": [condition_on_page("", "all", total), *map(_named, conditions)] if conditions else [],
         }
 
 
@@ -128,24 +105,41 @@ def score_on_page(score: Score) -> dict[str, float]:
 # ---- how good the confidence has been ----
 
 
-def reliability(forecasts: Iterable[tuple[float, bool]], overlap: float) -> list[dict[str, float]]:
+def reliability(stated: Stated, overlap: float) -> list[dict[str, float]]:
     """Reliability bins, one a tenth of the confidences: mean confidence, share accurate and its interval.
 
     Predictions made on neighbouring days share most of their outcome, so `overlap` of them (the sessions ahead) count
     as one where the uncertainty of a share is told (Wilson, 90 %).
     """
-    ordered = sorted(forecasts)
-    count = max(1, min(BINS, len(ordered) // LEAST_IN_BIN))
-    edges = [round(number * len(ordered) / count) for number in range(count + 1)]
+    total = sum(number for number, _ in stated.values())
+    count = max(1, min(BINS, total // LEAST_IN_BIN))
     bins = []
-    for start, end in pairwise(edges):
-        chosen = ordered[start:end]
-        if chosen:
-            share = sum(hit for _, hit in chosen) / len(chosen)
-            low, high = wilson(share, len(chosen) / max(overlap, 1.0))
-            mean = sum(confidence for confidence, _ in chosen) / len(chosen)
-            bins.append(rounded({"n": len(chosen), "confidence": mean, "share": share, "low": low, "high": high}))
+    for part in _parts(stated, [round((number + 1) * total / count) for number in range(count)]):
+        size = sum(number for _, _, number in part)
+        if size:
+            share = sum(number for _, hit, number in part if hit) / size
+            low, high = wilson(share, size / max(overlap, 1.0))
+            mean = sum(confidence * number for confidence, _, number in part) / size
+            bins.append(rounded({"n": size, "confidence": mean, "share": share, "low": low, "high": high}))
     return bins
+
+
+def _parts(stated: Stated, ends: Sequence[int]) -> Iterator[list[tuple[float, bool, int]]]:
+    """The predictions in the order of their confidence, misses first, cut after so many; equal ones are counted."""
+    runs = []
+    for confidence, (number, hits) in sorted(stated.items(), reverse=True):
+        runs += [(confidence, True, hits), (confidence, False, number - hits)]
+    at = 0
+    for end in ends:
+        part = []
+        while at < end:
+            confidence, hit, number = runs.pop()
+            taken = min(number, end - at)
+            part.append((confidence, hit, taken))
+            at += taken
+            if taken < number:
+                runs.append((confidence, hit, number - taken))
+        yield part
 
 
 def wilson(share: float, n: float) -> tuple[float, float]:

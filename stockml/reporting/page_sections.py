@@ -9,7 +9,6 @@ from typing import Any
 
 from stockml.accuracy.scores import Score
 from stockml.core.clock import Clock
-from stockml.core.outcomes import EXPIRED
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import count
@@ -95,7 +94,7 @@ def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status) ->
     pairs = [
         ("What does it expect?", _expects(rows)),
         ("How sure is it?", _sure(rows)),
-        ("How good has it been?", _good(summary.everything.total, state.record.expired_text())),
+        ("How good has it been?", _good(summary.everything.sums.total, state.record.expired_text())),
         ("Does anything need attention?", _attention(state)),
     ]
     return [
@@ -216,11 +215,9 @@ def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> 
 
 
 def _expired(log: PredictionLog, clock: Clock) -> list[str]:
-    last = clock.as_of.isoformat() if clock.as_of else "9999"
-    lines = [line for line in log.lines_at(log.settled(EXPIRED)) if line.outcome]
-    return [
-        f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.ended_at[:10] <= last
-    ][::-1]
+    keys = log.expired(clock.as_of)
+    lines = [line for line in log.lines_at(keys[:LINES_LISTED]) if line.outcome]
+    return [f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome] + [""] * (len(keys) - len(lines))
 
 
 def _listed(items: list[str]) -> list[str]:

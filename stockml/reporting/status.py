@@ -20,6 +20,7 @@ from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, named, told_together
 from stockml.prediction_log.log import PredictionLog
+from stockml.prediction_log.seals import Head, last_witness
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun, read_last_run
 
@@ -45,6 +46,9 @@ class Status:
     stale_models: Mapping[str, int]
     without_model: tuple[str, ...]  # predicted all the same, from signals alone
     last_run: LastRun | None
+    head: Head | None  # of the chain of seals; None of a past day too
+    witnessed_at: str | None  # when this head was written down
+    broken_seals: str | None  # the first place
     alarms: tuple[str, ...]
 
     @property
@@ -68,6 +72,9 @@ class Status:
             "stale_models": dict(self.stale_models),
             "without_model": list(self.without_model),
             "last_run": self.last_run.to_record() if self.last_run else None,
+            "head": {"count": self.head.count, "seal": self.head.seal} if self.head else None,
+            "witnessed_at": self.witnessed_at,
+            "broken_seals": self.broken_seals,
             "alarms": list(self.alarms),
         }
 
@@ -80,6 +87,7 @@ class Status:
             *_distribution_lines(self.record, self.by_condition),
             f"Prices        {_prices_text(self)}",
             f"Models        {_models_text(self)}",
+            *_seal_lines(self),
             f"Last run      {_run_text(self.last_run)}",
         ]
         return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in self.alarms)])
@@ -97,6 +105,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_prices = _stale_prices(run, clock)
     record = AccuracyTracker(home.feedback).record(view)
     alarms = [
+        *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, run, clock),
         *_stale_alarms(stale_prices, stale_models),
@@ -115,6 +124,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         stale_models=stale_models,
         without_model=tuple(sorted({line.symbol for line in view.pending if line.model_trained_at is None})),
         last_run=run,
+        **_seals(log, clock),
         alarms=tuple(alarms),
     )
 
@@ -171,6 +181,11 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
 
 
 # ---- alarms ----
+
+
+def _damage_alarms(view: View) -> list[str]:
+    lost = [f"{problem}." for problem in view.problems if problem.is_set_aside]
+    return [text[0].upper() + text[1:] for text in lost]
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
@@ -250,6 +265,21 @@ def _distribution_lines(record: Score, rows: Sequence[ConditionScore]) -> list[s
         return []
     told = record.distribution_text()
     return [f"Intervals     {coverage_text(record, rows)}", *([f"Distribution  {told}"] if told else [])]
+
+
+def _seals(log: PredictionLog, clock: Clock) -> dict[str, Any]:
+    head = log.head() if clock.as_of is None else None
+    witness = last_witness(log.path) if head else None
+    at = witness.at if witness and head and witness.head.seal == head.seal else None
+    return {"head": head, "witnessed_at": at, "broken_seals": log.broken if clock.as_of is None else None}
+
+
+def _seal_lines(state: Status) -> list[str]:
+    """The line on the chain of seals, where there is any."""
+    told = [str(state.head)] if state.head else []
+    told += [f"written down {state.witnessed_at}"] if state.witnessed_at else []
+    told += [f"broken: {state.broken_seals}; run --audit"] if state.broken_seals else []
+    return [f"Seals         {'; '.join(told)}"] if told else []
 
 
 def _prices_text(state: Status) -> str:

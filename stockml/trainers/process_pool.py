@@ -15,6 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -25,6 +26,7 @@ log = logging.getLogger("stockml")
 # One thread per process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 QUEUED_PER_PROCESS = 2  # tasks submitted ahead: no process idles, and memory does not grow with the number of stocks
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEATHS_ALONE = 2  # a task that kills its process so often while nothing else runs is given up
 
 
@@ -60,7 +62,9 @@ class ProcessRunner:
         os.environ.update(wanted)  # read when a process starts
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._kill()
         self._stop()
         for name, value in self._environment.items():
             if value is None:
@@ -108,7 +112,8 @@ class ProcessRunner:
         self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
     ) -> Future[Any]:
         try:
-            return self._processes().submit(_work, function, task[1])
+            with _undivided():
+                return self._processes().submit(_work, function, task[1])
         except BrokenProcessPool:
             running[Future()] = task  # not begun, but taken from the iterator
             raise
@@ -116,7 +121,9 @@ class ProcessRunner:
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
         number, task, deaths = again.popleft()
         try:
-            yield number, _outcome(self._processes().submit(_work, function, task))
+            with _undivided():
+                future = self._processes().submit(_work, function, task)
+            yield number, _outcome(future)
         except BrokenProcessPool:
             self._stop()
             if deaths + 1 < DEATHS_ALONE:
@@ -129,10 +136,36 @@ class ProcessRunner:
             self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=_begin)
         return self._pool
 
+    def _kill(self) -> None:
+        """End the processes at once: whoever ends a run does not wait for the tasks that have begun."""
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+            process.kill()
+
     def _stop(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
+
+
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Not broken off in the middle: what is asked of a signal in the block happens at its end.
+
+    A process whose start is broken off would look for locks that are gone by then, and say so at length.
+    """
+    came: list[int] = []
+    kept = {}
+    if threading.current_thread() is threading.main_thread():
+        kept = {number: signal.getsignal(number) for number in ENDING if callable(signal.getsignal(number))}
+    for number in kept:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _safe_path() -> dict[str, str]:

@@ -50,6 +50,8 @@ def test_a_row_is_read_however_it_is_written(tmp_path, text, expected):
         ("2026-04-30T20:05:00+00:00", NEW_YORK, Announcement(DAY, time(16, 5))),
         ("2026-04-30T16:05:00-04:00", TOKYO, Announcement(date(2026, 5, 1), time(5, 5))),
         ("2026-04-30T16:05:00+05:30", MUMBAI, Announcement(DAY, time(16, 5))),
+        ("2026-04-30T00:00:00Z", NEW_YORK, Announcement(DAY)),
+        ("2026-04-30T00:00:00+05:30", TOKYO, Announcement(DAY)),
     ],
 )
 def test_a_time_with_a_zone_is_brought_to_the_exchange(tmp_path, text, zone, expected):
@@ -61,6 +63,8 @@ def test_a_time_with_a_zone_is_brought_to_the_exchange(tmp_path, text, zone, exp
     ("row", "told"),
     [
         ("TCS.NS,31.04.2026,", "line 3, column date: '31.04.2026' is no date; write YYYY-MM-DD"),
+        ("TCS.NS,0001-01-01T00:30:00+05:30,", "line 3, column date: '0001-01-01T00:30:00+05:30' is no date"),
+        ("TCS.NS,20260-04-30,", "line 3, column date: '20260-04-30' is no date"),
         ("TCS.NS,,", "line 3, column date: '' is no date"),
         ("TCS.NS,2026-02-30,", "line 3, column date: '2026-02-30' is no date"),
         (",2026-04-30,", "line 3, column symbol: it is empty; name the stock"),
@@ -79,7 +83,7 @@ def test_a_row_that_cannot_be_read_is_left_out_and_quoted(tmp_path, row, told):
     ("text", "told"),
     [
         ("", "names no symbol and date"),
-        ("TCS.NS,2026-04-30\n", "its first line 'tcs.ns,2026-04-30' names no symbol and date; write a first line"),
+        ("TCS.NS,2026-04-30\n", "its first line 'TCS.NS,2026-04-30' names no symbol and date; write a first line"),
         ("symbol,when\nTCS.NS,2026-04-30\n", "names no symbol and date"),
         (b"PK\x03\x04\0\0", "is no text"),
         (b"symbol,date\nTCS.NS,\xff\n", "is no text in UTF-8"),

@@ -28,8 +28,9 @@ from report_helpers import (
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import StudentT
-from stockml.reporting.page_data import path_days, signal_columns, stock_page, units_of, why
+from stockml.reporting.page_data import path_days, sessions_shown, signal_columns, stock_page, units_of, why
 from stockml.reporting.page_record import reliability, wilson
 from stockml.reporting.page_values import day_number
 from stockml.reporting.ranges import price_ranges
@@ -174,6 +175,17 @@ def test_why_adds_up_to_the_expected_change() -> None:
         assert sizes == sorted(sizes, reverse=True)
 
 
+@pytest.mark.parametrize("known", [True, False])
+def test_a_stock_tells_the_results_ahead_of_its_newest_line(known: bool) -> None:
+    lines = lines_of(stock_lines("A.XY", 3, seed=9))
+    assert stock_page(lines)["results"] is None
+    results = ResultsExpected(lines[-1].target_date, is_known=known, moves_times=2.14)
+    lines[-1] = replace(lines[-1], evidence=replace(lines[-1].evidence, results=results))
+    source = "" if known else " (foretold from last year's)"
+    told = f"results expected on {lines[-1].target_date}{source}, moves then 2.1 times the usual"
+    assert stock_page(lines)["results"] == told
+
+
 def split_lines(factor: float) -> list[Prediction]:
     """Ten days of lines; before the last settled line's target the stock was split, so that one line says `factor`."""
     lines = lines_of(stock_lines("S.XY", 10, seed=2))
@@ -208,16 +220,35 @@ def test_the_path_ends_on_the_target_and_steps_over_weekends(horizon: int) -> No
     assert all(day.weekday() < 5 for day in days) and all(one < other for one, other in pairwise(days))
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1, max_size=400), st.floats(1, 20))
+CONFIDENCES = st.integers(0, 40).map(lambda number: round(0.3 + number / 60, 4))
+
+
+@given(st.lists(st.tuples(CONFIDENCES, st.booleans()), min_size=1, max_size=400), st.floats(1, 20))
 def test_reliability_keeps_every_prediction_and_its_share_in_its_interval(
     forecasts: list[tuple[float, bool]], overlap: float
 ) -> None:
-    bins = reliability(forecasts, overlap)
+    stated: dict[float, tuple[int, int]] = {}
+    for confidence, hit in forecasts:
+        number, hits = stated.get(confidence, (0, 0))
+        stated[confidence] = (number + 1, hits + hit)
+    bins = reliability(stated, overlap)
     assert sum(part["n"] for part in bins) == len(forecasts)
-    assert sum(part["n"] * part["share"] for part in bins) == pytest.approx(sum(hit for _, hit in forecasts), abs=0.01)
     assert all(part["low"] - 1e-4 <= part["share"] <= part["high"] + 1e-4 for part in bins)
     means = [part["confidence"] for part in bins]
     assert means == sorted(means)
+    ordered, at = sorted(forecasts), 0
+    for part in bins:  # each bin is a stretch of the predictions in the order of their confidence
+        chosen = ordered[at : at + part["n"]]
+        at += part["n"]
+        assert part["share"] == pytest.approx(sum(hit for _, hit in chosen) / len(chosen), rel=1e-4)
+        assert part["confidence"] == pytest.approx(sum(confidence for confidence, _ in chosen) / len(chosen), rel=1e-4)
+    assert len(bins) == max(1, min(10, len(forecasts) // 30))
+    assert max(part["n"] for part in bins) - min(part["n"] for part in bins) <= 1
+
+
+def test_a_page_of_many_stocks_shows_fewer_sessions_of_each() -> None:
+    assert [sessions_shown(number) for number in (0, 1, 100, 101)] == [250, 250, 250, 247]
+    assert [sessions_shown(number) for number in (500, 2000, 10_000)] == [50, 20, 20]
 
 
 def test_wilsons_interval_is_the_published_one() -> None:
