@@ -75,7 +75,7 @@ def test_a_run_of_price_limits_widens_within_days() -> None:
     found = [scale(limit_run=run) for run in (0.0, 1.0, 2.0, 3.0, 5.0)]
     assert found[0] == found[1] == scale()
     assert found == sorted(found)
-    assert found[-1] == pytest.approx(math.sqrt(5) * scale())
+    assert found[-1] > 3 * scale()
 
 
 def test_a_disruption_and_a_recurring_event_widen() -> None:
