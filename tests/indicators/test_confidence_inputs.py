@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import made_up_prices
 
-from stockml.data.announcements import Announcement
+from stockml.data.announcements import Announcement, known_by
 from stockml.data.price_table import PriceTable
 from stockml.indicators import events
 from stockml.indicators.confidence_inputs import SESSIONS, confidence_inputs, confidence_table
@@ -73,7 +73,7 @@ def test_no_announcement_is_seen_before_it_was_known(announced: PriceTable) -> N
     """The table with only what had been announced by a day gives that day's inputs."""
     for row in range(300, 620, 7):
         day = announced.frame.index[row].date()
-        known = tuple(a for a in announced.announcements if (a.first_known_on or a.day) <= day or a.day <= day)
+        known = known_by(announced.announcements, day)
         then = replace(announced, frame=announced.frame.iloc[: row + 1], announcements=known)
         assert confidence_inputs(then, day) == confidence_inputs(announced, day)
 
