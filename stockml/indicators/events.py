@@ -29,7 +29,17 @@ LIMIT_SESSIONS = 2 * FADING_SESSIONS  # that a run depends on; the oldest of the
 
 
 def relative_volumes(volume: Array, window: int) -> Array:
-    """The mean volume of each day's last `window` sessions over the median of its last 60; NaN where unknown."""
+    """The mean volume of each day's last `window` sessions over the median of its last 60; NaN where unknown.
+
+    Parameters
+    ----------
+    volume : array, shape (n_days,)
+    window : int
+
+    Returns
+    -------
+    array, shape (n_days,)
+    """
     found = np.full(len(volume), np.nan)
     if len(volume) >= VOLUME_SESSIONS:
         usual = np.median(windows(volume, VOLUME_SESSIONS), axis=1)
@@ -68,7 +78,16 @@ def event_sizes(ranges: Array, volume: Array, rows: NDArray[np.int64] | None = N
 
 
 def rows_for_newest(n_days: int) -> NDArray[np.int64]:
-    """The sessions whose event sizes tell the newest day's figures."""
+    """The sessions whose event sizes tell the newest day's figures.
+
+    Parameters
+    ----------
+    n_days : int
+
+    Returns
+    -------
+    int array, shape (n_rows,)
+    """
     wide = np.arange(1 - EITHER_WAY, COMING_SESSIONS + EITHER_WAY + 1)
     years = [n_days - 1 - quarter + wide for quarter in QUARTERS]
     rows = np.concatenate([*years, np.arange(n_days - RECENT_SESSIONS, n_days)])
@@ -76,7 +95,17 @@ def rows_for_newest(n_days: int) -> NDArray[np.int64]:
 
 
 def greatest_recent(sizes: Array) -> Array:
-    """The greatest event of each day's last 20 sessions; NaN where unknown."""
+    """The greatest event of each day's last 20 sessions; NaN where unknown.
+
+    Parameters
+    ----------
+    sizes : array, shape (n_days,)
+        Of `event_sizes`.
+
+    Returns
+    -------
+    array, shape (n_days,)
+    """
     found = np.full(len(sizes), np.nan)
     if len(sizes) >= RECENT_SESSIONS:
         found[RECENT_SESSIONS - 1 :] = windows(sizes, RECENT_SESSIONS).max(axis=1)
@@ -84,7 +113,7 @@ def greatest_recent(sizes: Array) -> Array:
 
 
 def recurring(sizes: Array, days: int) -> Array:
-    """How great an event the next five sessions may bring, from those one to four quarters before.
+    """Size of the event that the next five sessions may bring, from those one to four quarters before.
 
     Parameters
     ----------
@@ -135,7 +164,16 @@ def limit_runs(low: Array, high: Array, close: Array) -> Array:
 
 
 def faded(sizes: Array) -> Array:
-    """The greatest of each day's last five, each counted the less the older it is."""
+    """The greatest of each day's last five, each counted the less the older it is.
+
+    Parameters
+    ----------
+    sizes : array, shape (n_days,)
+
+    Returns
+    -------
+    array, shape (n_days,)
+    """
     return np.asarray(
         np.max([_shifted(sizes, back) * (1 - back / FADING_SESSIONS) for back in range(FADING_SESSIONS)], axis=0)
     )
@@ -146,8 +184,19 @@ def _shifted(values: Array, back: int) -> Array:
 
 
 def windows(values: Array, window: int) -> Array:
-    """Each day's last `window` values, shape (n_days - window + 1, window).
+    """Each day's last `window` values.
 
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+    window : int
+
+    Returns
+    -------
+    array, shape (n_days - window + 1, window)
+
+    Notes
+    -----
     A contiguous copy: a reduction then adds the same numbers in the same order, however long the table is.
     """
     return values[None, :] if len(values) == window else np.ascontiguousarray(sliding_window_view(values, window))

@@ -94,7 +94,19 @@ def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
-    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980)."""
+    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980).
+
+    Parameters
+    ----------
+    ranges : array, shape (n_days,)
+        Of `true_ranges`.
+    window : int
+
+    Returns
+    -------
+    array, shape (n_days,)
+        In % per session.
+    """
     volatility = np.full(len(ranges), np.nan)
     if len(ranges) >= window:
         means = windows(ranges, window).mean(axis=1)
