@@ -115,7 +115,9 @@ def check_witnesses(heads: Heads) -> Check:
             )
         elif place != one.head.count:
             what = "lines before it are gone" if place < one.head.count else "lines were put in before it"
-            check.disagree(f"{told} was behind {count(one.head.count, 'prediction')} and is behind {place} now: {what}.")
+            check.disagree(
+                f"{told} was behind {count(one.head.count, 'prediction')} and is behind {place} now: {what}."
+            )
         else:
             right += 1
     if heads.written:

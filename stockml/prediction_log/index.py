@@ -17,8 +17,7 @@ from typing import Any, NamedTuple
 
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
-from stockml.core.wording import count
-from stockml.prediction_log.chain import check_chain
+from stockml.prediction_log.chain import broken_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
 from stockml.prediction_log.scan import LONGEST_LINE, Problem, Scan, Span, scan, settled_day
@@ -26,7 +25,7 @@ from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 3
+VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 
@@ -62,7 +61,6 @@ class Index:
     known: KnownLines = field(default_factory=KnownLines)
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
-    broken: str | None = None  # the first place where the chain of seals breaks, and how many more there are
     scan: Scan | None = None
     changed: str | None = None  # the sentence about a log that was changed as a whole since it was left
     is_racy: bool = False  # the log had changed so recently that a later change may have the same time
@@ -125,7 +123,6 @@ class Index:
             "known": self.known.to_json(),
             "last_settled": self.last_settled,
             "folded": self.folded,
-            "broken": self.broken,
         }
 
 
@@ -138,21 +135,11 @@ def read_from_end_to_end(path: Path, known: KnownLines) -> Index:
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
-    _check_seals(path, index, found)
+    first = broken_chain(path)
+    index.known.broken = first and str(first)
+    if first and known.broken != str(first) and not found.problems and not index.changed:
+        found.note(Problem(first.line, f"{first.text}; --audit tells more, and predicting goes on"))
     return index
-
-
-def _check_seals(path: Path, index: Index, found: Scan) -> None:
-    """Note where the chain of seals breaks; it is told where nothing else is said of the log."""
-    chain = check_chain(path)
-    if not chain.breaks:
-        return
-    more = f" (and {count(chain.broken - 1, 'other place')})" if chain.broken > 1 else ""
-    first = chain.breaks[0]
-    index.broken = f"{first}{more}"
-    if not found.problems and not index.changed:
-        text = f"{first.text}{more}; --audit tells more, and predicting goes on"
-        found.note(Problem(first.line, text))
 
 
 class IndexFiles:
@@ -218,7 +205,6 @@ def _index(stamp: Stamp, values: dict[str, Any]) -> Index:
         known=KnownLines.from_json(values["known"]),
         last_settled=values["last_settled"],
         folded=Folded(*values["folded"]) if values["folded"] else None,
-        broken=values["broken"],
     )
 
 
