@@ -94,7 +94,8 @@ def test_a_broken_chain_is_told_once_by_the_run_and_again_by_status_and_predicti
 
 
 def test_the_command_has_the_head_on_stdin_and_in_its_environment(tmp_path: Path) -> None:
-    command = 'cat > "$HOME/line"; echo "$STOCKML_COUNT $STOCKML_SEAL $STOCKML_AT" > "$HOME/words"; echo spoken; echo murmured >&2'
+    words = '"$STOCKML_COUNT $STOCKML_SEAL $STOCKML_AT"'
+    command = f'cat > "$HOME/line"; echo {words} > "$HOME/words"; echo spoken; echo murmured >&2'
     ran = run(tmp_path, "--witness", command)
     head = heads(tmp_path)[-1]
     assert (ran.code, "spoken" in ran.out, "murmured" in ran.err) == (0, False, False)
