@@ -114,10 +114,7 @@ def check_witnesses(heads: Heads) -> Check:
                 "since, its last line was changed, or it is the log of another home."
             )
         elif place != one.head.count:
-            less = one.head.count - place
-            what = (
-                f"{count(less, 'prediction')} of then are gone" if less > 0 else f"{count(-less, 'line')} were put in"
-            )
+            what = "lines before it are gone" if place < one.head.count else "lines were put in before it"
             check.disagree(
                 f"{told} was behind {count(one.head.count, 'prediction')} and is behind {place} now: {what}."
             )

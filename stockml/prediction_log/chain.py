@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, NamedTuple
 
 from stockml.core.records import Prediction
 from stockml.core.seals import FIRST, canonical, seal_of, sealed_fields
+from stockml.core.wording import count
 from stockml.prediction_log.chain_end import followed_in, seal_in, without_blanks
 from stockml.prediction_log.line import FEW_LINES, read_line
 from stockml.prediction_log.places import LONGEST_LINE
@@ -110,6 +111,15 @@ def check_chain(path: Path, wanted: Iterable[str] = ()) -> Chain:
         if seal in places:
             chain.places.setdefault(seal, chain.lines)
     return chain
+
+
+def broken_chain(path: Path) -> Break | None:
+    """The first place where the chain breaks, with the number of the others; None where it is whole."""
+    chain = check_chain(path)
+    if not chain.breaks:
+        return None
+    first, others = chain.breaks[0], chain.broken - 1
+    return first._replace(text=f"{first.text} (and {count(others, 'other place')})") if others else first
 
 
 def _follow(chain: Chain, line: ChainLine, seal: str | None, expected: tuple[str, ...]) -> tuple[str, ...]:

@@ -17,8 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stockml.core.records import Prediction
-from stockml.core.wording import count
-from stockml.prediction_log.chain import check_chain
+from stockml.prediction_log.chain import broken_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
 from stockml.prediction_log.places import FINGERPRINTS, LONGEST_LINE, Span, fingerprint, place, settled_day
@@ -29,7 +28,7 @@ from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 3
+VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 
@@ -71,7 +70,6 @@ class Index:
     known: KnownLines = field(default_factory=KnownLines)
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
-    broken: str | None = None  # the first place where the chain of seals breaks, and how many more there are
     fingerprint: int = 0  # of the settled lines
     scan: Scan | None = None
     changed: str | None = None  # the sentence about a log that was changed as a whole since it was left
@@ -144,7 +142,6 @@ class Index:
             "last_settled": self.last_settled,
             "lines": self.lines,
             "folded": self.folded,
-            "broken": self.broken,
         }
 
 
@@ -164,21 +161,11 @@ def read_from_end_to_end(path: Path, known: KnownLines, folded: Folded | None = 
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
-    _check_seals(path, index, found)
+    first = broken_chain(path)
+    index.known.broken = first and str(first)
+    if first and known.broken != str(first) and not found.problems and not index.changed:
+        found.note(Problem(first.line, f"{first.text}; --audit tells more, and predicting goes on"))
     return index
-
-
-def _check_seals(path: Path, index: Index, found: Scan) -> None:
-    """Note where the chain of seals breaks; it is told where nothing else is said of the log."""
-    chain = check_chain(path)
-    if not chain.breaks:
-        return
-    more = f" (and {count(chain.broken - 1, 'other place')})" if chain.broken > 1 else ""
-    first = chain.breaks[0]
-    index.broken = f"{first}{more}"
-    if not found.problems and not index.changed:
-        text = f"{first.text}{more}; --audit tells more, and predicting goes on"
-        found.note(Problem(first.line, text))
 
 
 class IndexFiles:
@@ -255,7 +242,6 @@ def _index(stamp: Stamp, values: dict[str, Any], rows: Rows) -> Index:
         last_settled=values["last_settled"],
         folded=_folded(values),
         fingerprint=int(values["lines"], 16),
-        broken=values["broken"],
     )
 
 

@@ -74,7 +74,7 @@ class PredictionLog:
     @property
     def broken(self) -> str | None:
         """The first place where the chain of seals breaks; None where it is whole."""
-        return self._known().broken
+        return self._known().known.broken
 
     def read(self, as_of: date | None = None) -> View:
         """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
