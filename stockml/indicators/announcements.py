@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.core.calendars import calendar_for
-from stockml.data.announcements import Announcement
+from stockml.data.announcements import Announcement, known_by
 from stockml.indicators.events import QUARTERS, USUAL_SESSIONS
 from stockml.indicators.volatility import true_ranges
 
@@ -64,12 +64,9 @@ def expected_results(announcements: Iterable[Announcement], as_of: date) -> Expe
         have come near it; it may lie up to a week back, for late results. None where nothing is expected.
     """
     until = as_of + timedelta(days=AHEAD_DAYS)
-    past, ahead = [], []
-    for known in announcements:
-        if known.day <= as_of:
-            past.append(known.day)
-        elif known.first_known_on is not None and known.first_known_on <= as_of:
-            ahead.append(known)
+    known_now = known_by(announcements, as_of)
+    past = [known.day for known in known_now if known.day <= as_of]
+    ahead = [known for known in known_now if known.day > as_of]
     first = min(ahead, key=lambda known: known.day, default=None)
     if first is not None and first.day <= until:
         return ExpectedResults(first.day, is_known=True, at=first.at)
@@ -98,7 +95,8 @@ def reaction(prices: PriceTable, as_of: date) -> float:
         1.0 to 10.0; 2.2, the usual one of all stocks, where it has published none yet.
     """
     known = replace(prices, frame=prices.frame.loc[: pd.Timestamp(as_of)])
-    return _Reactions.of(known, true_ranges(known.frame, known.breaks)).at(len(known.frame) - 1)[0]
+    reactions = _Reactions.of(known.announcements, _days(known), true_ranges(known.frame, known.breaks))
+    return reactions.at(len(known.frame) - 1, as_of)[0]
 
 
 def results_columns(prices: PriceTable, ranges: Array, first: int = 0) -> tuple[dict[str, Array], NDArray[np.bool_]]:
@@ -126,13 +124,15 @@ def results_columns(prices: PriceTable, ranges: Array, first: int = 0) -> tuple[
     is_followed = np.zeros(n, dtype=bool)
     if not prices.announcements:
         return columns, is_followed
-    reactions, close = _Reactions.of(prices, ranges), calendar_for(prices.symbol).close
-    in_order = sorted(prices.announcements, key=lambda known: known.day)
-    days = [known.day for known in in_order]
+    sessions, close = prices.frame.index, calendar_for(prices.symbol).close
+    oldest = min(sessions[0].date(), sessions[first].date() - LOOKED_BACK)
+    in_order = sorted((one for one in prices.announcements if one.day >= oldest), key=lambda one: one.day)
+    days = [one.day for one in in_order]
+    reactions = _Reactions.of(in_order, _days(prices), ranges)
     for row in range(first, n):
-        as_of = prices.frame.index[row].date()
+        as_of = sessions[row].date()
         near = in_order[bisect_left(days, as_of - LOOKED_BACK) : bisect_right(days, as_of + LOOKED_AHEAD)]
-        times, number = reactions.at(row)
+        times, number = reactions.at(row, as_of)
         is_followed[row] = number >= FOLLOWED
         found = _days_ahead(near, as_of, close)
         if found is not None:
@@ -142,9 +142,13 @@ def results_columns(prices: PriceTable, ranges: Array, first: int = 0) -> tuple[
     return columns, is_followed
 
 
+def _days(prices: PriceTable) -> NDArray[np.datetime64]:
+    return prices.frame.index.to_numpy().astype("datetime64[D]")
+
+
 def _days_ahead(announcements: Sequence[Announcement], as_of: date, close: time) -> tuple[float, float] | None:
     """Calendar days to the stock's next reaction, and 1 where its date is foretold, else 0."""
-    for known in announcements:
+    for known in known_by(announcements, as_of):
         if known.day == as_of and (late := _later(known.at, close)):  # published today, perhaps after the close
             return late, 0.0
     expected = expected_results(announcements, as_of)
@@ -162,22 +166,29 @@ def _later(at: time | None, close: time) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Reactions:
-    """How the stock moved on each of its announcements: rows of the table, and log ranges beside the usual."""
+    """How the stock moved on each of its announcements."""
 
-    rows: NDArray[np.int64]  # (n,) ascending
-    logs: Array  # (n,)
+    rows: NDArray[np.int64]  # (n,) of the table, ascending
+    logs: Array  # (n,) ranges beside the usual
+    known_on: Sequence[date]  # n
 
     @classmethod
-    def of(cls, prices: PriceTable, ranges: Array) -> _Reactions:
-        days = np.sort(np.array([known.day for known in prices.announcements], dtype="datetime64[D]"))
-        rows = np.unique(np.searchsorted(prices.frame.index.to_numpy().astype("datetime64[D]"), days))
-        rows = rows[(rows > USUAL_SESSIONS) & (rows + 1 < len(ranges))]
-        return cls(rows, np.array([_log_reaction(ranges, int(row)) for row in rows]))
+    def of(cls, announcements: Sequence[Announcement], sessions: NDArray[np.datetime64], ranges: Array) -> _Reactions:
+        days = np.array([known.day for known in announcements], dtype="datetime64[D]")
+        rows_of = np.searchsorted(sessions, days)
+        known_on: dict[int, date] = {}
+        for known, row in zip(announcements, rows_of.tolist(), strict=True):
+            if USUAL_SESSIONS < row < len(ranges) - 1:
+                first = known.first_known_on or known.day
+                known_on[row] = min(known_on.get(row, first), first)
+        rows = sorted(known_on)
+        logs = np.array([_log_reaction(ranges, row) for row in rows])
+        return cls(np.array(rows, dtype=np.int64), logs, [known_on[row] for row in rows])
 
-    def at(self, row: int) -> tuple[float, int]:
+    def at(self, row: int, as_of: date) -> tuple[float, int]:
         """The reaction as known after a row's session, and the number of announcements that it rests on."""
         first, end = np.searchsorted(self.rows, [row - SESSIONS + 1, row])  # the session after each is known
-        logs = self.logs[first:end].tolist()
+        logs = [float(self.logs[number]) for number in range(first, end) if self.known_on[number] <= as_of]
         mean = (sum(logs) + USUAL_COUNTS * np.log(USUAL_REACTION)) / (len(logs) + USUAL_COUNTS)
         return round(float(np.exp(mean)), 4), len(logs)
 

@@ -9,13 +9,11 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    pass
+from stockml.indicators.events import windows
 
 WINDOWS = (1, 5, 20, 60, 250)  # sessions: a day, a week, a month, a quarter, a year (as in HAR, Corsi 2009)
 MARKET_WINDOWS = WINDOWS
@@ -56,9 +54,9 @@ def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarra
     Wilder (1978), in logarithms. The close before is adjusted for dividends; the first day has none. A session locked
     at its price limit has one price: its change counts as a volatility, which is as much as 1.6 of it in a range.
     """
-    low, high, close = (np.log(frame[name].to_numpy(float)) for name in ("low", "high", "close"))
-    given = frame["adj_close"].to_numpy(float)
-    adjusted = np.log(np.where(given > 0, given, frame["close"].to_numpy(float)))
+    lowest, highest, closes, given = (frame[name].to_numpy(float) for name in ("low", "high", "close", "adj_close"))
+    low, high, close = np.log(lowest), np.log(highest), np.log(closes)
+    adjusted = np.log(np.where(given > 0, given, closes))
     before = np.full(len(frame), np.nan)
     before[1:] = adjusted[:-1] + (close - adjusted)[1:]  # in the session's own units
     if breaks:
@@ -96,12 +94,21 @@ def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
-    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980)."""
+    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980).
+
+    Parameters
+    ----------
+    ranges : array, shape (n_days,)
+        Of `true_ranges`.
+    window : int
+
+    Returns
+    -------
+    array, shape (n_days,)
+        In % per session.
+    """
     volatility = np.full(len(ranges), np.nan)
     if len(ranges) >= window:
-        # a contiguous copy: each mean then adds the same numbers in the same order, however long the table is
-        blocks = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(ranges, window))  # (days, window)
-        volatility[window - 1 :] = np.round(
-            np.maximum(blocks.mean(axis=1) / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS
-        )
+        means = windows(ranges, window).mean(axis=1)
+        volatility[window - 1 :] = np.round(np.maximum(means / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS)
     return volatility

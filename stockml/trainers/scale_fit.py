@@ -46,7 +46,17 @@ def fit_scale_model(training_sets: Sequence[TrainingSet], before: np.datetime64)
 
 
 def known_inputs(training_set: TrainingSet, rows: NDArray[np.int64]) -> list[dict[str, float]]:
-    """The confidence inputs of some days, without what is not known."""
+    """The confidence inputs of some days, without what is not known.
+
+    Parameters
+    ----------
+    training_set : TrainingSet
+    rows : int array, shape (n_rows,)
+
+    Returns
+    -------
+    list of dict
+    """
     days = training_set.confidence_inputs.iloc[rows].to_dict("records")
     return [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
 

@@ -56,6 +56,17 @@ def test_a_known_date_stands_for_the_foretold_one(moved: int) -> None:
     assert expected_results(announcements, TODAY) == expected
 
 
+def test_a_past_date_that_was_learned_of_late_counts_from_then_on() -> None:
+    late = [Announcement(day, None, days(-1)) for day in LAST_YEAR]
+    assert expected_results(late, days(-2)) is None
+    assert expected_results(late, days(-1)) is not None
+    prices = moving(6.0)
+    since = prices.frame.index[350].date()
+    known = replace(prices, announcements=tuple(replace(a, first_known_on=since) for a in prices.announcements))
+    assert reaction(known, prices.frame.index[349].date()) == USUAL_REACTION
+    assert reaction(known, since) == reaction(prices, since) > USUAL_REACTION
+
+
 def test_late_results_are_expected_for_a_week() -> None:
     assert expected_results(past(*LAST_YEAR), date(2026, 5, 4)) is not None
     assert expected_results(past(*LAST_YEAR), date(2026, 5, 5)) is None

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from conftest import made_up_prices
 
-from stockml.data.announcements import Announcement
+from stockml.data.announcements import Announcement, known_by
 from stockml.data.price_table import PriceTable
 from stockml.indicators import events
 from stockml.indicators.confidence_inputs import SESSIONS, confidence_inputs, confidence_table
@@ -73,7 +73,7 @@ def test_no_announcement_is_seen_before_it_was_known(announced: PriceTable) -> N
     """The table with only what had been announced by a day gives that day's inputs."""
     for row in range(300, 620, 7):
         day = announced.frame.index[row].date()
-        known = tuple(a for a in announced.announcements if (a.first_known_on or a.day) <= day or a.day <= day)
+        known = known_by(announced.announcements, day)
         then = replace(announced, frame=announced.frame.iloc[: row + 1], announcements=known)
         assert confidence_inputs(then, day) == confidence_inputs(announced, day)
 
@@ -101,8 +101,8 @@ def test_the_market_s_inputs_are_averages_of_the_stocks() -> None:
     assert market_inputs([]) == {}
 
 
-def at_limits(changes_pct: list[float], *, is_locked: bool = False) -> pd.DataFrame:
-    """Calm sessions, then some that close at the end of their range after these changes."""
+def at_limits(changes_pct: list[float], *, is_locked: bool = False) -> tuple[np.ndarray, ...]:
+    """Low, high and close of calm sessions, then some that close at the end of their range after these changes."""
     close = 100 * np.cumprod(1 + np.array([0.0] * 30 + changes_pct) / 100)
     before = np.concatenate([[100.0], close[:-1]])
     frame = pd.DataFrame({"low": np.minimum(close, before), "high": np.maximum(close, before), "close": close})
@@ -110,22 +110,22 @@ def at_limits(changes_pct: list[float], *, is_locked: bool = False) -> pd.DataFr
     frame.loc[:29, "low"] *= 0.99
     if is_locked:
         frame.loc[30:, ["low", "high"]] = close[30:, None]
-    return frame
+    return tuple(frame[name].to_numpy() for name in ("low", "high", "close"))
 
 
 @pytest.mark.parametrize("limit", [2.0, -5.0, 10.0, 20.0])
 def test_sessions_in_a_row_at_a_customary_limit_are_counted(limit: float) -> None:
-    assert events.limit_runs(at_limits([limit] * 7))[-8:].tolist() == [0, 1, 2, 3, 4, 5, 5, 5]
+    assert events.limit_runs(*at_limits([limit] * 7))[-8:].tolist() == [0, 1, 2, 3, 4, 5, 5, 5]
 
 
 def test_a_locked_session_counts_whatever_its_limit() -> None:
-    assert events.limit_runs(at_limits([3.3] * 3, is_locked=True))[-1] == 3
-    assert events.limit_runs(at_limits([3.3] * 3))[-1] == 0
+    assert events.limit_runs(*at_limits([3.3] * 3, is_locked=True))[-1] == 3
+    assert events.limit_runs(*at_limits([3.3] * 3))[-1] == 0
 
 
 def test_a_run_ends_the_other_way_and_fades() -> None:
-    assert events.limit_runs(at_limits([5.0, 5.0, 5.0, -5.0]))[-1] == pytest.approx(3 * 0.8)
-    after = events.limit_runs(at_limits([5.0] * 5 + [0.3] * 6))[-6:]
+    assert events.limit_runs(*at_limits([5.0, 5.0, 5.0, -5.0]))[-1] == pytest.approx(3 * 0.8)
+    after = events.limit_runs(*at_limits([5.0] * 5 + [0.3] * 6))[-6:]
     assert after.tolist() == pytest.approx([4, 3, 2, 1, 0, 0])
 
 

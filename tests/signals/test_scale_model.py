@@ -1,9 +1,13 @@
 """Scale model: how widely a change spreads, from volatilities and from what is known of coming events."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
+from conftest import made_up_prices
 
+from stockml.indicators.confidence_inputs import confidence_inputs
 from stockml.signals.learner import Learner
 from stockml.signals.priors import Priors
 from stockml.signals.scale_model import DEFAULT, DEFAULT_COEFFICIENTS, TERMS, UNKNOWN_PCT, ScaleModel, terms_of
@@ -75,7 +79,25 @@ def test_a_run_of_price_limits_widens_within_days() -> None:
     found = [scale(limit_run=run) for run in (0.0, 1.0, 2.0, 3.0, 5.0)]
     assert found[0] == found[1] == scale()
     assert found == sorted(found)
-    assert found[-1] == pytest.approx(math.sqrt(5) * scale())
+    assert found[-1] > 3 * scale()
+
+
+@pytest.mark.parametrize(("limit", "is_locked"), [(5.0, False), (5.0, True), (-2.0, True), (10.0, False)])
+def test_a_stock_at_its_price_limits_is_given_three_times_the_scale_within_a_week(
+    limit: float, is_locked: bool
+) -> None:
+    prices = made_up_prices(400)
+    frame = prices.frame.copy()
+    before = frame["close"].to_numpy()[-6]
+    close = before * (1 + limit / 100) ** np.arange(1, 6)
+    opened = close if is_locked else np.concatenate([[before], close[:-1]])
+    for name, values in {"high": np.maximum(close, opened), "low": np.minimum(close, opened), "close": close}.items():
+        frame.loc[frame.index[-5:], name] = values
+    frame["adj_close"] = frame["close"]
+    prices = replace(prices, frame=frame)
+    scales = [DEFAULT.scale_pct(confidence_inputs(prices, frame.index[row].date()), 5) for row in (-6, -3, -1)]
+    assert scales[1] > 1.5 * scales[0]
+    assert scales[2] > 3 * scales[0]
 
 
 def test_a_disruption_and_a_recurring_event_widen() -> None:

@@ -32,6 +32,7 @@ from stockml.models.bundle_store import (
 )
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
+from stockml.signals.scale_model import DEFAULT
 from stockml.trainers.dataset import TooShortError, join_market, prepare
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
@@ -161,6 +162,7 @@ def test_priors_are_known_before_validation(trained: dict[str, TrainedStock]) ->
         assert {priors.weights[name] for name in RULE_WEIGHTS} == {0.0}
         assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]
         assert abs(priors.stock_prior.shift) < 2
+        assert priors.scale_model != DEFAULT
 
 
 def test_a_market_s_volatility_is_that_of_a_daily_run(stocks: dict[str, PriceTable]) -> None:
