@@ -42,8 +42,8 @@ class Priors:
                 None if magnitude is None else _finite("magnitude", magnitude),
                 StockPrior(**{name: _finite(name, value) for name, value in stock_prior.items()}),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("its priors are not as training writes them; train again") from None
 
     def weight(self, name: str) -> float:
         """The prior of a signal's learned weight: training's, else 1 for the rules and 0 for all others."""
