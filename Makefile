@@ -43,7 +43,7 @@ lock: install-dev
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt --output-file requirements.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
 
-# the whole system over real and simulated markets, beside baselines; a quarter of an hour on two cores, QUALITY=--quick half a minute
+# the whole system over real and simulated markets and past decades, beside baselines; half an hour on two cores, QUALITY=--quick half a minute
 quality: install-dev
 	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 

@@ -14,6 +14,7 @@ import logging
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ if __name__ == "__main__":
 from log_helpers import run_day
 
 from stockml.core.paths import Home
+from stockml.prediction_log import rows
 from stockml.storage import files, tail_file
 from stockml.storage.files import StorageError
 
@@ -59,6 +61,8 @@ class Counter:
         for name in CHANGING:
             setattr(os, name, self._wrapped(name, getattr(os, name)))
         files.exchange = self._wrapped("exchange", files.exchange)
+        connected = rows._connected
+        rows._connected = lambda name, **named: _Connection(connected(name, **named), self._wrapped, name)
 
     def _wrapped(self, name: str, real: Callable[..., Any]) -> Callable[..., Any]:
         def call(*args: Any, **named: Any) -> Any:
@@ -77,6 +81,30 @@ class Counter:
         return len(self.calls) == fault.at or (len(self.calls) > fault.at and fault.lasts)
 
 
+class _Connection:
+    """A connection to the index, each of whose changes to the file is counted."""
+
+    def __init__(self, real: sqlite3.Connection, wrapped: Callable[[str, Any], Any], name: str | Path) -> None:
+        self._real, self._wrapped, self._is_file = real, wrapped, name != ":memory:"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def execute(self, statement: str, *values: Any) -> Any:
+        is_change = self._is_file and not statement.startswith(("SELECT", "PRAGMA"))
+        run = self._wrapped("sql", self._real.execute) if is_change else self._real.execute
+        return run(statement, *values)
+
+    def executemany(self, statement: str, values: Sequence[Any]) -> Any:
+        def some(number: int | None) -> Any:
+            return self._real.executemany(statement, values[:number])
+
+        return self._wrapped("sql", some)(None) if self._is_file and values else some(None)
+
+    def backup(self, target: _Connection) -> None:
+        target._wrapped("sql", self._real.backup)(target._real)
+
+
 def _is_append(descriptor: int, data: bytes, at: int) -> bool:
     path = Path(f"/proc/self/fd/{descriptor}").readlink()
     return path.name == "predictions.jsonl" and at == path.stat().st_size
@@ -90,9 +118,15 @@ def _fail(what: str | int, name: str, real: Callable[..., Any], *args: Any, **na
         written = real(descriptor, data[: (len(data) + 1) // 2], at)  # a full disk, too, takes what still fits
         if what == CUT_SHORT:
             return written
+    elif what == KILL_MIDWAY and args == (None,):  # many rows
+        real(1)
     elif what == KILL_MIDWAY:
         with suppress(OSError):
             real(*args, **named)
+    if isinstance(what, int) and name == "sql":
+        error = sqlite3.OperationalError(os.strerror(what))
+        error.sqlite_errorcode = {errno.ENOSPC: 13, errno.EIO: 10, errno.EROFS: 8}[what]
+        raise error
     if isinstance(what, int):
         raise OSError(what, os.strerror(what))
     if what in (KILL_MIDWAY, KILL_IN_APPEND):

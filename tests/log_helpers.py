@@ -113,6 +113,7 @@ def run_day(
 
 
 CHECKPOINT = ".predictions.checkpoint.json"
+INDEX = ".predictions.index.sqlite"
 
 
 def feedback_bytes(home: Home) -> dict[str, bytes]:

@@ -15,11 +15,17 @@ from scripts import BARE, PROJECT, log_of
 
 sys.path.insert(0, str(PROJECT / "benchmarks/quality"))
 
+import quality_baselines
+import quality_conditions
+import quality_decades
 import quality_figures as figures
 import quality_report
+import quality_targets
+import results_days
 import walk_forward as lives
 
 from realtime_predictor import main
+from stockml.core.student_t import StudentT
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, sample_bars
@@ -65,7 +71,14 @@ def made_up_table(n_days: int = 200, seed: int = 1) -> pd.DataFrame:
     scale = rng.uniform(1, 6, len(days))
     actual = rng.normal(0, scale)
     table = pd.DataFrame({"made_on": days, "symbol": ["A", "B", "C"] * n_days, "actual": actual, "change": 0.5})
-    return table.assign(confidence=0.7, low=0.5 - 1.2816 * scale, high=0.5 + 1.2816 * scale)
+    target = (pd.to_datetime(table["made_on"]) + pd.offsets.BDay(5)).dt.strftime("%Y-%m-%d")
+    scores = [figures.scores_of(StudentT(0.5, *law), to) for law, to in zip(laws(scale), actual, strict=True)]
+    table = table.assign(confidence=0.7, low=0.5 - 1.2816 * scale, high=0.5 + 1.2816 * scale, target=target)
+    return table.assign(a_year_known=table["made_on"] >= "2023-05", **pd.DataFrame(scores))
+
+
+def laws(scale: np.ndarray) -> list[tuple[float, int]]:
+    return [(float(one), 100) for one in scale]
 
 
 def test_figures_are_those_worked_out_by_hand() -> None:
@@ -85,6 +98,108 @@ def test_intervals_are_counted_by_third_of_their_width() -> None:
     assert found["coverage_by_third"][0] < found["coverage_by_third"][2]  # 0.5 off matters more where little moves
 
 
+def test_a_distribution_is_scored_beside_the_same_scale_without_a_change() -> None:
+    table = made_up_table(1500)
+    found = figures.distribution_figures(table)
+    assert found["coverage_50"] == pytest.approx(0.5, abs=0.02) and found["coverage_95"] == pytest.approx(
+        0.95, abs=0.02
+    )
+    assert 0 < found["naive_crps"] < found["crps"] < found["interval_score"]  # 0.5 off, where nothing drifts
+    assert found["naive_interval_score"] < found["interval_score"]
+    assert figures.scores_of(None, 1.0) == {}
+
+
+def made_up_days(table: pd.DataFrame) -> dict[str, list[date]]:
+    """Results of A in the middle of each month; B's days are not known."""
+    days = sorted(set(pd.to_datetime(table["target"]).dt.date))
+    return {"A": [day for day in days if day.day == 15], "C": [days[0], days[-1]]}
+
+
+def test_results_count_from_the_day_after_to_the_target_where_the_days_are_known() -> None:
+    table = made_up_table(120)
+    found = results_days.with_results(table, made_up_days(table))
+    assert found[found["symbol"] == "B"]["results"].isna().all()
+    a = found[found["symbol"] == "A"]
+    known = [str(day) for day in made_up_days(table)["A"]]
+    for row in a[a["results"].notna()].itertuples():
+        assert row.results == any(row.made_on < day <= row.target for day in known)
+    outside = (a["made_on"] < known[0]) | (a["target"] > known[-1])
+    assert a[outside]["results"].isna().all() and not a[~outside]["results"].isna().any()
+
+
+@pytest.mark.parametrize(
+    ("known", "first_known_on"),
+    [(results_days.FORETOLD, None), (results_days.ASSUMED, date(2024, 4, 16))],
+)
+def test_announcements_are_known_as_far_ahead_as_said(known: str, first_known_on: date | None) -> None:
+    (told,) = results_days.announcements([date(2024, 4, 30)], known)
+    assert (told.day, told.at, told.first_known_on) == (date(2024, 4, 30), None, first_known_on)
+    assert results_days.announcements([date(2024, 4, 30)], results_days.NONE) == ()
+
+
+@pytest.mark.parametrize(("name", "head"), [("us", "symbol,date"), ("nse", "symbol,published_at")])
+def test_days_of_results_are_read_from_either_form(name: str, head: str, tmp_path: Path) -> None:
+    later = "2024-04-30" if name == "us" else "2024-04-30T11:51:00"
+    folder = tmp_path / "announcements"
+    folder.mkdir()
+    (folder / f"{name}.csv").write_text(f"{head}\nA,{later}\nA,2023-01-31\nB,2023-02-01\n")
+    assert results_days.days_of(tmp_path, name.upper()) == {
+        "A": [date(2023, 1, 31), date(2024, 4, 30)],
+        "B": [date(2023, 2, 1)],
+    }
+    assert results_days.days_of(tmp_path / "none", name.upper()) == {}
+
+
+def test_each_family_of_conditions_divides_the_predictions() -> None:
+    table = made_up_table(780)  # three calendar years, all but whole
+    rows = quality_conditions.by_condition(results_days.with_results(table, made_up_days(table)))
+    by_family: dict[str, int] = {}
+    for row in rows:
+        by_family[row["family"]] = by_family.get(row["family"], 0) + row["n"]
+    assert by_family["volatility"] == by_family["year"] == by_family["age"] == by_family["all"] == len(table)
+    assert by_family["results"] <= 2 * 780
+    wild = next(row for row in rows if row["value"] == "wild")
+    calm = next(row for row in rows if row["value"] == "calm")
+    assert calm["crps"] < wild["crps"] and calm["accuracy"] > wild["accuracy"]
+    years = quality_conditions.by_year(table)
+    assert sum(row["n"] for row in years) == len(table) and years[0]["year"] == "2023"
+    assert all(0.95 < row["ratio"] < 1.1 for row in years)
+
+
+def test_the_calibration_error_stands_beside_what_chance_leaves_of_it() -> None:
+    rng = np.random.default_rng(1)
+    days = np.repeat(pd.bdate_range("2023-01-02", periods=400).strftime("%Y-%m-%d"), 10)
+    confidence = rng.uniform(0.5, 0.9, len(days))
+    right = rng.random(len(days)) < confidence
+    low, high = quality_conditions.calibration_interval(confidence, right, days)
+    assert 0 < low < high < 0.06
+    boastful = rng.random(len(days)) < confidence - 0.2
+    low, high = quality_conditions.calibration_interval(confidence, boastful, days)
+    assert 0.15 < low < 0.2 < high < 0.25
+
+
+def test_the_fixed_scale_is_the_documented_one_whatever_training_finds() -> None:
+    calm = {f"volatility_{window}": 1.0 for window in (1, 5, 20, 60, 250)}
+    calm |= {"market_volatility_5": 1.0, "market_volatility_20": 1.0}
+    assert quality_baselines._fixed_scale(calm) == pytest.approx(0.96 * 5**0.5)
+    assert quality_baselines._fixed_scale(calm | {"volatility_20": 2.0}) == pytest.approx(0.96 * 5**0.5 * 2**0.33)
+
+
+def test_markets_that_differ_in_announcements_share_models_and_bars() -> None:
+    tables = {symbol: sample_bars(symbol, date(2020, 1, 1), date(2026, 12, 31)).reset_index() for symbol in SYMBOLS}
+    market = lives.market_of("sample", tables, START, END)
+    days = {SYMBOLS[0]: [date(2026, 1, 20), date(2026, 2, 10)]}
+    known = lives.announced(market, days, results_days.ASSUMED)
+    assert known.raw[SYMBOLS[0]].announcements == results_days.announcements(days[SYMBOLS[0]], results_days.ASSUMED)
+    assert known.raw[SYMBOLS[1]].announcements == ()
+    assert lives.digest(known) == lives.digest(market)
+    first, other = lives.see_alike([market, known])
+    assert first.history.keys() == other.history.keys()
+    assert [a.current_price for a in first.history[END].analyses] == [
+        a.current_price for a in other.history[END].analyses
+    ]
+
+
 def test_the_ratio_s_interval_holds_the_ratio() -> None:
     table = made_up_table()
     found = figures.price_figures(table, table["change"].to_numpy())
@@ -101,21 +216,53 @@ def test_weeks_are_counted_from_the_first_session() -> None:
 def test_a_target_that_is_missed_is_printed_as_missed() -> None:
     found = {"real": {}, "planted": {}, "cold": {"NSE": {"starts": ["2023-01-02"] * 14, "lead_weeks_4_to_6": -0.006}}}
     found["cold"]["NSE"]["curve"] = [{"week": 1, "accuracy": 0.8, "no_change": 0.81, "ratio": 1.01, "confidence": 0.8}]
-    (target,) = quality_report.targets(found)
+    (target,) = quality_targets.targets(found)
     assert not target["met"]
     found |= {"targets": [target], "seconds": 1}
     assert "| -0.60% | MISSED |" in quality_report.markdown(found)
     found["cold"]["NSE"]["lead_weeks_4_to_6"] = -0.004
-    assert quality_report.targets(found)[0]["met"]
+    assert quality_targets.targets(found)[0]["met"]
 
 
 @pytest.mark.parametrize(("ratio", "is_met"), [(0.998, True), (1.005, True), (1.0051, False), (1.07, False)])
 def test_a_second_week_that_is_worse_than_naive_is_printed_as_missed(ratio: float, is_met: bool) -> None:
     weeks = {"second_week": {"ratio": ratio, "worst": 1.1}, "after": {"ratio": 0.999, "worst": 1.0}}
     found = {"real": {}, "planted": {}, "cold": {}, "fresh": {"US": {"starts": 12, **weeks}}}
-    (target,) = quality_report.targets(found)
+    (target,) = quality_targets.targets(found)
     assert target["met"] == is_met
     assert target["found"] == f"{ratio:.4f}, worst start 1.100; sessions 12-30 0.9990"
+
+
+def decade(ratio: float, n: int = 100) -> dict[str, object]:
+    return {"n": n, "error_pct_sum": 300 * ratio, "naive_error_pct_sum": 300.0, "mean_size_pct": 0.06, "years": []}
+
+
+@pytest.mark.parametrize(("worst", "is_met"), [(1.0039, True), (1.0041, False), (1.2, False)])
+def test_a_market_year_over_the_limit_is_printed_as_missed_with_its_number(worst: float, is_met: bool) -> None:
+    years = [{"year": "2008", "n": 1200, "ratio": worst}, {"year": "2009", "n": 800, "ratio": 0.97}]
+    found = {"real": {}, "planted": {}, "cold": {}, "decades": {"NSE 2006-2022": decade(0.998) | {"years": years}}}
+    pooled, size, no_year = quality_targets.targets(found)
+    assert pooled["met"] and size["met"] and no_year["met"] == is_met
+    assert no_year["found"] == f"NSE 2006-2022 2008: {worst:.4f} of 1,200"
+    found["decades"]["US 2012-2018"] = decade(1.004)
+    assert quality_targets.targets(found)[0]["found"] == "1.0010" and not quality_targets.targets(found)[0]["met"]
+
+
+def test_decades_take_stocks_that_nothing_was_chosen_on(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    folder.mkdir()
+    days = pd.bdate_range("2003-01-01", "2006-06-30").strftime("%Y-%m-%d")
+    for number in range(9):
+        close = 100 + np.arange(len(days)) % 7
+        table = pd.DataFrame({"Date": days, "Open": close, "High": close + 1, "Low": close - 1, "Close": close})
+        table.assign(Volume=1000 * (np.arange(len(days)) % 50 > 0)).to_csv(folder / f"S{number}.csv", index=False)
+    monkeypatch.setattr(lives, "DATA", tmp_path)
+    panel = quality_decades.Panel("US", "made", date(2006, 1, 2), date(2006, 6, 30))
+    market, _ = quality_decades.shortened(panel, None, None)
+    assert [stock.symbol for stock in market.stocks] == ["S1", "S5"]
+    assert (market.raw["S1"].frame["Volume"] > 0).all()
+    short, shorter = quality_decades.shortened(panel, 1, 10)
+    assert len(short.stocks) == 1 and len(short.days) <= 10 and shorter.first == short.settings.start
 
 
 def test_a_quick_run_prints_all_tables(nse_folder: Path, tmp_path: Path) -> None:
@@ -133,5 +280,8 @@ def test_a_quick_run_prints_all_tables(nse_folder: Path, tmp_path: Path) -> None
     assert set(found["real"]["NSE"]["rows"]) >= {"naive", "SPEC's fixed rule", lives.COLD, lives.FULL}
     assert found["fresh"]["NSE"]["starts"] == 1
     assert {target["met"] for target in found["targets"]} <= {True, False} and len(found["targets"]) > 15
-    for title in ("## NSE, 2 stocks", "with parts left out", "cold start", "Where the truth is known", "## Targets"):
+    assert set(found["real"]["NSE"]["announced"]) == {results_days.NONE, results_days.FORETOLD, results_days.ASSUMED}
+    assert found["decades"]["NSE 2006-2022"]["stocks"] == 2
+    titles = ("## NSE, 2 stocks", "with parts left out", "NSE, by condition", "NSE, with what is known of results")
+    for title in (*titles, "cold start", "## Price, by market and year", "Where the truth is known", "## Targets"):
         assert title in done.stdout

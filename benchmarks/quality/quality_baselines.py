@@ -1,11 +1,12 @@
-"""What the full system is measured against: SPEC's fixed rule, a pooled drift, a logit of range volatility.
+"""Yardsticks of the full system: SPEC's fixed rule, a pooled drift, a logit of range volatility, a fixed scale.
 
-The last two are fitted on all days of the same stocks whose outcome was known before the first day that is tested.
+Drift and logit are fitted on all days of the same stocks whose outcome was known before the first day that is tested.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -19,6 +20,7 @@ from stockml.signals.rules import RULE_WEIGHTS
 HORIZON = 5
 WINDOWS, MARKET_WINDOWS = (1, 5, 20, 60, 250), (5, 20)
 FIRST_DAY = date(2010, 1, 11)  # from here on the Indian tables are free of phantoms
+FIXED_SHARES = {1: 0.10, 5: 0.06, 20: 0.33, 60: 0.13, 250: 0.22}
 LEAST = 5e-4  # a daily volatility below this is a flat bar's
 
 
@@ -26,6 +28,21 @@ def fixed_rule(lines: Iterable[Prediction]) -> np.ndarray:
     """What SPEC's rule with its starting weights forecasts on the verified lines, by (made_on, symbol), in %."""
     verified = sorted((line for line in lines if line.status == VERIFIED), key=lambda x: (x.data_through, x.symbol))
     return np.array([sum(line.evidence.opinions.get(name, 0.0) for name in RULE_WEIGHTS) for line in verified])
+
+
+def fixed_scale(lines: Iterable[Prediction]) -> np.ndarray:
+    """The scale in % by constants that no training changes, on the verified lines, by (made_on, symbol)."""
+    verified = sorted((line for line in lines if line.status == VERIFIED), key=lambda x: (x.data_through, x.symbol))
+    return np.array([_fixed_scale(line.evidence.confidence_inputs) for line in verified])
+
+
+def _fixed_scale(inputs: Mapping[str, float]) -> float:
+    own, last = {}, 1.5
+    for window in WINDOWS:
+        own[window] = last = inputs.get(f"volatility_{window}", last)
+    own_part = sum(share * math.log(own[window]) for window, share in FIXED_SHARES.items())
+    market = {window: inputs.get(f"market_volatility_{window}", own[window]) for window in MARKET_WINDOWS}
+    return 0.96 * math.sqrt(HORIZON) * math.exp(own_part + 0.38 * math.log(market[5]) - 0.28 * math.log(market[20]))
 
 
 def past_table(stocks: Sequence[PastStock]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Predictions beside what came true -> the figures of the quality table. No market, no model, no file.
 
-A table here has a row a prediction: made_on, symbol, change and actual (in %), hit, confidence, low and high (in %).
+A table here has a row a prediction: made_on, symbol, target, change and actual (in %), confidence, low and high (in %),
+the distribution's scale and its scores beside naive's (in %), and whether a year of prices was known.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import pandas as pd
 
+from stockml.accuracy.conditions import A_YEAR_KNOWN
 from stockml.accuracy.weekly import calibration_error
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.student_t import StudentT
 
 BLOCK_SESSIONS, DRAWS = 20, 1000
 
@@ -28,11 +31,40 @@ def table_of(lines: Iterable[Prediction]) -> pd.DataFrame:
             "confidence": line.confidence,
             "low": (line.low / line.current_price - 1) * 100,
             "high": (line.high / line.current_price - 1) * 100,
+            "target": line.target_date,
+            "a_year_known": A_YEAR_KNOWN in line.evidence.confidence_inputs,
+            **scores_of(line.distribution, line.actual_change_pct),
         }
         for line in lines
         if line.status == VERIFIED
     ]
     return pd.DataFrame(rows).sort_values(["made_on", "symbol"], ignore_index=True)
+
+
+def scores_of(law: StudentT | None, actual_pct: float) -> dict[str, float]:
+    """CRPS and interval score of an outcome, those of the same scale about no change, and where the outcome lay."""
+    if law is None:
+        return {}
+    naive = StudentT(0.0, law.scale_pct, law.degrees)
+    return {
+        "scale": law.scale_pct,
+        "below": law.below(actual_pct),
+        "crps": law.crps_pct(actual_pct),
+        "naive_crps": naive.crps_pct(actual_pct),
+        "interval_score": law.interval_score_pct(actual_pct, 0.8),
+        "naive_interval_score": naive.interval_score_pct(actual_pct, 0.8),
+    }
+
+
+def distribution_figures(table: pd.DataFrame) -> dict[str, object]:
+    """The means of the distribution's scores, and the shares that its 50 and 95 % ranges hold."""
+    away = (table["below"] - 0.5).abs()
+    names = ("crps", "naive_crps", "interval_score", "naive_interval_score")
+    return {
+        **{name: float(table[name].mean()) for name in names},
+        "coverage_50": float((away <= 0.25).mean()),
+        "coverage_95": float((away <= 0.475).mean()),
+    }
 
 
 def errors(table: pd.DataFrame, change: np.ndarray | float) -> np.ndarray:

@@ -1,138 +1,11 @@
-"""The figures of the quality benchmark -> tables for people, and each target as met or missed."""
+"""The figures of the quality benchmark -> tables for people."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-COLD, FULL, LOGIT, NAIVE = (
-    "signals, learning from a cold start",
-    "full system",
-    "range-volatility logit",
-    "naive",
-)
-SKILL = {"NSE": 0.04, "US": 0.08}
-SUSPICIOUS_DIRECTION, SUSPICIOUS_R2 = 0.58, 0.05  # better than that smells of leakage
-
-
-# ---- targets ---------------------------------------------------------------------------------------------------------
-
-
-def targets(found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Each target with the figure it asks for, and whether it is met."""
-    checks: list[tuple[str, object, bool]] = []
-    for name, market in found["real"].items():
-        checks += _full(name, market) + _confidence(name, market) + _validation(name, market) + _leaks(name, market)
-    checks += [_fresh(name, market) for name, market in found.get("fresh", {}).items()]
-    checks += [_cold(name, market) for name, market in found["cold"].items() if market["curve"]]
-    known = found["planted"]
-    checks += [*_planted(known)]
-    checks += [*_flips(known)] if "flip" in known else []
-    checks += [*_walks(known)] if "walk_weights" in known else []
-    return [{"target": text, "found": figure, "met": bool(met)} for text, figure, met in checks]
-
-
-def _full(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
-    full, naive = market["rows"][FULL], market["rows"][NAIVE]
-    symbol, worst = full["worst_stock"]
-    lead = full["accuracy"] - naive["accuracy"]
-    return [
-        (f"{name}: ratio to naive <= 1.000", round(full["ratio"], 4), full["ratio"] <= 1.0),
-        (f"{name}: ratio to naive <= 0.997 (aim)", round(full["ratio"], 4), full["ratio"] <= 0.997),
-        (f"{name}: mean size of change >= 0.05 %", round(full["mean_size_pct"], 3), full["mean_size_pct"] >= 0.05),
-        (f"{name}: no stock over 1.02", f"{symbol} {worst:.4f}", worst <= 1.02),
-        (f"{name}: accuracy >= naive's less 0.2 points", f"{lead:+.2%}", lead >= -0.002),
-    ]
-
-
-def _confidence(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
-    full, logit = market["rows"][FULL], market["rows"][LOGIT]
-    skill, aim = full["brier_skill"] or 0.0, SKILL[name] + 0.01
-    thirds = full["coverage_by_third"]
-    return [
-        (f"{name}: Brier skill >= {SKILL[name]:.0%}", f"{skill:.2%}", skill >= SKILL[name]),
-        (f"{name}: Brier skill >= {aim:.0%} (aim)", f"{skill:.2%}", skill >= aim),
-        (
-            f"{name}: Brier skill above the logit's",
-            f"{skill:.2%} / {logit['brier_skill'] or 0:.2%}",
-            skill > (logit["brier_skill"] or 0),
-        ),
-        (
-            f"{name}: calibration error <= 0.015",
-            round(full["calibration_error"], 4),
-            full["calibration_error"] <= 0.015,
-        ),
-        (f"{name}: 80 % intervals hold 78.5-81.5 %", f"{full['coverage']:.1%}", 0.785 <= full["coverage"] <= 0.815),
-        (f"{name}: and 77-83 % in each third", _shares(thirds), all(0.77 <= share <= 0.83 for share in thirds)),
-    ]
-
-
-def _validation(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
-    return [
-        (f"{name}: {model} on validation days <= 1.00 x naive", round(ratio, 4), ratio <= 1.0)
-        for model, ratio in market["validation"].items()
-        if model in ("lstm_mae", "xgb_mae")
-    ]
-
-
-def _leaks(name: str, market: Mapping[str, Any]) -> list[tuple[str, object, bool]]:
-    full = market["rows"][FULL]
-    direction, r2 = full["direction"] or 0.0, full["r2"]
-    told = f"{direction:.1%} / {r2:.1%}"
-    return [
-        (
-            f"{name}: no smell of leakage (direction 58 %, R2 5 %)",
-            told,
-            direction <= SUSPICIOUS_DIRECTION and r2 <= SUSPICIOUS_R2,
-        )
-    ]
-
-
-def _fresh(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:
-    week, after = market["second_week"], market["after"]
-    text = f"{name}: fresh logs beside models, sessions 6-11 <= 1.005 x naive, {market['starts']} starts"
-    told = f"{week['ratio']:.4f}, worst start {week['worst']:.3f}; sessions 12-30 {after['ratio']:.4f}"
-    return (text, told, week["ratio"] <= 1.005)
-
-
-def _cold(name: str, market: Mapping[str, Any]) -> tuple[str, object, bool]:
-    lead = market["lead_weeks_4_to_6"]
-    text = f"{name}: cold start within 0.5 points of naive in weeks 4-6, {len(market['starts'])} starts"
-    return (text, f"{lead:+.2%}", lead >= -0.005 and len(market["starts"]) >= 12)
-
-
-def _planted(found: Mapping[str, Any]) -> Iterator[tuple[str, object, bool]]:
-    for title in ("momentum", "reversal"):
-        lives = found.get(title, [])
-        for name in (COLD, FULL):
-            ratios = [life[name]["ratio"] for life in lives if name in life]
-            if not ratios:
-                continue
-            largest = all(life[name]["largest_is_planted"] for life in lives if name in life)
-            yield (f"planted {title}, {name}: ratio <= 0.97", round(float(np.mean(ratios)), 4), np.mean(ratios) <= 0.97)
-            yield (f"planted {title}, {name}: its weight is the largest among the rules", largest, largest)
-        for model, ratio in lives[0]["alone"].items() if lives else ():
-            yield (f"planted {title}: {model} alone <= 0.97", round(ratio, 4), ratio <= 0.97)
-
-
-def _flips(found: Mapping[str, Any]) -> Iterator[tuple[str, object, bool]]:
-    ratio = float(np.mean([life["ratio"] for life in found["flip"]]))
-    marks = [name for name in found["flip"][0] if name.startswith("weight_")]
-    means = [float(np.mean([life[name] for life in found["flip"]])) for name in marks]
-    yield ("flipped truth: ratio <= 0.985 over sessions 61-120 after", round(ratio, 4), ratio <= 0.985)
-    told = ", ".join(f"{mean:+.3f}" for mean in means)
-    yield ("flipped truth: the weight's sign has turned", told, means[0] > 0 > means[-1])
-
-
-def _walks(found: Mapping[str, Any]) -> Iterator[tuple[str, object, bool]]:
-    ratios = [life["ratio"] for life in found["walks"]]
-    told = f"{min(ratios):.4f}..{max(ratios):.4f}"
-    yield ("random walks: every ratio in 0.998..1.004", told, min(ratios) >= 0.998 and max(ratios) <= 1.004)
-    outside = [name for name, (low, _, high) in found["walk_weights"].items() if not low <= 0 <= high]
-    yield ("random walks: no weight's 99 % interval leaves out 0", ", ".join(outside) or "none does", not outside)
-
+from quality_targets import COLD, FULL
 
 # ---- tables ----------------------------------------------------------------------------------------------------------
 
@@ -146,9 +19,16 @@ def markdown(found: Mapping[str, Any]) -> str:
         parts.append(f"### {name}, with parts left out\n")
         parts.append(_table(HEAD, [_row(title, row) for title, row in market["ablation"].items()]))
         parts.append(_earned(market["ablation"]))
+        parts.append(f"### {name}, by condition\n")
+        parts.append(_table(CONDITIONS, [_condition(row["name"], row) for row in market["conditions"]]))
+        parts.append(f"### {name}, with what is known of results\n")
+        parts.append(_table(CONDITIONS, _knowledge(market["announced"])))
     for name, market in found["cold"].items():
         parts.append(f"## {name}, cold start, {len(market['starts'])} start dates a quarter apart\n")
         parts.append(_table(("week", "accuracy", "naive", "error / naive", "confidence"), map(_week, market["curve"])))
+    years = [*_years(found)]
+    if years:
+        parts += ["## Price, by market and year\n", _table(("", "year", "n", "ratio to naive"), years)]
     if found["planted"]:
         parts += [
             "## Where the truth is known\n",
@@ -176,7 +56,7 @@ HEAD = (
         "direction (95 %)",
         "up moves",
     ),
-    *("Brier skill", "calibration error", "80 % interval holds", "by third of volatility"),
+    *("Brier skill", "calibration error", "80 % interval holds", "by third of volatility", "CRPS", "naive's CRPS"),
 )
 
 
@@ -202,6 +82,7 @@ def _row(title: str, row: Mapping[str, Any]) -> Sequence[str]:
         "-" if calibration is None else f"{calibration:.4f}",
         "-" if coverage is None else f"{coverage:.1%}",
         "-" if coverage is None else _shares(row["coverage_by_third"]),
+        *("-" if name not in row else f"{row[name]:.4f} %" for name in ("crps", "naive_crps")),
     )
 
 
@@ -220,6 +101,43 @@ def _earned(ablation: Mapping[str, Any]) -> str:
         and (row["brier_skill"] or 0) >= (full["brier_skill"] or 0) - 1e-4
     ]
     return f"Earns nothing here: {', '.join(idle) or 'none of them'}.\n"
+
+
+CONDITIONS = (
+    *("", "n", "80 % interval holds", "50 %", "95 %", "mean probability", "came true", "calibration error (95 %)"),
+    *("Brier skill", "CRPS", "naive's CRPS"),
+)
+
+
+def _condition(title: str, row: Mapping[str, Any]) -> Sequence[str]:
+    low, high = row["calibration_interval"]
+    return (
+        title,
+        f"{row['n']:,}",
+        *(f"{row[name]:.1%}" for name in ("coverage", "coverage_50", "coverage_95", "mean_confidence", "accuracy")),
+        f"{row['calibration_error']:.4f} ({low:.4f}..{high:.4f})",
+        "-" if row["brier_skill"] is None else f"{row['brier_skill']:.2%}",
+        f"{row['crps']:.4f} %",
+        f"{row['naive_crps']:.4f} %",
+    )
+
+
+def _knowledge(announced: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    titles = {"all": "all", "dated": "rows with dates", "before_results": "before results"}
+    for known, figures in announced.items():
+        for part, row in figures.items():
+            yield _condition(f"{known}: {titles[part]}", row)
+
+
+def _years(found: Mapping[str, Any]) -> Iterator[Sequence[str]]:
+    """Each market's years, below all of them together."""
+    for part in ("decades", "real"):
+        for name, market in found.get(part, {}).items():
+            whole = market if part == "decades" else market["rows"][FULL]
+            low, high = whole["ratio_interval"]
+            yield (name, "all", f"{whole['n']:,}", f"{whole['ratio']:.4f} ({low:.4f}..{high:.4f})")
+            for row in market["years"]:
+                yield (name, row["year"], f"{row['n']:,}", f"{row['ratio']:.4f}")
 
 
 def _week(row: Mapping[str, Any]) -> Sequence[str]:

@@ -17,6 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pandas as pd
+from results_days import Days, announcements
 
 from stockml.core.clock import Clock
 from stockml.core.outcomes import VERIFIED, Outcome
@@ -47,6 +48,7 @@ class Market:
     name: str
     stocks: Sequence[PastStock]
     settings: ReplaySettings
+    raw: Mapping[str, RawBars] = field(default_factory=dict)  # of its stocks, by symbol
 
     @property
     def days(self) -> list[date]:
@@ -59,14 +61,33 @@ REAL = {"NSE": ("nse-nifty50", date(2026, 8, 7)), "US": ("us-sp500-10y", date(20
 def real_market(name: str, *, most_stocks: int | None = None, last: date | None = None) -> Market:
     """The shared price tables with two years before 2023, from 2023 to their end."""
     folder, end = REAL[name]
-    stocks = []
-    for path in sorted((DATA / folder).glob("*.csv")):
-        raw = pd.read_csv(path)
-        if (raw["Date"] < FIRST_TEST_DAY.isoformat()).sum() >= SESSIONS_BEFORE:
-            stocks.append(PastStock(PointInTimePrices(path.stem, RawBars(raw, None), "csv"), None, "csv"))
-    stocks = stocks[:most_stocks]
-    symbols = tuple(stock.symbol for stock in stocks)
-    return Market(name, stocks, ReplaySettings(FIRST_TEST_DAY, last or end, symbols, "csv"))
+    raw = tables_of(folder, FIRST_TEST_DAY, SESSIONS_BEFORE)
+    return market_of(name, dict(list(raw.items())[:most_stocks]), FIRST_TEST_DAY, last or end)
+
+
+def tables_of(folder: str, first: date, sessions_before: int) -> dict[str, pd.DataFrame]:
+    """The raw tables of a shared folder with so many sessions before a day, by symbol."""
+    tables = {path.stem: pd.read_csv(path) for path in sorted((DATA / folder).glob("*.csv"))}
+    return {symbol: raw for symbol, raw in tables.items() if (raw["Date"] < first.isoformat()).sum() >= sessions_before}
+
+
+def market_of(name: str, tables: Mapping[str, pd.DataFrame], first: date, last: date) -> Market:
+    """A market of these raw tables."""
+    raw = {symbol: RawBars(table, None) for symbol, table in tables.items()}
+    return Market(name, _stocks(raw), ReplaySettings(first, last, tuple(raw), "csv"), raw)
+
+
+def announced(market: Market, days: Days, known: str) -> Market:
+    """The same market with its stocks' announcements, known in advance as `known` says."""
+    raw = {
+        symbol: replace(bars, announcements=announcements(days.get(symbol, ()), known))
+        for symbol, bars in market.raw.items()
+    }
+    return replace(market, stocks=_stocks(raw), raw=raw)
+
+
+def _stocks(raw: Mapping[str, RawBars]) -> list[PastStock]:
+    return [PastStock(PointInTimePrices(symbol, bars, "csv"), None, "csv") for symbol, bars in raw.items()]
 
 
 # ---- a log in memory -------------------------------------------------------------------------------------------------
@@ -188,20 +209,31 @@ class Seen:
 
 def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print) -> Seen:
     """Every session of a market, with the forecasts of models trained as of each of those days."""
-    seen, schedule = Seen(market), ModelSchedule([Home(Path("/nonexistent"))], jobs)
+    return see_alike([market], training_days, jobs, tell)[0]
+
+
+def see_alike(
+    markets: Sequence[Market], training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print
+) -> list[Seen]:
+    """The sessions of markets that differ in their announcements alone: models are trained on the first, for all."""
+    market, seen = markets[0], [Seen(market) for market in markets]
+    schedule = ModelSchedule([Home(Path("/nonexistent"))], jobs)
     folder = BUILD / "quality-models" / f"{market.name}-{digest(market)}"
     replay_log: ReplayLog = MemoryBook(Learner())
     for period in periods(market.days, training_days, folder):
         if period.folder is not None:
             tell(f"{market.name}: models of {period.since}")
             schedule.train(period.folder, market.stocks, Clock(NOW, period.since), TrainingSettings(jobs=jobs), _silent)
-            seen.validation += _validation(Home(period.folder))
+            seen[0].validation += _validation(Home(period.folder))
         if period.days and training_days:
             schedule.give_opinions(market.stocks, period.days, _silent)
-        for day in period.days:
-            seen.history[day] = analyze_session(
-                Clock(NOW, day), market.stocks, replay_log, market.settings, DailyFailures()
-            )[0]
+        for one in seen:
+            for stock, first in zip(one.market.stocks, market.stocks, strict=True):
+                stock.opinions = first.opinions
+            for day in period.days:
+                one.history[day] = analyze_session(
+                    Clock(NOW, day), one.market.stocks, replay_log, one.market.settings, DailyFailures()
+                )[0]
     return seen
 
 

@@ -42,9 +42,9 @@ NAMES = {
 PHRASES = {
     (RESULTS, EXPECTED): "with results expected",
     (RESULTS, NONE_EXPECTED): "with no results expected",
-    (VOLATILITY, "calm"): "in the calm third",
-    (VOLATILITY, "middle"): "in the middle third",
-    (VOLATILITY, "wild"): "in the wild third",
+    (VOLATILITY, "calm"): "in the calm third of volatility",
+    (VOLATILITY, "middle"): "in the middle third of volatility",
+    (VOLATILITY, "wild"): "in the wild third of volatility",
     (AGE, YOUNG): "with less than a year of prices",
     (AGE, OLD): "with a year of prices or more",
 }

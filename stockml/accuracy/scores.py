@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from operator import add
 from typing import Any, Generic, TypeVar
 
 from stockml.core.outcomes import EXPIRED
@@ -146,6 +147,18 @@ class Score:
         reasons = "; ".join(f"{reason} ({number:,})" for reason, number in sorted(self.expired.items()))
         return f"{count(sum(self.expired.values()), 'prediction')} could not be settled: {reasons}."
 
+    def to_state(self) -> list[Any]:
+        """A value for JSON that `from_state` turns back without any loss."""
+        return [*self._sums(), dict(self.expired)]
+
+    @classmethod
+    def from_state(cls, values: list[Any]) -> Score:
+        """Restore a score from `to_state`; ValueError for one of another version."""
+        *sums, expired = values
+        if len(sums) != len(_SUMS):
+            raise ValueError(f"{len(sums)} sums, need {len(_SUMS)}")
+        return cls(*sums, expired=expired)  # type: ignore[misc]
+
     def _sums(self) -> tuple[float, ...]:
         return tuple(getattr(self, name) for name in _SUMS)
 
@@ -172,14 +185,14 @@ class ScoreSums(Generic[K]):
 
     def add(self, group: K, part: Part) -> None:
         """Add a prediction's part to a group."""
-        if group not in self._sums:
-            self._sums[group], self._expired[group] = [0] * len(_SUMS), Counter()
+        values = self._sums.get(group)
+        if values is None:
+            values = self._sums[group] = [0] * len(_SUMS)
+            self._expired[group] = Counter()
         if isinstance(part, str):
             self._expired[group][part] += 1
-            return
-        values = self._sums[group]
-        for number, value in enumerate(part):
-            values[number] += value
+        else:
+            values[:] = map(add, values, part)
 
     def scores(self) -> dict[K, Score]:
         """The score of each group, groups in the order in which they were met."""

@@ -10,13 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
 
-from stockml.accuracy.conditions import Condition, conditions_of
-from stockml.accuracy.scores import Score, ScoreSums, part_of
+from stockml.accuracy.record import Record
+from stockml.accuracy.scores import Score
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
@@ -27,7 +27,7 @@ from stockml.storage.tail_file import write_for_tail
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 3
+VERSION = 4
 
 
 class Learns(Protocol):
@@ -44,48 +44,6 @@ class Learns(Protocol):
 
 
 L = TypeVar("L", bound=Learns)
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """Scores of settled predictions: by symbol, and by the conditions that their lines tell."""
-
-    scores: dict[str, Score] = field(default_factory=dict)
-    conditions: dict[Condition, Score] = field(default_factory=dict)
-
-    def fold(self, lines: Iterable[Prediction]) -> Iterator[Prediction]:
-        """Add settled lines to the scores, and hand each on; the scores are complete once all were taken."""
-        symbols, conditions = ScoreSums(self.scores), ScoreSums(self.conditions)
-        for line in lines:
-            part = part_of(line)
-            symbols.add(line.symbol, part)
-            for condition in conditions_of(line):
-                conditions.add(condition, part)
-            yield line
-        self.scores.update(symbols.scores())
-        self.conditions.update(conditions.scores())
-
-    def to_state(self) -> dict[str, Any]:
-        """A value for JSON that `from_state` turns back without any loss."""
-        families: dict[str, dict[str, Any]] = {}
-        for (family, value), score in sorted(self.conditions.items()):
-            families.setdefault(family, {})[value] = asdict(score)
-        return {
-            "accuracy": {symbol: asdict(score) for symbol, score in sorted(self.scores.items())},
-            "conditions": families,
-        }
-
-    @classmethod
-    def from_state(cls, values: Mapping[str, Any]) -> Record:
-        """Restore the scores from `to_state`."""
-        return cls(
-            {symbol: Score(**sums) for symbol, sums in values["accuracy"].items()},
-            {
-                (family, value): Score(**sums)
-                for family, groups in values["conditions"].items()
-                for value, sums in groups.items()
-            },
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,13 +80,13 @@ class AccuracyTracker:
         if not log.path.exists() and not self._state_file.exists() and not self._scores_file.exists():
             return {}
         values = self._values(log.folded) if log.folded and not log.unfolded else None
-        return None if values is None else Record.from_state(values).scores
+        return None if values is None else Record.from_state(values["record"]).scores
 
     def record(self, view: View) -> Record:
         """The record as of the view; it needs no lock."""
         values = self._values(view.folded) if view.folded else None
         if values is not None:
-            return Record.from_state(values)
+            return Record.from_state(values["record"])
         record = Record()
         for _ in record.fold(view.settled):
             pass
@@ -196,7 +154,7 @@ class Feedback(AccuracyTracker, Generic[L]):
         new, folded = log.unfolded, log.folded
         learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
         if learned is None:  # lost, edited, of another version, or an outcome came in that belongs before the last one
-            new = log.full_scan().settled
+            new = log.settled()
             learned, folded = self._nothing(), None
         learned.fold(log.lines_at(new))
         last_key = new[-1] if new else folded.last_key if folded else 0
@@ -215,7 +173,7 @@ class Feedback(AccuracyTracker, Generic[L]):
         if values is None:
             return None
         try:
-            return Learned(self._learner.from_state(values["learner"]), Record.from_state(values))
+            return Learned(self._learner.from_state(values["learner"]), Record.from_state(values["record"]))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -230,7 +188,7 @@ def _texts(learned: Learned[L]) -> tuple[str, str]:
     scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
     state = {
         "version": VERSION,
-        **learned.record.to_state(),
+        "record": learned.record.to_state(),
         "learner": learned.learner.to_state(),
     }
     return (

@@ -36,7 +36,7 @@ def run_backup(run: Run) -> int:
         raise NotDoneError(f"{run.log.path}: there is no prediction log to back up yet; name its --home")
     with run.log.locked(run.args.lock_timeout):
         names = back_up(run.home, run.log, path, run.clock.now)
-        predictions = run.log.full_scan().known.count
+        predictions = run.log.count
     if run.args.json:
         results = {"backup": str(path), "files": list(names), "predictions": predictions}
         print_json(run.to_json("backup", results, DONE))

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
     from stockml.signals.engine import ModelView, Plan
 
-LARGEST_LOG_RENEWED = 64_000_000  # bytes, some 45,000 lines; the report of a longer one is left to --report
-
 log = logging.getLogger("stockml")
 
 Result = dict[str, Any]
@@ -170,7 +168,7 @@ def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> None:
     end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
     if not result["logged"] and not result["settled"]:
         return
-    if run.log.path.stat().st_size > LARGEST_LOG_RENEWED or run.log.read(run.args.as_of).is_partial:
+    if run.log.read(run.args.as_of).is_partial:
         return
     from stockml.reporting.page import write_report
     from stockml.reporting.status import status

@@ -127,5 +127,6 @@ def _quantile(share: float, degrees: int) -> float:
 
 
 @lru_cache
+@lru_cache
 def _beta(a: float, b: float) -> float:
     return math.exp(math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b))

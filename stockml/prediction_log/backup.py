@@ -61,7 +61,7 @@ def back_up(home: Home, log: PredictionLog, path: Path, now: datetime) -> tuple[
     files = {name: home.root / name for name in RECORD if plain_status(home.root / name) is not None}
     made_at = now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     about = {"format": FORMAT, "version": __version__, "made_at": made_at}
-    write_archive(path, files, about | {"predictions": log.full_scan().known.count})
+    write_archive(path, files, about | {"predictions": log.count})
     return tuple(files)
 
 

@@ -16,7 +16,7 @@ from stockml.core.seals import FIRST, canonical, seal_of, sealed_fields
 from stockml.core.wording import count
 from stockml.prediction_log.chain_end import followed_in, seal_in, without_blanks
 from stockml.prediction_log.line import FEW_LINES, read_line
-from stockml.prediction_log.scan import LONGEST_LINE
+from stockml.prediction_log.places import LONGEST_LINE
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain, plain_status
 

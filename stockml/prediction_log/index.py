@@ -1,31 +1,33 @@
 """Index of the log: lets a run skip lines it has read before.
 
-It lies beside the log with the log's size, time and inode as we left it. It is moved away before the log changes and
-written after everything else, so an index that is there and agrees with the log is true. Any difference means one
-full reading, which is compared with the lines that the index knew of.
+A row a line stands in `rows`. The checkpoint beside it holds the size, time and inode of the log and of the rows as we
+left them. It is moved away before the log changes and written after everything else, so a checkpoint that is there and
+agrees with both files is true. Any difference means one full reading, which is compared with the lines that the
+checkpoint knew of.
 """
 
 from __future__ import annotations
 
 import json
+import sqlite3
 import time
-from bisect import insort
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.chain import broken_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
-from stockml.prediction_log.scan import LONGEST_LINE, Problem, Scan, Span, scan, settled_day
+from stockml.prediction_log.places import LONGEST_LINE, Span, place, settled_day
+from stockml.prediction_log.rows import Rows
+from stockml.prediction_log.scan import Problem, Scan, scan
 from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 2
+VERSION = 3
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 
@@ -55,6 +57,7 @@ class Index:
     """Facts about the log that need no reading; `scan` only where it was read from end to end."""
 
     stamp: Stamp
+    rows: Rows
     pending: dict[str, Span] = field(default_factory=dict)
     latest: dict[tuple[str, int], str] = field(default_factory=dict)  # greatest data_through by symbol and horizon
     kinds: set[str] = field(default_factory=set)
@@ -66,15 +69,16 @@ class Index:
     is_racy: bool = False  # the log had changed so recently that a later change may have the same time
 
     @classmethod
-    def of_scan(cls, stamp: Stamp, found: Scan, *, is_racy: bool) -> Index:
-        """The index of a log that was read from end to end."""
+    def of_scan(cls, stamp: Stamp, found: Scan, rows: Rows, *, is_racy: bool) -> Index:
+        """The index of a log that was read from end to end into rows."""
         return cls(
             stamp,
+            rows,
             dict(found.pending),
             found.ids.latest(),
             set(found.kinds),
             found.known,
-            found.last_settled(),
+            rows.last_settled(),
             scan=found,
             is_racy=is_racy,
         )
@@ -90,35 +94,30 @@ class Index:
         self.latest[key] = max(self.latest.get(key, ""), prediction.data_through)
         self.kinds.add(prediction.source)
         self.known.add(prediction.id)
-        if self.scan is not None:
-            self.scan.ids.add(Facts.of(prediction))
+        self.rows.put(Facts.of(prediction), span)
 
-    def note_settled(self, prediction: Prediction, key: int) -> None:
-        """Take in the completion of a pending line; its key holds time and place."""
-        del self.pending[prediction.id]
+    def note_settled(self, prediction: Prediction, span: Span, key: int) -> None:
+        """Take in the completion of a pending line, and its place now; its key holds time and place."""
+        self._note_place(prediction, self.pending.pop(prediction.id), span)
         self.last_settled = max(self.last_settled, settled_day(key))
-        if self.scan is not None:
-            insort(self.scan.verified if prediction.status == VERIFIED else self.scan.expired, key)
 
     def note_reopened(self, prediction: Prediction, span: Span, key: int) -> None:
-        """Take in that a settled line, known by its key, is pending again; the log was read from end to end."""
-        assert self.scan is not None, "a settled line is found by a full reading only"
-        for keys in (self.scan.verified, self.scan.expired):
-            if key in keys:
-                keys.remove(key)
-        self.last_settled = self.scan.last_settled()
+        """Take in that a settled line, known by its key, is pending again."""
+        self._note_place(prediction, Span(place(key), 0), span)
+        self.last_settled = self.rows.last_settled()
         self.pending[prediction.id] = span
         self.pending = dict(sorted(self.pending.items(), key=lambda item: item[1]))
 
-    def to_json(self) -> dict[str, object]:
-        latest: dict[str, dict[int, str]] = {}
-        for (symbol, horizon), day in self.latest.items():
-            latest.setdefault(symbol, {})[horizon] = day
+    def _note_place(self, prediction: Prediction, before: Span, now: Span) -> None:
+        if before.at != now.at:
+            self.rows.drop(before.at)
+        self.rows.put(Facts.of(prediction), now)
+
+    def to_json(self, rows: Stamp) -> dict[str, object]:
         return {
             "version": VERSION,
             "stamp": self.stamp,
-            "pending": self.pending,
-            "latest": latest,
+            "rows": rows,
             "kinds": sorted(self.kinds),
             "known": self.known.to_json(),
             "last_settled": self.last_settled,
@@ -129,9 +128,11 @@ class Index:
 def read_from_end_to_end(path: Path, known: KnownLines) -> Index:
     """The index of a log by a full reading, compared with the lines that were known."""
     stamp, now = Stamp.of(path), time.time_ns()  # taken first: what changes later shows as another stamp
+    rows = Rows.new()
     with storage(path, "read the log"):
-        found = scan(path, known.sample())
-    index = Index.of_scan(stamp, found, is_racy=now - stamp.mtime_ns < RACY_NS)
+        found = scan(path, known.sample(), rows)
+    rows.finish()
+    index = Index.of_scan(stamp, found, rows, is_racy=now - stamp.mtime_ns < RACY_NS)
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
@@ -148,15 +149,16 @@ class IndexFiles:
     def __init__(self, log: Path) -> None:
         self._path = log.with_name(".predictions.checkpoint.json")
         self._earlier = log.with_name(".predictions.known.json")
+        self._rows = log.with_name(".predictions.index.sqlite")
 
     def load(self, stamp: Stamp) -> Index | None:
         """The index that was saved for a log with this stamp; None where there is none, or it is of another state."""
         values = _values(self._path)
-        if values is None or values["stamp"] != list(stamp):
+        if values is None or values["stamp"] != list(stamp) or values.get("rows") != list(Stamp.of(self._rows)):
             return None
         try:
-            return _index(stamp, values)
-        except (KeyError, TypeError, ValueError, AttributeError):  # behind a right checksum, so not by accident
+            return _index(stamp, values, Rows.of(self._rows))
+        except (KeyError, TypeError, ValueError, AttributeError, sqlite3.Error):  # as we left them, so not by accident
             return None
 
     def known(self) -> KnownLines:
@@ -172,6 +174,11 @@ class IndexFiles:
         with storage(self._path, "move the file away"), suppress(FileNotFoundError):
             self._path.replace(self._earlier)
 
+    def distrust(self) -> None:
+        """Delete the rows, so that the next run reads the log from end to end."""
+        with storage(self._rows, "delete the file"):
+            self._rows.unlink(missing_ok=True)
+
     def forget(self) -> None:
         """Delete all that is known."""
         for path in (self._path, self._earlier):
@@ -179,8 +186,13 @@ class IndexFiles:
                 path.unlink(missing_ok=True)
 
     def save(self, index: Index) -> None:
-        """Write the index behind a checksum."""
-        write_whole(self._path, sealed(json.dumps(index.to_json(), separators=(",", ":")).encode()))
+        """Write the rows, then the checkpoint behind a checksum; nothing where the rows are damaged, or in use."""
+        try:
+            index.rows.save(self._rows)
+        except sqlite3.Error:
+            return  # the next run reads the log from end to end
+        values = index.to_json(Stamp.of(self._rows))
+        write_whole(self._path, sealed(json.dumps(values, separators=(",", ":")).encode()))
 
 
 def _values(path: Path) -> dict[str, Any] | None:
@@ -194,13 +206,12 @@ def _values(path: Path) -> dict[str, Any] | None:
     return values if is_ours else None
 
 
-def _index(stamp: Stamp, values: dict[str, Any]) -> Index:
+def _index(stamp: Stamp, values: dict[str, Any], rows: Rows) -> Index:
     return Index(
         stamp=stamp,
-        pending={id_: _span(stamp, *span) for id_, span in values["pending"].items()},
-        latest={
-            (symbol, int(horizon)): day for symbol, days in values["latest"].items() for horizon, day in days.items()
-        },
+        rows=rows,
+        pending={line.id: _within(stamp, line.span) for line in rows.pending()},
+        latest=rows.latest(),
         kinds=set(values["kinds"]),
         known=KnownLines.from_json(values["known"]),
         last_settled=values["last_settled"],
@@ -208,7 +219,7 @@ def _index(stamp: Stamp, values: dict[str, Any]) -> Index:
     )
 
 
-def _span(stamp: Stamp, at: int, width: int) -> Span:
-    if not (0 <= at <= at + width <= stamp.size and width <= LONGEST_LINE):
-        raise ValueError(f"a line of {width} bytes at {at} is not within the log")
-    return Span(at, width)
+def _within(stamp: Stamp, span: Span) -> Span:
+    if not (0 <= span.at <= span.at + span.width <= stamp.size and span.width <= LONGEST_LINE):
+        raise ValueError(f"a line of {span.width} bytes at {span.at} is not within the log")
+    return span

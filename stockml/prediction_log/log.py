@@ -7,31 +7,36 @@ changes the log; each change goes through the redo journal, which says why no cr
 from __future__ import annotations
 
 import logging
+import sqlite3
 from bisect import insort
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
+from typing import TypeVar
 
-from stockml.core.outcomes import Outcome
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
 from stockml.core.records import Prediction
 from stockml.core.seals import FIRST
 from stockml.prediction_log.chain_end import last_seal
 from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
 from stockml.prediction_log.line import completed_line, new_line, reopened_line, sealed_in_turn
+from stockml.prediction_log.places import Span, settled_day, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
-from stockml.prediction_log.rewriting import Rewriting, rewritten, settled_places
-from stockml.prediction_log.scan import Problem, Scan, Span, lines_at, place, scan, settled_day, settled_key
+from stockml.prediction_log.rewriting import Rewriting, rewritten
+from stockml.prediction_log.rows import Rows
+from stockml.prediction_log.scan import LineGone, Problem, lines_at
 from stockml.prediction_log.seals import Head, Witness, added, witness_path
 from stockml.prediction_log.view import Ids, Lines, Settled, View, pending_lines
 from stockml.prediction_log.whole_change import LogChanged
 from stockml.storage.file_lock import LockTimeout
-from stockml.storage.files import storage
 from stockml.storage.redo_journal import Change, Journal
 
 __all__ = ["Folded", "LockTimeout", "LogChanged", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
+
+T = TypeVar("T")
 
 LOG = logging.getLogger(__name__)
 
@@ -81,9 +86,9 @@ class PredictionLog:
         lines += self._later.values()
         return View(
             pending=tuple(line for line in lines if day is None or line.data_through <= day),
-            verified=Lines(self.path, lambda: self.full_scan().verified, day),
-            settled=Lines(self.path, lambda: self.full_scan().settled, day),
-            ids=Ids(index, self.full_scan),
+            verified=Lines(self.path, lambda: self.settled(VERIFIED), day),
+            settled=Lines(self.path, self.settled, day),
+            ids=Ids(index, self._has),
             problems=tuple(self._problems(index)),
             is_partial=is_partial,
             folded=None if is_partial else index.folded,
@@ -94,14 +99,46 @@ class PredictionLog:
         for problem in index.scan.problems if index.scan else ():
             yield problem._replace(text=problem.text + note)
 
-    def full_scan(self) -> Scan:
-        """The log read from end to end, once."""
-        index = self._known()
-        if index.scan is None:
-            index.is_racy = True  # the stamp is older than this reading
-            with storage(self.path, "read the log"):
-                index.scan = scan(self.path)
-        return index.scan
+    def settled(self, status: str | None = None) -> list[int]:
+        """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
+        return self._asked(lambda rows: rows.settled(status))
+
+    def expired(self, as_of: date | None = None) -> list[int]:
+        """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
+
+    def newest(self, view: View, most: int) -> Iterator[Prediction]:
+        """The pending and verified lines of a view, at least the newest `most` of each symbol and horizon.
+
+        Of the log as it is now no others are read.
+        """
+        if view.is_partial:
+            yield from view.verified
+            yield from view.pending
+        else:
+            yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
+
+    @property
+    def latest(self) -> dict[tuple[str, int], str]:
+        """The newest day that anything was predicted from, by symbol and horizon."""
+        return dict(self._known().latest)
+
+    @property
+    def count(self) -> int:
+        """The number of lines."""
+        return self._known().known.count
+
+    def _has(self, symbol: str, horizon: int, day: str) -> bool:
+        return self._asked(lambda rows: rows.has(symbol, horizon, day))
+
+    def _asked(self, question: Callable[[Rows], T]) -> T:
+        """The answer of the index; where that proves damaged, of a new one."""
+        try:
+            return question(self._known().rows)
+        except (sqlite3.Error, TypeError, ValueError, LookupError):
+            self._index, self._is_unsaved = self._scanned(), True
+            return question(self._index.rows)
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
@@ -134,7 +171,7 @@ class PredictionLog:
     def append(self, predictions: Iterable[Prediction]) -> list[Prediction]:
         """Write new predictions, all or none, leaving out those already in the log; returns those written."""
         index = self._writable()
-        taken = Ids(index, self.full_scan)
+        taken = Ids(index, self._has)
         new: dict[str, Prediction] = {}
         for prediction in predictions:
             if prediction.id not in taken:
@@ -160,7 +197,7 @@ class PredictionLog:
             The time to note by id, YYYY-MM-DDTHH:MM:SS; ValueError for an id that is not a settled line's.
         """
         index = self._writable()
-        found = settled_places(self.path, self.full_scan().settled, times)
+        found = self._asked(lambda rows: rows.settled_places(times))
         spans = {id_: span for id_, (_, span) in found.items()}
         new = rewritten(self.path, spans, lambda raw, id_: reopened_line(raw, id_, times[id_]))
         failed = dict.fromkeys(times.keys() - spans.keys(), "no settled line") | new.failed
@@ -201,7 +238,12 @@ class PredictionLog:
 
     def lines_at(self, keys: Sequence[int]) -> Iterator[Prediction]:
         """The predictions of settled lines by their keys."""
-        return lines_at(self.path, keys)
+        try:
+            yield from lines_at(self.path, keys)
+        except LineGone:
+            if self._is_locked:
+                self._files.distrust()
+            raise
 
     def note_folded(self, folded: Folded) -> None:
         """Record that feedback has taken in every outcome."""
@@ -273,9 +315,7 @@ class PredictionLog:
         return lines
 
     def _settled_after(self, day: str) -> Iterator[Prediction]:
-        found = self.full_scan()
-        keys = [key for key in found.settled if settled_day(key) > day]
-        for line in self.lines_at(sorted(keys, key=place)):
+        for line in self.lines_at(self._asked(lambda rows: rows.settled_after(day))):
             if line.data_through <= day:
                 yield replace(line, outcome=None)
 
@@ -288,7 +328,7 @@ class PredictionLog:
         self._put(new)
         for line, span in new.lines:
             key = settled_key(due[line.id].ended_at, span.at)
-            index.note_settled(line, key)
+            index.note_settled(line, span, key)
             insort(self._unfolded, key)
         return [line for line, _ in new.lines]
 

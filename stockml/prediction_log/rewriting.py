@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stockml.core.records import Prediction
 from stockml.prediction_log.chain_end import moved_line
 from stockml.prediction_log.line import read_line
+from stockml.prediction_log.places import Span
 from stockml.prediction_log.repair import grown
-from stockml.prediction_log.scan import LONGEST_LINE, Span, place, read_span
+from stockml.prediction_log.scan import read_span
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain
 from stockml.storage.redo_journal import Change
@@ -50,16 +51,4 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
             found.changes.append(Change(path.name, span.at, raw, line if at == span.at else b" " * span.width))
     if tail.new:
         found.changes.append(tail)
-    return found
-
-
-def settled_places(path: Path, keys: Iterable[int], wanted: Container[str]) -> dict[str, tuple[int, Span]]:
-    """The key and the place of each settled line whose id is wanted."""
-    found = {}
-    with storage(path, "read the log"), open_plain(path) as file:
-        for key in sorted(keys, key=place):
-            file.seek(place(key))
-            raw = file.readline(LONGEST_LINE).removesuffix(b"\n")
-            if (id_ := read_line(raw).id) in wanted:
-                found[id_] = (key, Span(place(key), len(raw)))
     return found

@@ -1,39 +1,30 @@
 """A full reading of the log: the places of its lines, its ids, its damage and the repairs.
 
-Memory stays small for a log of any length: of a settled line only its time and its place are kept.
+Memory stays small for a log of any length: of a settled line only its row in the index is kept.
 """
 
 from __future__ import annotations
 
 import json
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, Facts, joined_lines, padding_for, read_facts, read_line
+from stockml.prediction_log.places import LONGEST_LINE, Days, Span, place
+from stockml.prediction_log.rows import Rows
 from stockml.storage.files import StorageError, storage
 from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
-PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
 PROBLEMS_NAMED = 10  # a file in a wrong encoding is wrong in every line; the rest is counted
 MOST_SET_ASIDE = 100_000  # more lines that are none make it another file, whose reading would take memory without end
-LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
-
-
-class Span(NamedTuple):
-    """The place of a line: its first byte, and its length without the line feed."""
-
-    at: int
-    width: int
 
 
 class Problem(NamedTuple):
@@ -46,61 +37,12 @@ class Problem(NamedTuple):
         return f"the prediction log{f', line {self.line}' if self.line else ''}: {self.text}"
 
 
-class Days:
-    """The ids of a log, kept small: for each symbol and horizon its days, ascending, as numbers like 20260201."""
-
-    def __init__(self) -> None:
-        self._days: dict[tuple[str, int], array[int]] = {}
-
-    def add(self, facts: Facts) -> bool:
-        """Add an id; False where it was there already."""
-        key = (facts.symbol, facts.horizon)
-        days, day = self._days.get(key), _day_number(facts.made)
-        if days is None:
-            days = self._days[key] = array("i")
-        if days and day <= days[-1]:
-            place = bisect_left(days, day)
-            if days[place] == day:
-                return False
-            days.insert(place, day)
-        else:
-            days.append(day)  # nearly always: a log is written day by day
-        return True
-
-    def has(self, symbol: str, horizon: int, day: str) -> bool:
-        """True if the log holds this id."""
-        days, number = self._days.get((symbol, horizon), array("i")), _day_number(day)
-        place = bisect_left(days, number)
-        return place < len(days) and days[place] == number
-
-    def lacking(self, other: Days) -> tuple[int, str]:
-        """The number of the other's ids that are not here, and the newest day of those."""
-        lost = [day for key, days in other._days.items() for day in set(days) - set(self._days.get(key, ()))]
-        return len(lost), _day_text(max(lost)) if lost else ""
-
-    def latest(self) -> dict[tuple[str, int], str]:
-        """The newest day by symbol and horizon."""
-        return {key: _day_text(days[-1]) for key, days in self._days.items()}
-
-
-@lru_cache(maxsize=1 << 14)
-def _day_number(day: str) -> int:
-    return int(day[:4] + day[5:7] + day[8:10])
-
-
-def _day_text(number: int) -> str:
-    digits = f"{number:08d}"
-    return f"{digits[:4]}-{digits[4:6]}-{digits[6:]}"
-
-
 @dataclass(slots=True)
 class Scan:
     """The result of a full reading."""
 
     size: int = 0
     pending: dict[str, Span] = field(default_factory=dict)
-    verified: list[int] = field(default_factory=list)  # keys, ascending once read
-    expired: list[int] = field(default_factory=list)
     ids: Days = field(default_factory=Days)
     kinds: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
@@ -111,15 +53,7 @@ class Scan:
     met: list[str] = field(default_factory=list)
     set_aside: list[tuple[Problem, Span]] = field(default_factory=list)
     repairs: list[Change] = field(default_factory=list)
-
-    @property
-    def settled(self) -> list[int]:
-        """Keys of the verified and the expired lines together, ascending."""
-        return sorted([*self.verified, *self.expired])
-
-    def last_settled(self) -> str:
-        """The latest day on which a line was settled; empty without one."""
-        return max((settled_day(keys[-1]) for keys in (self.verified, self.expired) if keys), default="")
+    rows: Rows | None = None  # where a row a line is wanted
 
     def note(self, problem: Problem) -> None:
         """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""
@@ -131,35 +65,17 @@ class Scan:
             self.problems[-1] = Problem(problem.line, text)
 
 
-def settled_key(ended_at: str, at: int) -> int:
-    """A number that sorts as (time, place in the file) does, and holds both."""
-    return _time_number(ended_at) << PLACE_BITS | at
-
-
-@lru_cache(maxsize=1 << 14)
-def _time_number(time: str) -> int:
-    return _day_number(time[:10]) * 1_000_000 + int(time[11:13] + time[14:16] + time[17:19])
-
-
-def place(key: int) -> int:
-    """The place part of a key: the line's first byte."""
-    return key & ((1 << PLACE_BITS) - 1)
-
-
-def settled_day(key: int) -> str:
-    """The date part of a key's time."""
-    return _day_text((key >> PLACE_BITS) // 1_000_000)
-
-
-def scan(path: Path, wanted: Iterable[str] = ()) -> Scan:
+def scan(path: Path, wanted: Iterable[str] = (), rows: Rows | None = None) -> Scan:
     """Read the log from end to end without changing it, noting which of the ids `wanted` are met in which order.
+
+    Each line is put into `rows`, if there are any, as it will stand when it is repaired.
 
     Raises
     ------
     StorageError
         For a file that cannot be a log: none that is plain, a line without end, or lines without end that are none.
     """
-    found = Scan(wanted=frozenset(wanted))
+    found = Scan(wanted=frozenset(wanted), rows=rows)
     if plain_status(path) is None:
         return found
     with open_plain(path) as file:
@@ -167,8 +83,6 @@ def scan(path: Path, wanted: Iterable[str] = ()) -> Scan:
             _refuse_endless(path, found, number, raw)
             _take(found, path.name, number, raw)
             found.size += len(raw)
-    found.verified.sort()
-    found.expired.sort()
     if found.crlf:
         first, others = found.crlf[0], len(found.crlf) - 1
         ends = f"and {others} others end" if others else "ends"
@@ -260,6 +174,8 @@ def _keep(found: Scan, number: int, facts: Facts, span: Span) -> None:
         problem = Problem(number, f"has the outcome of {id_}; an earlier line without it")
         _set_aside(found, problem, earlier)
         del found.pending[id_]
+        if found.rows is not None:
+            found.rows.drop(earlier.at)
     else:
         found.known.add(id_)
         if id_ in found.wanted:
@@ -267,9 +183,8 @@ def _keep(found: Scan, number: int, facts: Facts, span: Span) -> None:
     found.kinds.add(facts.source)
     if facts.ended_at is None:
         found.pending[id_] = span
-    else:
-        keys = found.expired if facts.status == EXPIRED else found.verified
-        keys.append(settled_key(facts.ended_at, span.at))
+    if found.rows is not None:
+        found.rows.put(facts, span)
     return None
 
 
@@ -277,6 +192,10 @@ def _set_aside(found: Scan, problem: Problem, span: Span) -> None:
     problem = Problem(problem.line, f"{problem.text}: set aside")
     found.note(problem)
     found.set_aside.append((problem, span))
+
+
+class LineGone(StorageError):  # noqa: N818
+    """A line does not stand where it was known to."""
 
 
 def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
@@ -289,7 +208,7 @@ def lines_at(path: Path, keys: Sequence[int]) -> Iterator[Prediction]:
             try:
                 line = read_line(file.readline(LONGEST_LINE))
             except ValueError:
-                raise StorageError(f"{path}: the file was edited while it was read; run again") from None
+                raise LineGone(f"{path}: the file was edited while it was read; run again") from None
             yield line
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from stockml.core.records import Prediction
 from stockml.prediction_log.index import Folded, Index
 from stockml.prediction_log.line import read_line
-from stockml.prediction_log.scan import Problem, Scan, lines_at, read_span, settled_day
+from stockml.prediction_log.places import settled_day
+from stockml.prediction_log.scan import Problem, lines_at, read_span
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain
 
@@ -38,18 +39,15 @@ class Settled:
 
 @dataclass(frozen=True, slots=True)
 class Ids(Container[str]):
-    """The ids in the log; needs a full reading only for days before the newest line of a symbol."""
+    """The ids in the log; `has` is asked only of days before the newest line of a symbol."""
 
     index: Index
-    full_scan: Callable[[], Scan]
+    has: Callable[[str, int, str], bool]
 
     def __contains__(self, id_: object) -> bool:
         symbol, day, horizon = str(id_).rsplit(":", 2)
-        key = (symbol, int(horizon))
-        latest = self.index.latest.get(key, "")
-        if day >= latest:
-            return day == latest
-        return self.full_scan().ids.has(symbol, int(horizon), day)
+        latest = self.index.latest.get((symbol, int(horizon)), "")
+        return day == latest if day >= latest else self.has(symbol, int(horizon), day)
 
 
 @dataclass(frozen=True, slots=True)

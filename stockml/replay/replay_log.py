@@ -54,7 +54,7 @@ class DiskReplayLog:
         known = self._log.unfolded
         new = [key for key in known if key > self._last_key]
         if len(known) - self._folded != len(new):  # one sorts before the last: start over, as a live run does
-            self._learned, new = Learned(Learner()), self._log.full_scan().settled
+            self._learned, new = Learned(Learner()), self._log.settled()
         self._learned.fold(self._log.lines_at(new))
         self._folded, self._last_key = len(known), (new or [self._last_key])[-1]
 

@@ -102,7 +102,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
     """
     log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs), DailyFailures()
     with log.locked(context.lock_timeout):
-        view, latest = log.read(), log.full_scan().ids.latest()
+        view, latest = log.read(), log.latest
         claim(context.home, settings, has_predictions=bool(latest))
         for problem in view.problems:
             LOG.warning("%s", problem)

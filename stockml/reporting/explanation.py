@@ -7,9 +7,11 @@ from collections.abc import Mapping, Sequence
 from textwrap import fill
 from typing import TYPE_CHECKING, Any
 
+from stockml.accuracy.scores import EIGHTY
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.core.wording import count
 from stockml.reporting.formatting import meaning, money, share
+from stockml.reporting.ranges import price_ranges
 
 if TYPE_CHECKING:
     from stockml.signals.engine import Plan
@@ -97,9 +99,19 @@ def _predict(prediction: Prediction) -> list[str]:
     by = f", by way of {_listed(way)}" if way else ""
     return _paragraphs(
         f"{end}{_currency(prediction)} at the close of {prediction.target_date}{by}.",
-        f"The 80 % interval reaches from {money(prediction.low)} to {money(prediction.high)}: {swings}.",
+        f"The 80 % interval reaches from {money(prediction.low)} to {money(prediction.high)}: {swings}."
+        + _other_ranges(prediction),
         f"The confidence is {share(prediction.confidence)}: how likely its error is to stay below 5 %.",
     )
+
+
+def _other_ranges(prediction: Prediction) -> str:
+    told = [
+        f"the {found.share * 100:.0f} % interval from {money(found.low)} to {money(found.high)}"
+        for found in price_ranges(prediction)
+        if found.share != EIGHTY
+    ]
+    return f" T{_listed(told)[1:]}." if told else ""
 
 
 def _act(prediction: Prediction) -> list[str]:

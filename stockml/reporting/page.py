@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
+from stockml.accuracy.conditions import LEAST_TOLD
+from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
 from stockml.core.paths import Home
@@ -21,7 +23,7 @@ from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
-from stockml.reporting.page_data import LogSummary, collect, stock_page
+from stockml.reporting.page_data import LogSummary, collect, sessions_shown, stock_page
 from stockml.reporting.status import Status
 from stockml.storage.files import write_whole
 
@@ -55,9 +57,9 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
         The file; by default realtime_predictions/report.html.
     """
     path = path or report_path(home)
-    log.full_scan()  # so that the view knows of every damaged line
     view = log.read(clock.as_of)
-    summary = collect(view.pending, view.verified)
+    most = sessions_shown(len(log.latest))
+    summary = collect(log.newest(view, most), AccuracyTracker(home.feedback).record(view), most)
     context = {
         **_figures(summary, state, clock.exchanges, is_simulated=is_simulated),
         **report_parts.models(home, clock),
@@ -81,27 +83,28 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
         "regimes": sorted({row["regime"] for row in rows}),
         "horizons": sorted({row["horizon"] for row in rows}),
         "tiles": report_parts.tiles(summary, rows, state),
-        "has_record": bool(summary.everything.confidences),
+        "has_record": bool(summary.everything.sums.stated),
         "first_target": report_parts.first_target(summary),
         "state": state,
         "facts": report_parts.facts(state),
         "data": _embedded(
             {
                 "accurate_below_pct": ACCURATE_BELOW_PCT,
+                "least_told": LEAST_TOLD,
                 "meanings": report_words.MEANINGS,
                 "stocks": stocks,
-                "records": _records(summary),
+                "records": _records(summary, exchanges),
             }
         ),
     }
 
 
-def _records(summary: LogSummary) -> dict[str, Any]:
+def _records(summary: LogSummary, exchanges: Exchanges) -> dict[str, Any]:
     """The record of all predictions and, where there are several horizons, of each."""
     chosen = {"all": summary.everything}
     if len(summary.records) > 1:
         chosen |= {str(horizon): summary.records[horizon] for horizon in sorted(summary.records)}
-    return {name: record.to_page() for name, record in chosen.items()}
+    return {name: record.to_page(exchanges) for name, record in chosen.items()}
 
 
 # ---- the file ----

@@ -1,88 +1,27 @@
-"""The lines of the log -> the figures a page shows: each stock's predictions in columns, and how good they have been.
+"""The lines of the log -> the figures a page shows: each stock's predictions in columns, and the record of all.
 
 Values in, plain values out; how a page looks, and where it lies, is left to `report`.
 """
 
 from __future__ import annotations
 
-import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
-from itertools import pairwise
-from typing import Any, NamedTuple
+from datetime import date
+from typing import Any
 
-from stockml.accuracy.scores import Score, added, by
+from stockml.accuracy.record import Record
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
+from stockml.reporting.page_record import PageRecord
+from stockml.reporting.page_values import day_number, short
+from stockml.reporting.ranges import price_ranges
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
-BINS, LEAST_IN_BIN = 10, 30  # of the reliability diagram
-NORMAL_90 = 1.645  # standard deviations that hold nine tenths
+LINES_SHOWN = 25_000  # of all stocks together: with more than a hundred, each shows fewer sessions
+LEAST_SHOWN = 20  # sessions of a stock, however many there are
 LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
-
-_EPOCH = date(1970, 1, 1)
-
-
-class _Group(NamedTuple):
-    """Predictions that are scored together: of one horizon and stock, their targets in one week."""
-
-    horizon: int
-    symbol: str
-    monday: date
-
-    @classmethod
-    def of(cls, line: Prediction) -> _Group:
-        target = date.fromisoformat(line.target_date)
-        return cls(line.prediction_horizon_days, line.symbol, target - timedelta(days=target.weekday()))
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """All verified predictions of one horizon, or of all: their score by week and by stock, and their confidence."""
-
-    total: Score
-    weeks: Mapping[date, Score]  # by the Monday of the target's week
-    stocks: Mapping[str, Score]
-    confidences: Sequence[tuple[float, bool]]  # and whether it was accurate
-    overlap: float  # mean horizon in sessions
-
-    @classmethod
-    def of(cls, groups: Mapping[_Group, Score], confidences: Sequence[tuple[float, bool]]) -> Record:
-        return cls(
-            total=sum(groups.values(), Score()),
-            weeks=added(groups, lambda group: group.monday),
-            stocks=added(groups, lambda group: group.symbol),
-            confidences=confidences,
-            overlap=sum(group.horizon * score.total for group, score in groups.items()) / max(len(confidences), 1),
-        )
-
-    def to_page(self) -> dict[str, Any]:
-        weeks = [
-            {"day": day_number(monday), **rounded(score_on_page(score))} for monday, score in sorted(self.weeks.items())
-        ]
-        return {
-            "total": rounded(score_on_page(self.total)) if self.confidences else None,
-            "weeks": weeks,
-            "bins": reliability(self.confidences, self.overlap),
-            "stocks": {symbol: rounded(score_on_page(score)) for symbol, score in sorted(self.stocks.items())},
-        }
-
-
-def score_on_page(score: Score) -> dict[str, float]:
-    """A score's means under the names that the page's script knows: shares as fractions, errors in %."""
-    return {
-        "n": score.total,
-        "hits": score.accurate,
-        "hit": score.accuracy,
-        "naive_hit": score.naive_accurate / score.total,
-        "error": score.mean_error_pct,
-        "naive_error": score.mean_naive_error_pct,
-        "direction": score.direction,
-        "inside": score.inside / score.total,
-        "confidence": score.mean_confidence,
-    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,36 +29,23 @@ class LogSummary:
     """The log sorted for a page: by stock and horizon, and as a record."""
 
     series: Mapping[tuple[str, int], Sequence[Prediction]]  # the newest lines of each, oldest first
-    records: Mapping[int, Record]  # by horizon
-    everything: Record
+    records: Mapping[int, PageRecord]  # by horizon
+    everything: PageRecord
 
 
-def collect(pending: Iterable[Prediction], verified: Iterable[Prediction]) -> LogSummary:
-    """Sort the log's lines, walking once through the verified ones and keeping none but the newest."""
+def sessions_shown(number: int) -> int:
+    """The sessions that a page shows of each of so many series."""
+    return min(SESSIONS_SHOWN, max(LEAST_SHOWN, LINES_SHOWN // max(number, 1)))
+
+
+def collect(lines: Iterable[Prediction], record: Record, most: int = SESSIONS_SHOWN) -> LogSummary:
+    """Sort lines of the log, keeping the newest of each stock and horizon, up to `most`; the record is of all lines."""
     recent: dict[tuple[str, int], deque[Prediction]] = {}
-    confidences: dict[int, list[tuple[float, bool]]] = {}
-
-    def noted(lines: Iterable[Prediction]) -> Iterator[Prediction]:
-        for line in lines:
-            _keep(recent, line)
-            hit = line.outcome is not None and bool(line.outcome.was_accurate)
-            confidences.setdefault(line.prediction_horizon_days, []).append((line.confidence, hit))
-            yield line
-
-    groups = by(_Group.of, noted(verified))
-    for line in pending:
-        _keep(recent, line)
-    series = {key: sorted(recent[key], key=lambda line: line.data_through)[-SESSIONS_SHOWN:] for key in sorted(recent)}
-    records = {
-        horizon: Record.of({group: score for group, score in groups.items() if group.horizon == horizon}, stated)
-        for horizon, stated in confidences.items()
-    }
-    return LogSummary(series, records, Record.of(groups, [pair for stated in confidences.values() for pair in stated]))
-
-
-def _keep(recent: dict[tuple[str, int], deque[Prediction]], line: Prediction) -> None:
-    key = (line.symbol, line.prediction_horizon_days)
-    recent.setdefault(key, deque(maxlen=2 * SESSIONS_SHOWN)).append(line)
+    for line in lines:
+        key = (line.symbol, line.prediction_horizon_days)
+        recent.setdefault(key, deque(maxlen=2 * most)).append(line)
+    series = {key: sorted(recent[key], key=lambda line: line.data_through)[-most:] for key in sorted(recent)}
+    return LogSummary(series, PageRecord.by_horizon(record), PageRecord.of_all(record))
 
 
 # ---- one stock ----
@@ -147,6 +73,7 @@ def stock_page(lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL) ->
         "error": [short(line.outcome.error_pct) if line.outcome else None for line in lines],
         "naive_error": [short(line.outcome.naive_error_pct) if line.outcome else None for line in lines],
         "signals": signal_columns(lines),
+        "ranges": [list(found) for found in price_ranges(newest)],
         "ahead": {"day": [day_number(day) for day in path_days(newest, exchanges)], "price": list(newest.path)},
         "why": why(newest),
         "magnitude": newest.magnitude,
@@ -211,54 +138,3 @@ def why(line: Prediction) -> list[list[Any]]:
         learned = weight * STRONG_SIGNAL_PCT / opinion if opinion else 0.0
         rows.append([name, short(opinion), short(learned, 3), short(weight * STRONG_SIGNAL_PCT * line.magnitude)])
     return sorted(rows, key=lambda row: (-abs(row[3]), row[0]))
-
-
-# ---- how good the confidence has been ----
-
-
-def reliability(forecasts: Iterable[tuple[float, bool]], overlap: float) -> list[dict[str, float]]:
-    """Reliability bins, one a tenth of the confidences: mean confidence, share accurate and its interval.
-
-    Predictions made on neighbouring days share most of their outcome, so `overlap` of them (the sessions ahead) count
-    as one where the uncertainty of a share is told (Wilson, 90 %).
-    """
-    ordered = sorted(forecasts)
-    count = max(1, min(BINS, len(ordered) // LEAST_IN_BIN))
-    edges = [round(number * len(ordered) / count) for number in range(count + 1)]
-    bins = []
-    for start, end in pairwise(edges):
-        chosen = ordered[start:end]
-        if chosen:
-            share = sum(hit for _, hit in chosen) / len(chosen)
-            low, high = wilson(share, len(chosen) / max(overlap, 1.0))
-            mean = sum(confidence for confidence, _ in chosen) / len(chosen)
-            bins.append(rounded({"n": len(chosen), "confidence": mean, "share": share, "low": low, "high": high}))
-    return bins
-
-
-def wilson(share: float, n: float) -> tuple[float, float]:
-    """The interval that holds the true share with 90 %, by Wilson's score."""
-    z2 = NORMAL_90**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = NORMAL_90 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-# ---- plain values ----
-
-
-def day_number(day: date | str) -> int:
-    """Days since 1970: a date in five characters."""
-    return ((date.fromisoformat(day) if isinstance(day, str) else day) - _EPOCH).days
-
-
-def short(value: float | None, digits: int = 5) -> Any:
-    """The number to so many significant digits, without a needless `.0`; None stays None."""
-    if value is None:
-        return None
-    near = float(f"{value:.{digits}g}")
-    return int(near) if near.is_integer() else near
-
-
-def rounded(values: Mapping[str, float]) -> dict[str, float]:
-    return {name: short(value) for name, value in values.items()}

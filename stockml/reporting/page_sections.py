@@ -16,7 +16,9 @@ from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
 from stockml.reporting.formatting import NO_WORDS, day, percent, share, signed
 from stockml.reporting.last_run import LastRun
-from stockml.reporting.page_data import LogSummary, short
+from stockml.reporting.page_data import LogSummary
+from stockml.reporting.page_values import short
+from stockml.reporting.ranges import price_ranges
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
 
 RECENT = 5  # outcomes shown beside a stock's prediction
@@ -49,6 +51,7 @@ def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
             "confidence": line.confidence,
             "regime": line.market_regime,
             "target": line.target_date,
+            "ranges": {round(found.share * 100): found for found in price_ranges(line)},
             "recent": recent_outcomes(summary.series[key]),
         }
         for key, line in newest.items()
@@ -91,7 +94,7 @@ def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status) ->
     pairs = [
         ("What does it expect?", _expects(rows)),
         ("How sure is it?", _sure(rows)),
-        ("How good has it been?", _good(summary.everything.total, state.record.expired_text())),
+        ("How good has it been?", _good(summary.everything.sums.total, state.record.expired_text())),
         ("Does anything need attention?", _attention(state)),
     ]
     return [
@@ -212,11 +215,9 @@ def lists(log: PredictionLog, view: View, clock: Clock, run: LastRun | None) -> 
 
 
 def _expired(log: PredictionLog, clock: Clock) -> list[str]:
-    last = clock.as_of.isoformat() if clock.as_of else "9999"
-    lines = [line for line in log.lines_at(log.full_scan().expired) if line.outcome]
-    return [
-        f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome and line.outcome.ended_at[:10] <= last
-    ][::-1]
+    keys = log.expired(clock.as_of)
+    lines = [line for line in log.lines_at(keys[:LINES_LISTED]) if line.outcome]
+    return [f"{line.id}: {line.outcome.reason}" for line in lines if line.outcome] + [""] * (len(keys) - len(lines))
 
 
 def _listed(items: list[str]) -> list[str]:

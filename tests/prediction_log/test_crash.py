@@ -59,7 +59,7 @@ class Scene:
 
     def places(self, what: str | int) -> list[int]:
         """The calls, from 1, at which a fault makes a difference: half a write can only be done by a write."""
-        return [at for at, name in enumerate(self.calls, start=1) if what != KILL_MIDWAY or name == "pwrite"]
+        return [at for at, name in enumerate(self.calls, start=1) if what != KILL_MIDWAY or name in ("pwrite", "sql")]
 
     def copy(self, to: Path) -> Home:
         """A copy of the home whose checkpoint, if it had one, holds again."""
@@ -115,6 +115,8 @@ def test_refused_at_each_call_in_turn(victims: Victims, scene: Scene, tmp_path: 
     for at in scene.places(what):
         home = scene.copy(tmp_path / str(at))
         said = victims.run(home, TODAY, Fault(what, at, lasts))
+        if said["code"] == 0 and scene.calls[at - 1] == "sql":
+            continue  # the index could not be asked, so the log was read
         assert said["code"] == 3, f"call {at}: {said}"
         assert str(home.root) in said["message"] and "run again" in said["message"], f"call {at}: {said}"
         run_day(home, TODAY)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from log_helpers import CHECKPOINT, START, Tally, feedback_bytes, outcome, prediction, records, run_day
+from log_helpers import CHECKPOINT, INDEX, START, Tally, feedback_bytes, outcome, prediction, records, run_day
 from tools import needs
 
 from stockml.accuracy.tracker import Feedback
@@ -409,7 +409,7 @@ def state_of(home: Home) -> dict[str, bytes]:
     return feedback_bytes(home) | {"log": home.log.read_bytes(), "rejected": rejected(home)}
 
 
-OURS = [CHECKPOINT, ".predictions.journal", ".predictions.journal.left", "feedback/learned.json",
+OURS = [CHECKPOINT, INDEX, ".predictions.journal", ".predictions.journal.left", "feedback/learned.json",
         "feedback/accuracy_scores.json"]  # fmt: skip
 OTHER = st.one_of(st.binary(max_size=30), st.sampled_from([b"{}", b"null", b"[1]", b'{"version": 1}', b"1e999"]))
 
@@ -430,22 +430,20 @@ def test_damaged_files_of_our_own_making_cost_nothing(
     assert [name for name, content in state_of(home).items() if content != state.get(name)] == []
 
 
-SPAN = {"X.NS:2026-01-05:5": [10**30, 5]}
 SHAPES: dict[str, Any] = {
     "no version": {},
     "no fields": {"version": VERSION},
     "a list": [VERSION],
-    "places beyond the file": {"pending": SPAN},
-    "a width without end": {"pending": {"X.NS:2026-01-05:5": [0, 10**15]}},
-    "texts for places": {"pending": {"X.NS:2026-01-05:5": ["a", "b"]}},
     "known lines of another shape": {"known": {"count": "many"}},
-    "a list of days": {"latest": [1, 2]},
+    "the state of another index": {"rows": [1, 2, 3]},
+    "a text for the state of the index": {"rows": "x"},
+    "a number for kinds": {"kinds": 1},
 }
 
 
 @pytest.mark.parametrize("changes", SHAPES.values(), ids=SHAPES)
 @pytest.mark.parametrize("is_stale", [False, True], ids=["of this log", "of another"])
-def test_an_index_with_a_right_checksum_and_a_wrong_shape_costs_nothing(
+def test_a_checkpoint_with_a_right_checksum_and_a_wrong_shape_costs_nothing(
     home: Home, changes: Any, is_stale: bool
 ) -> None:
     run(home)

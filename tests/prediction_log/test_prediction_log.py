@@ -165,7 +165,7 @@ def test_a_line_edited_while_a_run_works_is_left_alone(log: PredictionLog, caplo
 def test_a_second_look_needs_no_second_reading(log: PredictionLog, monkeypatch: pytest.MonkeyPatch) -> None:
     append(log, prediction(day=1))
     append(log, prediction(day=2))
-    monkeypatch.setattr("stockml.prediction_log.log.scan", lambda path: pytest.fail("the whole log was read"))
+    monkeypatch.setattr("stockml.prediction_log.index.scan", lambda *given: pytest.fail("the whole log was read"))
     assert [line.id for line in log.pending()] == [prediction(day=1).id, prediction(day=2).id]
     settle(log, prediction(day=1))
     append(log, prediction(day=3), prediction(day=3))

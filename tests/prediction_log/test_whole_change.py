@@ -17,7 +17,8 @@ from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
 from stockml.prediction_log.log import LogChanged, PredictionLog
-from stockml.prediction_log.scan import LONGEST_LINE, MOST_SET_ASIDE
+from stockml.prediction_log.places import LONGEST_LINE
+from stockml.prediction_log.scan import MOST_SET_ASIDE
 from stockml.storage.files import StorageError
 
 pytestmark = pytest.mark.usefixtures("in_haste")

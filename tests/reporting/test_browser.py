@@ -11,6 +11,8 @@ from browser import DAYS, FIRST, STOCKS, Made, Opened, day, price, written
 from report_helpers import HORIZON, stock_lines, write_log
 
 from stockml.core.paths import Home
+from stockml.core.records import round_price
+from stockml.core.student_t import StudentT
 
 # ---- today's predictions ----
 
@@ -187,6 +189,38 @@ def test_each_signal_has_its_weights_over_time(made_page: Made, visit: Callable[
         assert told == (f"{weights[name]:.4f}" if name in weights else "silent today")
     opened.page.check("#measure input[value='learned']", force=True)
     assert "learned weight" in opened.text("#measure-note")
+
+
+def test_the_three_ranges_are_told_drawn_and_tabulated(made_page: Made, visit: Callable[..., Opened]) -> None:
+    opened = visit(made_page.path)
+    last = made_page.of(FIRST).iloc[-1]
+    law = StudentT.from_record(last["distribution"])
+    edges = {part: law.interval_pct(part / 100) for part in (50, 95)}
+    ranges = {part: [round_price(last["current_price"] * (1 + pct / 100)) for pct in edges[part]] for part in edges}
+    ranges[80] = [last["low"], last["high"]]
+    story = opened.text("#story")
+    for part in (50, 95):
+        low, high = ranges[part]
+        assert f"of {part} % between {price(low)} and {price(high)}" in story
+    assert opened.page.locator("#price-chart .fan").count() == 3
+    boxes = opened.page.eval_on_selector_all("#price-chart .fan", "paths => paths.map((path) => path.getBBox().height)")
+    widths = [ranges[part][1] - ranges[part][0] for part in (95, 80, 50)]
+    assert boxes == pytest.approx([width * boxes[0] / widths[0] for width in widths], abs=1)
+    opened.page.locator("#ranges summary").click()
+    row = opened.page.locator("#ranges tbody tr", has_text=FIRST).first.inner_text()
+    assert all(f"{price(low)} – {price(high)}" in row for low, high in ranges.values())
+
+
+def test_the_record_by_condition_and_range_can_be_read_as_tables(made_page: Made, visit: Callable[..., Opened]) -> None:
+    opened = visit(made_page.path)
+    verified = made_page.log[made_page.log["status"] == "verified"]
+    inside = (verified["low"] <= verified["actual_price"]) & (verified["actual_price"] <= verified["high"])
+    assert opened.page.locator("#ranges-held tbody tr").count() == 3
+    first = opened.page.locator("#conditions tbody tr").first.inner_text()
+    assert first.startswith("all") and f"{inside.mean() * 100:.1f} %" in first
+    told = opened.page.locator("#conditions tbody th").all_inner_texts()
+    assert "predicted volatility: wild third" in told
+    assert ", least in " in opened.text("#record-story")
 
 
 def test_the_history_is_there_as_a_table(made_page: Made, visit: Callable[..., Opened]) -> None:

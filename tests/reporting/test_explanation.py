@@ -13,6 +13,7 @@ from scripts import ESCAPE, predict, watched
 from stockml.core.records import Prediction
 from stockml.data.simulated_market import sample_bars
 from stockml.reporting.formatting import MEANINGS, meaning, money
+from stockml.reporting.ranges import price_ranges
 from stockml.signals.rules import DRIFT, RULE_WEIGHTS
 
 SIM = ("--source", "sample", "--as-of", "2026-03-09")
@@ -43,6 +44,11 @@ def test_the_story_tells_the_line_step_by_step(told: tuple[str, Prediction]) -> 
         f"a year: {line.market_regime}.",
         f"by way of {', '.join(map(money, line.path[:-2]))} and {money(line.path[-2])}.",
         f"from {money(line.low)} to {money(line.high)}",
+        *(
+            f"{found.share * 100:.0f} % interval from {money(found.low)} to {money(found.high)}"
+            for found in price_ranges(line)
+            if found.share != 0.8
+        ),
         f"The confidence is {line.confidence * 100:.1f} %",
         f"logs it as {line.id}, made with the models trained on 2026-03-02",
         "1 prediction of SIM-ALPHA verified",

@@ -28,16 +28,11 @@ from report_helpers import (
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
-from stockml.reporting.page_data import (
-    day_number,
-    path_days,
-    reliability,
-    signal_columns,
-    stock_page,
-    units_of,
-    why,
-    wilson,
-)
+from stockml.core.student_t import StudentT
+from stockml.reporting.page_data import path_days, sessions_shown, signal_columns, stock_page, units_of, why
+from stockml.reporting.page_record import reliability, wilson
+from stockml.reporting.page_values import day_number
+from stockml.reporting.ranges import price_ranges
 
 
 def frame_of(home: Home) -> pd.DataFrame:
@@ -72,6 +67,43 @@ def test_the_record_is_what_the_verified_lines_add_up_to(home: Home, page: Parse
         "confidence": verified["confidence"].mean(),
     }
     assert {name: total[name] for name in expected} == pytest.approx(expected, rel=1e-4)  # five digits are kept
+
+
+def test_the_three_ranges_stand_beside_what_they_held(home: Home, page: Parsed) -> None:
+    verified = [line for line in lines_of(home.log.read_text().splitlines()) if line.status == "verified"]
+    record = page.data["records"]["all"]
+    assert [row["share"] for row in record["ranges"]] == [0.5, 0.8, 0.95]
+    for row in record["ranges"]:
+        inside = 0
+        for line in verified:
+            (found,) = [one for one in price_ranges(line) if one.share == row["share"]]
+            assert line.outcome is not None and line.outcome.actual_price is not None
+            inside += found.low <= line.outcome.actual_price <= found.high
+        assert (row["n"], row["held"]) == (len(verified), pytest.approx(inside / len(verified), abs=0.01))
+    assert record["total"]["crps"] > 0 and record["total"]["naive_crps"] > 0
+
+
+def test_conditions_stand_below_all_predictions_and_divide_them(page: Parsed) -> None:
+    whole, *rows = page.data["records"]["all"]["conditions"]
+    assert (whole["family"], whole["name"], whole["n"]) == ("", "all", page.data["records"]["all"]["total"]["n"])
+    families: dict[str, int] = {}
+    for row in rows:
+        families[row["family"]] = families.get(row["family"], 0) + row["n"]
+    assert families == {"predicted volatility": whole["n"]}  # one market, one year
+
+
+def test_an_open_prediction_tells_its_ranges_from_its_distribution(home: Home, page: Parsed) -> None:
+    line = lines_of(home.log.read_text().splitlines())[-1]
+    stock = page.data["stocks"][line.symbol]
+    assert [part for part, _, _ in stock["ranges"]] == [0.5, 0.8, 0.95]
+    for part, low, high in stock["ranges"]:
+        assert line.distribution is not None
+        told = [line.current_price * (1 + pct / 100) for pct in line.distribution.interval_pct(part)]
+        assert [low, high] == pytest.approx(told, rel=1e-4)
+    bare = replace(line, distribution=None, model_scale_pct=None)
+    assert stock_page([bare])["ranges"] == [[0.8, line.low, line.high]]
+    wild = replace(line, distribution=StudentT(0.0, 80.0, 5))
+    assert all(0 < found.low < found.high for found in price_ranges(wild))
 
 
 def test_each_week_counts_the_targets_that_lie_in_it(home: Home, page: Parsed) -> None:
@@ -176,16 +208,35 @@ def test_the_path_ends_on_the_target_and_steps_over_weekends(horizon: int) -> No
     assert all(day.weekday() < 5 for day in days) and all(one < other for one, other in pairwise(days))
 
 
-@given(st.lists(st.tuples(st.floats(0.01, 0.99), st.booleans()), min_size=1, max_size=400), st.floats(1, 20))
+CONFIDENCES = st.integers(0, 40).map(lambda number: round(0.3 + number / 60, 4))
+
+
+@given(st.lists(st.tuples(CONFIDENCES, st.booleans()), min_size=1, max_size=400), st.floats(1, 20))
 def test_reliability_keeps_every_prediction_and_its_share_in_its_interval(
     forecasts: list[tuple[float, bool]], overlap: float
 ) -> None:
-    bins = reliability(forecasts, overlap)
+    stated: dict[float, tuple[int, int]] = {}
+    for confidence, hit in forecasts:
+        number, hits = stated.get(confidence, (0, 0))
+        stated[confidence] = (number + 1, hits + hit)
+    bins = reliability(stated, overlap)
     assert sum(part["n"] for part in bins) == len(forecasts)
-    assert sum(part["n"] * part["share"] for part in bins) == pytest.approx(sum(hit for _, hit in forecasts), abs=0.01)
     assert all(part["low"] - 1e-4 <= part["share"] <= part["high"] + 1e-4 for part in bins)
     means = [part["confidence"] for part in bins]
     assert means == sorted(means)
+    ordered, at = sorted(forecasts), 0
+    for part in bins:  # each bin is a stretch of the predictions in the order of their confidence
+        chosen = ordered[at : at + part["n"]]
+        at += part["n"]
+        assert part["share"] == pytest.approx(sum(hit for _, hit in chosen) / len(chosen), rel=1e-4)
+        assert part["confidence"] == pytest.approx(sum(confidence for confidence, _ in chosen) / len(chosen), rel=1e-4)
+    assert len(bins) == max(1, min(10, len(forecasts) // 30))
+    assert max(part["n"] for part in bins) - min(part["n"] for part in bins) <= 1
+
+
+def test_a_page_of_many_stocks_shows_fewer_sessions_of_each() -> None:
+    assert [sessions_shown(number) for number in (0, 1, 100, 101)] == [250, 250, 250, 247]
+    assert [sessions_shown(number) for number in (500, 2000, 10_000)] == [50, 20, 20]
 
 
 def test_wilsons_interval_is_the_published_one() -> None:

@@ -9,7 +9,15 @@ function recordStory() {
   byId("record-story").textContent =
     `Of ${plural(total.n, "verified prediction")}, ${share(total.hit)} were accurate (naive: ${share(total.naive_hit)}). ` +
     `The mean error was ${percent(total.error)} against ${percent(total.naive_error)}: ${beats}. ${share(total.direction)} had the direction right. ` +
-    `The mean confidence was ${share(total.confidence)}, and ${share(total.inside)} of the outcomes lay in the 80 % interval.`;
+    `The mean confidence was ${share(total.confidence)}, and ${share(total.inside)} of the outcomes lay in the 80 % interval${least()}.`;
+}
+
+// The condition in which the interval held least, of those with outcomes enough to tell.
+function least() {
+  const told = record.conditions.filter((row) => row.family && row.n >= data.least_told);
+  if (!told.length) return "";
+  const worst = told.reduce((one, other) => (other.inside < one.inside ? other : one));
+  return `, least ${worst.phrase}: ${share(worst.inside)} of ${plural(worst.n, "prediction")}`;
 }
 
 function weekChart(name, ours, naive, text, label) {
@@ -124,6 +132,23 @@ function stocksTable() {
   fillTable(byId("stocks"), ["Symbol", ">Against naive", ">Accurate / naive", ">Mean error / naive", ">Direction", ">Verified"], rows);
 }
 
+function rangesTable() {
+  const rows = record.ranges.map(({ share: promised, held, n }) => [`${Math.round(promised * 100)} %`, figure(share(held)), figure(String(n))]);
+  fillTable(byId("ranges-held"), ["Range", ">Held", ">Outcomes"], rows);
+  const { crps, naive_crps: naive } = record.total;
+  byId("crps").textContent = crps === undefined ? "" : `CRPS ${percent(crps, 3)}, naive ${percent(naive, 3)}.`;
+}
+
+function conditionsTable() {
+  byId("by-condition").hidden = !record.conditions.length;
+  const rows = record.conditions.map((row) => [
+    row.family ? `${row.family}: ${row.name}` : row.name, figure(String(row.n)), figure(share(row.inside)),
+    figure(share(row.confidence)), figure(share(row.hit)), figure(row.skill === null ? "–" : minus(share(row.skill))),
+    figure(row.crps === null ? "–" : percent(row.crps)), figure(row.naive_crps === null ? "–" : percent(row.naive_crps)),
+  ]);
+  fillTable(byId("conditions"), ["Condition", ">Predictions", ">80 % range holds", ">Confidence", ">Accurate", ">Brier skill", ">CRPS", ">Naive’s CRPS"], rows);
+}
+
 function weekCharts() {
   weekChart("hit", "hit", "naive_hit", share, "Accuracy by week, beside naive.");
   weekChart("error", "error", "naive_error", percent, "Mean error by week, beside naive.");
@@ -136,6 +161,8 @@ function showRecord(name) {
   weekCharts();
   weeksTable();
   reliabilityChart();
+  rangesTable();
+  conditionsTable();
   stocksTable();
 }
 

@@ -18,8 +18,14 @@ function story(stock) {
   return (
     `Expected to ${verb} in ${plural(stock.horizon, "session")}, from ${money(stock, stock.close[last])} on ${dayText(stock.made[last])} ` +
     `to ${money(stock, stock.predicted[last])} at the close of ${dayText(stock.target[last])}; with a probability of 80 % between ` +
-    `${price(stock.low[last])} and ${price(stock.high[last])}. Confidence ${share(stock.confidence[last])} that the error stays below 5 %.${moves}${past}`
+    `${price(stock.low[last])} and ${price(stock.high[last])}${otherRanges(stock)}. Confidence ${share(stock.confidence[last])} that the error stays below 5 %.${moves}${past}`
   );
+}
+
+// The ranges beside the one of 80 %, which every prediction has.
+function otherRanges(stock) {
+  const told = stock.ranges.filter(([part]) => part !== 0.8).map(([part, low, high]) => `of ${Math.round(part * 100)} % between ${price(low)} and ${price(high)}`);
+  return told.length ? ` (${told.join(", ")})` : "";
 }
 
 // ---- the chart of prices ----
@@ -32,14 +38,15 @@ function knownCloses(stock) {
   return [...closes].sort(([one], [other]) => one - other);
 }
 
-// The interval opens with the square root of time, as chance makes prices wander.
+// The ranges open with the square root of time, as chance makes prices wander; the widest comes first.
 function fan(stock) {
   const last = stock.made.length - 1;
   const { day, price: path } = stock.ahead;
   const open = (edge) => path.map((value, at) => value + (edge - stock.predicted[last]) * Math.sqrt((at + 1) / path.length));
   const start = [stock.made[last], stock.close[last]];
   const along = (values) => [start, ...values.map((value, at) => [day[at], value])];
-  return { low: along(open(stock.low[last])), high: along(open(stock.high[last])), path: along(path) };
+  const ranges = [...stock.ranges].reverse().map(([part, low, high]) => ({ part, low: along(open(low)), high: along(open(high)) }));
+  return { ranges, path: along(path) };
 }
 
 function priceChart(stock) {
@@ -50,11 +57,11 @@ function priceChart(stock) {
   const closes = knownCloses(stock).filter(([day]) => day >= from);
   const picked = stock.made.map((_, at) => at).filter((at) => at >= first);
   const ahead = fan(stock);
-  const values = [...closes, ...ahead.low, ...ahead.high].map(([, value]) => value).concat(picked.map((at) => stock.predicted[at]));
+  const values = [...closes, ...ahead.ranges.flatMap((range) => [...range.low, ...range.high])].map(([, value]) => value).concat(picked.map((at) => stock.predicted[at]));
   const low = Math.min(...values), high = Math.max(...values), pad = (high - low || high) * 0.05;
   const widest = price(high).length;
   const chart = frame(host, {
-    label: `${stock.symbol}: closes, past predictions as hits and misses, and the path ahead. The left and right arrow keys walk through the predictions; the table further down holds them all.`,
+    label: `${stock.symbol}: closes, past predictions as hits and misses, and the path ahead with its ranges of 50, 80 and 95 %. The left and right arrow keys walk through the predictions; the table further down holds them all.`,
     height: host.clientWidth < 560 ? 300 : 380,
     x: { from: from - 0.5, to: to + Math.max(0.5, (to - from) * 0.01), ticks: dayTicks },
     y: { from: Math.max(0, low - pad), to: high + pad, text: (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }), room: 14 + 7.2 * Math.max(widest, 4) },
@@ -62,8 +69,10 @@ function priceChart(stock) {
   chart.svg.append(shape("text", { x: chart.left + 6, y: chart.top + 8 }, stock.currency));
   const place = ([day, value]) => [chart.atX(day), chart.atY(value)];
   const add = (name, attributes) => chart.svg.append(shape(name, attributes));
-  add("path", { class: "fan", d: `${line([...ahead.low, ...[...ahead.high].reverse()].map(place))}Z` });
-  add("path", { class: "edge", d: line(ahead.low.map(place)) + line(ahead.high.map(place)) });
+  for (const { part, low: under, high: over } of ahead.ranges) {
+    add("path", { class: part > 0.8 ? "fan wide" : "fan", d: `${line([...under, ...[...over].reverse()].map(place))}Z` });
+    if (part === 0.8) add("path", { class: "edge", d: line(under.map(place)) + line(over.map(place)) });
+  }
   add("path", { class: "now", d: `M${chart.atX(stock.made[last])} ${chart.top}V${chart.bottom}` });
   add("path", { class: "close", d: line(closes.map(place)) });
   add("path", { class: "ahead", d: line(ahead.path.map(place)) });
