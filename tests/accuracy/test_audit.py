@@ -106,7 +106,7 @@ def lines_of(home: Home) -> list[bytes]:
 
 
 CHANGES = {
-    "cut": (lambda lines: lines[:-3], 2, "is not in the log: lines were taken from its end since"),
+    "cut": (lambda lines: lines[:-3], 2, "is not in the log: its line was taken out or changed"),
     "all of it another log": (lambda lines: [prediction("X.NS").to_json().encode() + b"\n"], 6, "is not in the log"),
     "a line removed": (
         lambda lines: [*lines[:4], *lines[5:]],
