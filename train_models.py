@@ -152,7 +152,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
             done = f"{len(results)} of {count(len(tables), 'stock')} are trained and saved"
             leave_undone(run, sorted(left), f"{error} {done}")
         except KeyboardInterrupt as error:
-            record_interruption(run, results, sorted(left), error)
+            record_interruption(run, results, tables, error)
             raise
     return sorted(results, key=lambda result: str(result["symbol"]))
 

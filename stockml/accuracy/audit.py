@@ -110,8 +110,8 @@ def check_witnesses(heads: Heads) -> Check:
         place = heads.chain.places.get(one.head.seal)
         if place is None:
             check.disagree(
-                f"{told} ({count(one.head.count, 'prediction')}) is not in the log: lines were taken from its end "
-                "since, its last line was changed, or it is the log of another home."
+                f"{told} ({count(one.head.count, 'prediction')}) is not in the log: its line was "
+                "taken out or changed since, or it is the log of another home."
             )
         elif place != one.head.count:
             what = "lines before it are gone" if place < one.head.count else "lines were put in before it"

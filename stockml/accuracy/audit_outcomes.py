@@ -95,7 +95,8 @@ def check_outcomes(
         wrong = differences(counted, stocks, "9999-12-31")
         right += counted.number - len(wrong)
         for difference in wrong:
-            check.disagree(f"{difference.sentence} (Or the source has changed its prices since.)")
+            doubt = " Or the source has changed its prices since." if difference.is_by_prices else ""
+            check.disagree(f"{difference.sentence}{doubt}")
     check.proved = f"{count(right, 'outcome')} worked out anew from the prices, as logged" if right else ""
     check.unproved += _unproved(settled, missing)
     return check

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from stockml.commands import logging_setup
 from stockml.core import library_warnings
+from stockml.core.wording import cause
 from stockml.storage.files import StorageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
@@ -75,9 +76,7 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
             raise
         logging_setup.give_up_stdout()
         so_far = done_so_far()
-        log.error(
-            "stdout: cannot be written (%s); %s", logging_setup.cause(error), so_far or "what was finished is saved"
-        )
+        log.error("stdout: cannot be written (%s); %s", cause(error), so_far or "what was finished is saved")
         return SOME_FAILED if so_far else NOTHING_DONE
 
 
@@ -121,5 +120,5 @@ def configure_messages(args: argparse.Namespace) -> None:
         try:
             logging_setup.to_file(args.log_file)
         except OSError as error:
-            why = logging_setup.cause(error)
+            why = cause(error)
             raise UsageError(f"{args.log_file}: cannot be written ({why}); name another --log-file") from None

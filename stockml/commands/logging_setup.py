@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from stockml.core.wording import cause
+
 LOG_FILE_BYTES, LOG_FILES_KEPT = 1_000_000, 5
 
 log = logging.getLogger("stockml")
@@ -66,8 +68,3 @@ def open_closed_streams() -> None:
 def give_up_stdout() -> None:
     """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def cause(error: BaseException | None) -> str:
-    """The system's own words for what went wrong, without number and path."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
@@ -102,10 +102,12 @@ def scores(trained: TrainedStock) -> dict[str, Any]:
 
 
 def record_interruption(
-    run: Run, results: Sequence[Mapping[str, Any]], left: Sequence[str], error: KeyboardInterrupt
+    run: Run, results: Sequence[Mapping[str, Any]], wanted: Iterable[str], error: KeyboardInterrupt
 ) -> None:
     """Keep what a run did that was ended from outside, and which stocks are missing."""
     why = "not trained, because the run was ended; run the same again with --only-stale 1"
+    dealt_with = {result["symbol"] for result in results} | {failure.symbol for failure in run.failures}
+    left = sorted(set(wanted) - dealt_with)  # with the one that was being saved
     run.failures += [Failure(symbol, "interrupted", f"{symbol}: {why}.") for symbol in left]
     write_session(run, results, interrupted_code(error))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,6 +49,7 @@ def explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     from curl_cffi.requests.exceptions import RequestException
     from yfinance.exceptions import YFDataException, YFRateLimitError
 
+    logging.getLogger("stockml").debug("%s: %s: %s", symbol, type(error).__name__, error)
     reason = _reason(error)
     status = reply.status if reply else 0
     if isinstance(error, YFRateLimitError) or status in REFUSALS:
@@ -60,7 +62,7 @@ def explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
     if reply is not None and (new_name := other_name(symbol, reply)):
         return renamed(symbol, new_name)
     if reply is None:
-        return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed ({reason}); see whether a newer one helps")
+        return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed; see whether a newer one helps")
     if status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
         return FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: Yahoo does not know it: delisted, renamed or misspelt")
     if status == 400 or (reply.meta and not reply.has_bars):

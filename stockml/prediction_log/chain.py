@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 from stockml.core.records import Prediction
-from stockml.core.seals import FIRST, canonical, seal_of, sealed_fields
+from stockml.core.seals import FIRST, UNSEALED, canonical, seal_of
 from stockml.core.wording import count
-from stockml.prediction_log.chain_end import followed_in, seal_in, without_blanks
+from stockml.prediction_log.chain_end import MOVED, followed_in, seal_in, without_blanks
 from stockml.prediction_log.line import FEW_LINES, read_line
 from stockml.prediction_log.places import LONGEST_LINE
 from stockml.storage.files import storage
 from stockml.storage.plain_files import open_plain, plain_status
 
 BREAKS_NAMED = 10  # the others are counted
+BLOCK = 1 << 20  # bytes read at a time
 
 _WHOLE_NUMBERS = ("prediction_horizon_days", "format")  # that we write; any other one is found by the slower reading
 _SOME_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,80})"')
@@ -176,7 +177,9 @@ def _quick_canonical(raw: bytes) -> bytes | None:
     decode, encode, errors = _quick[0]
     odd: tuple[type[Exception], ...] = (*errors, AttributeError, KeyError, TypeError, ValueError)
     try:
-        fields = sealed_fields(decode(raw))
+        fields = decode(raw)
+        for key in UNSEALED:
+            fields.pop(key, None)
         for key in _WHOLE_NUMBERS:
             fields[key] = float(fields[key])
         if told := fields.get("distribution"):
@@ -222,6 +225,17 @@ def _numbered(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         at, is_ended = at + len(raw), raw.endswith(b"\n")
 
 
+def _any_moved(file: BinaryIO) -> bool:
+    """False where no line moved, which is usual; reading line by line would take twenty times as long."""
+    file.seek(0)
+    end = b""
+    while block := file.read(BLOCK):
+        if MOVED in end + block:
+            return True
+        end = block[-len(MOVED) :]
+    return False
+
+
 class _Place(NamedTuple):
     number: int
     at: int
@@ -244,6 +258,8 @@ class _Moved:
     @classmethod
     def of(cls, file: BinaryIO) -> _Moved:
         found = cls()
+        if not _any_moved(file):
+            return found
         for number, at, raw in _numbered(file):
             if (after := followed_in(raw)) is None:
                 continue

@@ -20,6 +20,8 @@ from stockml.storage.plain_files import open_plain, plain_status
 
 BLOCK = 1 << 16  # bytes read at a time
 
+MOVED = b'"sealed_after"'
+
 _SEAL = re.compile(rb'"seal"\s*:\s*"([0-9a-f]{64})"')
 _SEALED_AFTER = re.compile(rb'"sealed_after"\s*:\s*"([0-9a-f]{64}|)"')
 
@@ -32,7 +34,7 @@ def seal_in(raw: bytes) -> str | None:
 
 def followed_in(raw: bytes) -> str | None:
     """The seal that a line says it follows, "" for none; None where it did not move."""
-    if b'"sealed_after"' not in raw:  # nearly always
+    if MOVED not in raw:  # nearly always
         return None
     found = _SEALED_AFTER.search(raw)
     return found[1].decode() if found else None

@@ -100,7 +100,7 @@ class PredictionLog:
         for problem in index.scan.problems if index.scan else ():
             yield problem._replace(text=problem.text + note)
 
-    def settled(self, status: str | None = None) -> list[int]:
+    def settled(self, status: str | None = None) -> Sequence[int]:
         """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
         return self._asked(lambda rows: rows.settled(status))
 

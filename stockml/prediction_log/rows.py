@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from stockml.core.outcomes import EXPIRED, PENDING, VERIFIED
 from stockml.prediction_log.line import Facts
-from stockml.prediction_log.places import Span, day_number, day_text, key_of, time_number
+from stockml.prediction_log.places import Keys, Span, day_number, day_text, key_of, time_number
 from stockml.storage.files import StorageError, storage
 
 STATES = (PENDING, VERIFIED, EXPIRED)  # as numbers in the file
@@ -189,10 +189,13 @@ class Rows:
         number = self._series.get((symbol, horizon), 0)
         return bool(self._all("SELECT 1 FROM lines WHERE series = ? AND made = ?", (number, day_number(day))))
 
-    def settled(self, status: str | None = None) -> list[int]:
+    def settled(self, status: str | None = None) -> Keys:
         """Keys of the settled lines, or of those with one status, ascending."""
         which = "" if status is None else f" AND state = {STATES.index(status)}"
-        return [key_of(time, at) for time, at in self._all(f"{_KEYS}{which} ORDER BY settled, at")]
+        self.flush()
+        found = Keys(self._open.execute(f"{_KEYS}{which} ORDER BY settled, at"))  # one by one: they may be millions
+        self._check_version()
+        return found
 
     def places(self) -> array[int]:
         """The first byte of every line, ascending."""
@@ -229,9 +232,12 @@ class Rows:
     def _all(self, question: str, values: tuple[Any, ...] = ()) -> list[Any]:
         self.flush()
         found = self._open.execute(question, values).fetchall()
+        self._check_version()
+        return found
+
+    def _check_version(self) -> None:
         if self._version and self._version != self._data_version():
             raise RowsChanged(f"{self._path}: another run changed the log while it was read; run again")
-        return found
 
     def _data_version(self) -> int:
         return int(self._open.execute("PRAGMA data_version").fetchone()[0])

@@ -166,13 +166,15 @@ def contents_of(lines: Iterable[Prediction], *, most_names: int) -> Contents:
 
 def row_of(line: Prediction) -> Row:
     """The row of a line."""
-    record = line.to_record()
     values: dict[str, Value] = {}
-    for key, value in record.items():
-        if key in APART:
-            continue
-        for name, found in _parts(key, value):
-            values[name] = _READ.get(COLUMNS[name], _as_it_is)(found)
+    for key, value in line.to_record().items():
+        if isinstance(value, dict):
+            values.update((f"{key}_{name}", inner) for name, inner in value.items() if key not in APART)
+        elif key not in APART:
+            values[key] = value
+    for name, read in _READERS.items():
+        if name in values:
+            values[name] = read(values[name])
     weights: dict[str, float] = {}
     for signal in line.signals:  # one that was written twice counts twice
         weights[signal.name] = weights.get(signal.name, 0.0) + signal.weight
@@ -188,15 +190,7 @@ def wide(row: Row, columns: Sequence[str]) -> list[Value]:
     return [values.get(name) for name in columns]
 
 
-def _parts(key: str, value: Any) -> Iterator[tuple[str, Any]]:
-    if not isinstance(value, dict):
-        yield key, value
-        return
-    for name, inner in value.items():
-        yield f"{key}_{name}", inner
-
-
-def _time(text: str | None) -> datetime | None:
+def _time(text: Any) -> datetime | None:
     """A time of an exchange, which has no offset; None where a text is none."""
     try:
         found = None if text is None else datetime.fromisoformat(text)
@@ -205,12 +199,8 @@ def _time(text: str | None) -> datetime | None:
     return found if found is None or found.tzinfo is None else None
 
 
-def _day(text: str | None) -> date | None:
+def _day(text: Any) -> date | None:
     return None if text is None else date.fromisoformat(text)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value
-
-
-_READ = {TIME: _time, DAY: _day}
+_READERS = {name: {TIME: _time, DAY: _day}[kind] for name, kind in COLUMNS.items() if kind in (TIME, DAY)}

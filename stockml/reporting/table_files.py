@@ -62,6 +62,8 @@ def write_csv(path: Path, contents: Contents, rows: Iterable[Row]) -> None:
 
 
 def _csv_field(value: Any) -> Any:
+    if value is None or type(value) is float:  # most of them
+        return value
     if isinstance(value, str):
         return harmless(value)
     return str(value).lower() if isinstance(value, bool) else _as_text(value)

@@ -52,8 +52,8 @@ class Priors:
                 StockPrior(**{name: _finite(name, value) for name, value in stock_prior.items()}),
                 DEFAULT if coefficients is None else ScaleModel.from_dict(coefficients),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("its priors are not as training writes them; train again") from None
 
     def weight(self, name: str) -> float:
         """The prior of a signal's learned weight: training's, else 1 for the rules and 0 for all others."""

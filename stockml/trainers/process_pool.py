@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Protocol, Self
 
 from stockml.core import library_warnings
+from stockml.core.wording import cause
 
 log = logging.getLogger("stockml")
 
@@ -54,6 +55,7 @@ class ProcessRunner:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
         self._pool: ProcessPoolExecutor | None = None
+        self._is_alone = False
         self._environment: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
@@ -76,9 +78,12 @@ class ProcessRunner:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
 
         `function` and the tasks must pickle. Tasks that were running when a process was killed are run again one at a
-        time, before the others.
+        time, before the others. Where no process can be started, this one does them all.
         """
         numbered = enumerate(tasks)
+        if not self._can_start():
+            yield from _here(function, numbered)
+            return
         again: deque[tuple[int, Any, int]] = deque()  # number, task, deaths alone
         while True:
             running: dict[Future[Any], tuple[int, Any]] = {}
@@ -131,6 +136,16 @@ class ProcessRunner:
             else:
                 yield number, WorkerDiedError("its process was killed each time, perhaps for want of memory")
 
+    def _can_start(self) -> bool:
+        """False where the system has no place for the locks of a pool, as with a read-only /dev/shm; told once."""
+        if self._pool is None and not self._is_alone:
+            try:
+                self._processes()
+            except (OSError, NotImplementedError) as error:
+                self._is_alone = True
+                log.warning("No helper processes can be started (%s); all is done in one.", cause(error))
+        return not self._is_alone
+
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=_begin)
@@ -176,6 +191,16 @@ def _safe_path() -> dict[str, str]:
     package_in = str(Path(__file__).resolve().parents[2])
     others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
     return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
+
+
+def _here(function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The same in this process, one task after the other."""
+    for number, task in numbered:
+        try:
+            outcome = function(task)
+        except Exception as error:
+            outcome = error
+        yield number, outcome
 
 
 def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:

@@ -106,7 +106,7 @@ def lines_of(home: Home) -> list[bytes]:
 
 
 CHANGES = {
-    "cut": (lambda lines: lines[:-3], 2, "is not in the log: lines were taken from its end since"),
+    "cut": (lambda lines: lines[:-3], 2, "is not in the log: its line was taken out or changed"),
     "all of it another log": (lambda lines: [prediction("X.NS").to_json().encode() + b"\n"], 6, "is not in the log"),
     "a line removed": (
         lambda lines: [*lines[:4], *lines[5:]],
@@ -158,17 +158,27 @@ def test_what_was_learned_is_folded_again(home: Home) -> None:
     assert set(kept(home)) == {"learned.json", "accuracy_scores.json"}
 
 
-@pytest.mark.parametrize("name", ["learned.json", "accuracy_scores.json"])
+EDITS = {
+    "learned.json": (
+        lambda values: values["learner"]["seen"].__setitem__(1, "X"),
+        'learner.seen.1 is "X", and the log',
+    ),
+    "accuracy_scores.json": (
+        lambda values: values["TCS.NS"].__setitem__("total_predictions", 9),
+        "TCS.NS.total_predictions is 9, and the log makes 2",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
 def test_an_edited_or_missing_file_is_told(home: Home, name: str) -> None:
     run_day(home, DAYS)
-    path = home.feedback / name
+    path, (edit, words) = home.feedback / name, EDITS[name]
     values = json.loads(path.read_bytes())
-    edited = values["accuracy"]["TCS.NS"] if name == "learned.json" else values["TCS.NS"]
-    key = "total" if "total" in edited else "total_predictions"
-    edited[key] += 1
+    edit(values)
     path.write_text(json.dumps(values))
     (wrong,) = [check for check in kept(home).values() if check.first]
-    assert f"TCS.NS.{key} is {edited[key]}, and the log makes {edited[key] - 1}" in str(wrong.first)
+    assert words in str(wrong.first)
     path.write_text("{torn")
     assert kept(home)[name].unproved and not kept(home)[name].first
     path.unlink()

@@ -266,6 +266,36 @@ def test_more_names_than_columns_are_refused_but_by_sqlite(tmp_path: Path) -> No
     assert export(home, tmp_path / "record.sqlite").code == 0
 
 
+SMALL_SHEETS = """
+import runpy, sys
+from stockml.commands import export_command
+export_command.MOST_XLSX_ROWS = 23
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+def patched(code: str, home: Path, path: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run --export in a process whose modules the code changes first."""
+    argv = ["realtime_predictor.py", "--home", str(home), "--export", str(path), *options]
+    return subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.argv = {argv!r}\n{code}"],
+        capture_output=True,
+        text=True,
+        env=BARE,
+        cwd=PROJECT,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+
+
+def test_more_rows_than_a_sheet_has_are_refused_with_a_way_out(home: Path, tmp_path: Path) -> None:
+    path = tmp_path / "record.xlsx"
+    refused = patched(SMALL_SHEETS, home, path)
+    assert (refused.returncode, refused.stdout, refused.stderr.count("\n")) == (2, "", 1) and not path.exists()
+    assert f"{path}: 24 predictions are more than the 23 rows of a sheet; write a .parquet instead" in refused.stderr
+    assert patched(SMALL_SHEETS, home, path, "--since", "2026-01-06").returncode == 0
+
+
 # ---- interruptions ----
 
 
@@ -302,12 +332,7 @@ def test_a_kill_while_writing_leaves_the_old_file_and_the_next_export_is_whole(t
     (tmp_path / "out").mkdir()
     path = tmp_path / "out" / f"record{ending}"
     path.write_text("old")
-    script = (
-        f"import sys; sys.argv = {['realtime_predictor.py', '--home', str(home), '--export', str(path), '--force']!r}"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", script + KILLED], env=BARE, cwd=PROJECT, check=False, timeout=PATIENCE_SECONDS
-    )
+    done = patched(KILLED, home, path, "--force")
     assert done.returncode == -signal.SIGKILL and path.read_text() == "old"
     assert export(home, path, "--force").code == 0
     assert len(ids_in(path)) == 240 and list(path.parent.iterdir()) == [path]

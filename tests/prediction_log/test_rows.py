@@ -93,9 +93,9 @@ def test_what_it_answers_is_the_same_when_it_was_kept_and_when_it_was_made_anew(
     def answers(log: PredictionLog) -> list[object]:
         days = [f"2026-01-{day:02d}" for day in range(1, 20)]
         return [
-            log.settled(),
-            log.settled(VERIFIED),
-            log.settled(EXPIRED),
+            list(log.settled()),
+            list(log.settled(VERIFIED)),
+            list(log.settled(EXPIRED)),
             log._asked(lambda rows: rows.newest(3)),
             log.latest,
             [log._asked(lambda rows, day=day: rows.settled_after(day)) for day in days],
@@ -198,10 +198,9 @@ def test_settling_a_line_in_time_order_keeps_the_keys_in_order(home: Home) -> No
     with PredictionLog(home.log).locked() as log:
         made = prediction("TCS.NS", 6)
         log.settle({made.id: outcome(made, at="2026-01-02T16:00:00")})
-        assert (
-            log.settled() == sorted(log.settled())
-            and place(log.settled()[0]) == log._asked(lambda rows: rows.newest(99))[11]
-        )
+        keys = log.settled()
+        assert list(keys) == sorted(keys) == keys[:] and keys[-1] == max(keys)
+        assert place(keys[0]) == log._asked(lambda rows: rows.newest(99))[11]
 
 
 # What was learned stays where the settled lines did ----------------------------------------------------------------
