@@ -81,7 +81,7 @@ def expected_results(announcements: Iterable[Announcement], as_of: date) -> Expe
 
 
 def reaction(prices: PriceTable, as_of: date) -> float:
-    """How many times its usual range the stock moves when it publishes results, from those of the year to `as_of`.
+    """The multiple of its usual range that the stock moves by when it publishes results, from those of the year to `as_of`.
 
     Parameters
     ----------
