@@ -81,7 +81,7 @@ def expected_results(announcements: Iterable[Announcement], as_of: date) -> Expe
 
 
 def reaction(prices: PriceTable, as_of: date) -> float:
-    """The multiple of its usual range that the stock moves by when it publishes results, from those of the year to `as_of`.
+    """Range of the stock on days of results, as a multiple of the usual, from those of the year to `as_of`.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def _later(at: time | None, close: time) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Reactions:
-    """How the stock moved on each of its announcements."""
+    """Ranges of the stock on each of its announcements."""
 
     rows: NDArray[np.int64]  # (n,) of the table, ascending
     logs: Array  # (n,) ranges beside the usual

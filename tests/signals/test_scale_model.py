@@ -83,9 +83,7 @@ def test_a_run_of_price_limits_widens_within_days() -> None:
 
 
 @pytest.mark.parametrize(("limit", "is_locked"), [(5.0, False), (5.0, True), (-2.0, True), (10.0, False)])
-def test_a_stock_at_its_price_limits_is_given_three_times_the_scale_within_a_week(
-    limit: float, is_locked: bool
-) -> None:
+def test_price_limits_triple_the_scale_within_a_week(limit: float, is_locked: bool) -> None:
     prices = made_up_prices(400)
     frame = prices.frame.copy()
     before = frame["close"].to_numpy()[-6]
