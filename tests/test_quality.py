@@ -22,15 +22,20 @@ import quality_figures as figures
 import quality_report
 import quality_targets
 import results_days
+import scale_again
 import walk_forward as lives
 
 from realtime_predictor import main
+from stockml.core.clock import Clock
+from stockml.core.paths import Home
 from stockml.core.student_t import StudentT
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, sample_bars
 from stockml.replay.batch_analysis import PastStock
+from stockml.replay.model_schedule import ModelSchedule
 from stockml.replay.walk_forward import ReplaySettings
+from stockml.trainers.pipeline import TrainingSettings
 
 SYMBOLS = ("SIM-BETA", "SIM-ALPHA", "SIM-DELTA")
 START, END = date(2026, 1, 15), date(2026, 4, 10)
@@ -198,6 +203,22 @@ def test_markets_that_differ_in_announcements_share_models_and_bars() -> None:
     assert [a.current_price for a in first.history[END].analyses] == [
         a.current_price for a in other.history[END].analyses
     ]
+
+
+def test_a_scale_model_fitted_again_without_announcements_is_the_one_of_training(tmp_path: Path) -> None:
+    market, clock, settings = sample_market(), Clock(lives.NOW, START), TrainingSettings(jobs=1)
+    schedule = ModelSchedule([Home(tmp_path / "none")], 1)
+    schedule.train(tmp_path / "models", market.stocks, clock, settings, lambda *stage: None)
+    schedule.give_opinions(market.stocks, [START], lambda *stage: None)
+    again = scale_again.fits(market.stocks, clock, settings)
+    assert set(again) == set(SYMBOLS)
+    for stock in market.stocks:
+        (view,) = scale_again.with_fit(stock.opinions, again[stock.symbol]).views.values()
+        (own,) = stock.opinions.views.values()
+        assert view.priors.scale_model == own.priors.scale_model
+        assert view.priors.stock_prior.shift == pytest.approx(own.priors.stock_prior.shift, abs=1e-6)
+        assert (view.forecast, view.priors.weights) == (own.forecast, own.priors.weights)
+    assert scale_again.with_fit(None, again[SYMBOLS[0]]) is None
 
 
 def test_the_ratio_s_interval_holds_the_ratio() -> None:
