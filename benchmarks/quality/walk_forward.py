@@ -104,7 +104,7 @@ class MemoryBook:
         self._position: dict[str, int] = {}
 
     def settle(self, outcomes: Mapping[str, Outcome]) -> None:
-        for id_ in sorted(outcomes, key=lambda id_: (outcomes[id_].settled_at, self._position[id_])):
+        for id_ in sorted(outcomes, key=lambda id_: (outcomes[id_].ended_at, self._position[id_])):
             self.lines[id_] = replace(self.pending.pop(id_), outcome=outcomes[id_])
             if self.lines[id_].status == VERIFIED:
                 self.learner.learn(self.lines[id_])
