@@ -108,7 +108,7 @@ def note_done(what: str) -> None:
 
 
 def done_so_far() -> str:
-    """What this run has written for good, in words; empty where nothing."""
+    """Everything that this run has written for good, in words; empty where nothing."""
     return " and ".join(_done)
 
 

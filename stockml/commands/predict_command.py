@@ -217,7 +217,7 @@ def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> Result:
 
 
 def note_settled(run: Run, settled: Settled) -> None:
-    """What a later failure leaves untouched: the outcomes in the log."""
+    """Note of all that a later failure leaves untouched: the outcomes in the log."""
     run.written["settled"] = [line.id for line in settled.done]
     if n_settled := len(settled.done):
         note_done(f"{count(n_settled, 'outcome')} {'is' if n_settled == 1 else 'are'} in the log")

@@ -89,7 +89,7 @@ def save(run: Run, trained: TrainedStock, trained_at: str) -> bool:
 
 
 def note_trained(results: Sequence[Mapping[str, Any]]) -> None:
-    """What a later failure leaves untouched: the models that are saved."""
+    """Note of all that a later failure leaves untouched: the models that are saved."""
     if results:
         note_done(f"{count(len(results), 'stock')} {'is' if len(results) == 1 else 'are'} trained and saved")
 

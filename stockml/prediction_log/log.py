@@ -126,7 +126,7 @@ class PredictionLog:
 
     @property
     def damage(self) -> tuple[tuple[Problem, ...], int]:
-        """What is wrong with the log as it is, and the number of its lines that are no predictions."""
+        """The damage of the log as it is, and the number of its lines that are no predictions."""
         scan = self._known().scan
         return (tuple(scan.problems), len(scan.set_aside)) if scan else ((), 0)
 

@@ -40,9 +40,10 @@ CREATE VIEW predictions AS
 _INDEXES = """
 CREATE INDEX by_series ON lines (series, made);
 CREATE INDEX by_time ON lines (settled, at) WHERE state > 0;
+CREATE INDEX expired ON lines (settled, at) WHERE state = 2;
 CREATE INDEX waiting ON lines (at) WHERE state = 0;
 """
-_KEYS = "SELECT settled, at FROM lines WHERE state > 0"
+_KEYS = "SELECT settled, at FROM lines WHERE state"
 _PUT_SERIES = (
     "INSERT INTO series VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET latest = max(latest, excluded.latest)"
 )
@@ -191,9 +192,9 @@ class Rows:
 
     def settled(self, status: str | None = None) -> Keys:
         """Keys of the settled lines, or of those with one status, ascending."""
-        which = "" if status is None else f" AND state = {STATES.index(status)}"
+        which = {None: "> 0", EXPIRED: "= 2"}.get(status, "> 0 AND state = 1")  # each by an index of its own
         self.flush()
-        found = Keys(self._open.execute(f"{_KEYS}{which} ORDER BY settled, at"))  # one by one: they may be millions
+        found = Keys(self._open.execute(f"{_KEYS} {which} ORDER BY settled, at"))  # one by one: they may be millions
         self._check_version()
         return found
 
@@ -204,7 +205,7 @@ class Rows:
     def settled_after(self, day: str) -> list[int]:
         """Keys of the lines settled after a day, in the file's order."""
         last = day_number(day) * 1_000_000 + 999_999
-        return [key_of(time, at) for time, at in self._all(f"{_KEYS} AND settled > ? ORDER BY at", (last,))]
+        return [key_of(time, at) for time, at in self._all(f"{_KEYS} > 0 AND settled > ? ORDER BY +at", (last,))]
 
     def last_settled(self) -> str:
         """The latest day on which a line was settled; empty without one."""
