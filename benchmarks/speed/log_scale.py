@@ -1,33 +1,44 @@
-"""What a log of a million lines costs a run that settles 500 due predictions or adds 500, beside 10,000 lines.
+"""What a log of a million lines costs: read whole, a run that settles 500 predictions or adds 500, and the report.
 
-python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500]      some minutes, and 3 KB of disk a line
+python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500] [--before DIR]
+
+It takes some minutes, and 3 KB of disk a line. DIR is a checkout of another version: it does the same on the same logs,
+as far as it can, and its figures are printed beside these.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from statistics import median
+from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from timing import PROJECT, PYTHON, usage_of, verdict
+from timing import PROJECT, PYTHON, Usage, usage_of, verdict
 
 from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
 from stockml.core.records import Evidence, Prediction, Signal
+from stockml.core.student_t import StudentT
 from stockml.prediction_log.line import new_line
+
+if TYPE_CHECKING:
+    from stockml.prediction_log.log import PredictionLog
 
 FIRST_DAY = date(2000, 1, 3)
 HORIZON = 5  # weekdays: the symbols' suffix is on no exchange's list
 ROUNDS = 5
-SLOWER = 1.5
-MEGABYTES = 300
+SLOWER = 1.2
+MEGABYTES = 250
+READING_SECONDS, REPORT_SECONDS = 40, 3
+FULL_READINGS = {"read": "first reading, learning from all", "reread": "full reading, nothing new to learn"}
 NAMES = ("overbought", "macd_positive", "golden_cross", "death_cross", "regime_bullish", "lstm", "xgb", "pattern_1")
 
 
@@ -56,7 +67,7 @@ def made(symbol: str, day: int) -> Prediction:
         "sideways", (Signal("macd_positive", 0.2), Signal("lstm", round(change / 5 - 0.2, 4))), str(weekday(day)), 1.0,
         round(predicted * 0.97, 2), round(predicted * 1.03, 2), (predicted,) * HORIZON,
         Evidence(opinions, {"daily_volatility_pct": 1.5, "horizon_volatility_pct": 3.35, "ticks": 250.0}),
-        "csv", None, None,
+        "csv", None, None, distribution=StudentT(change, 3.2145, 5), model_scale_pct=3.1024,
     )  # fmt: skip
 
 
@@ -100,7 +111,11 @@ def work(home: Home, what: str, day: int, stocks: int) -> None:
     from stockml.prediction_log.log import PredictionLog, Settled
     from stockml.signals.learner import Learner
 
+    if what == "reread":
+        home.log.touch()
     log = PredictionLog(home.log)
+    if what == "report":
+        return report(home, log, day)
     assert log.kinds() == {"csv"}
     log.pending()
     with log.locked():
@@ -112,6 +127,17 @@ def work(home: Home, what: str, day: int, stocks: int) -> None:
         Feedback(home.feedback, Learner).update(log, view, done)
         if what == "append":
             assert len(log.append(made(symbol, day) for symbol in symbols(stocks))) == stocks
+    return None
+
+
+def report(home: Home, log: PredictionLog, day: int) -> None:
+    """Renew the HTML report, as a run does at its end."""
+    from stockml.core.clock import Clock
+    from stockml.reporting.page import write_report
+    from stockml.reporting.status import status
+
+    clock = Clock(datetime.combine(weekday(day), time(20), UTC))
+    write_report(home, log, clock, status(home, log, clock), is_simulated=False)
 
 
 def prices(folder: Path, stocks: int, first: int, last: int) -> None:
@@ -125,17 +151,31 @@ def prices(folder: Path, stocks: int, first: int, last: int) -> None:
         (folder / f"{symbol}.csv").write_text("\n".join(rows) + "\n")
 
 
-def runs(root: Path, stocks: int, count: int) -> dict[str, tuple[float, float]]:
+def log_runs(home: Home, stocks: int, day: int, project: Path = PROJECT) -> dict[str, list[Usage]]:
+    """Each kind of run on a log, by a version; `day` is the first that is not in it."""
+    me = [PYTHON, project / "benchmarks" / "speed" / Path(__file__).name, "--home", home.root, "--stocks", stocks]
+    kinds = ["read"] if project != PROJECT else FULL_READINGS
+    taken = {FULL_READINGS[what]: [usage_of([*me, "--work", what, "--day", day])] for what in kinds}
+    for number in range(ROUNDS):
+        for what in ("append", "settle"):
+            taken.setdefault(what, []).append(usage_of([*me, "--work", what, "--day", day + number]))
+    if project == PROJECT:
+        taken["report"] = [usage_of([*me, "--work", "report", "--day", day + ROUNDS]) for _ in range(ROUNDS)]
+    return taken
+
+
+def runs(root: Path, stocks: int, count: int, before: Path | None) -> dict[str, tuple[float, float]]:
     """Median seconds and greatest megabytes of each kind of run on a log of so many lines."""
     home = Home(root / f"{count}")
     day = build(home, stocks, count)
-    me = [PYTHON, __file__, "--home", home.root, "--stocks", stocks]
-    taken = {"first reading": [usage_of([*me, "--work", "read", "--day", day])]}
-    for _ in range(ROUNDS):
-        for what in ("append", "settle"):
-            taken.setdefault(what, []).append(usage_of([*me, "--work", what, "--day", day]))
-        day += 1
-    day += HORIZON  # after all that is in the log: an earlier day would have to be learned for by itself
+    taken = {}
+    if before is not None:
+        old = Home(root / f"{count}-before")
+        shutil.copytree(home.root, old.root)
+        taken = {f"{what}, before": used for what, used in log_runs(old, stocks, day, before).items()}
+        shutil.rmtree(old.root)
+    taken |= log_runs(home, stocks, day)
+    day += ROUNDS + HORIZON  # after all that is in the log: an earlier day would have to be learned for by itself
     folder = root / f"prices{count}"
     prices(folder, stocks, day - 320, day + HORIZON + 1)
     predictor = [PROJECT / "realtime_predictor.py", "--source", f"csv:{folder}", "--home", home.root, "--quiet"]
@@ -152,20 +192,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, nargs=2, default=[10_000, 1_000_000])
     parser.add_argument("--stocks", type=int, default=500)
-    parser.add_argument("--work", choices=["read", "append", "settle"], help=argparse.SUPPRESS)
+    parser.add_argument("--before", type=Path, help="a checkout of another version, to be compared with")
+    parser.add_argument("--work", choices=["read", "reread", "append", "settle", "report"], help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
         return work(Home(args.home), args.work, args.day, args.stocks)
+    before = args.before and args.before.resolve()
     with tempfile.TemporaryDirectory(prefix="log_scale") as root:
-        few, many = (runs(Path(root), args.stocks, count) for count in args.lines)
+        few, many = (runs(Path(root), args.stocks, count, before) for count in args.lines)
     print(json.dumps({str(count): run for count, run in zip(args.lines, (few, many), strict=True)}, indent=1))
-    for what in few:
-        if what != "first reading":
-            times = many[what][0] / few[what][0]
-            print(verdict(f"{what}: {args.lines[1]:,} lines beside {args.lines[0]:,}", times, SLOWER, "times"))
-            print(verdict(f"{what}: memory at {args.lines[1]:,} lines", many[what][1], MEGABYTES, "MB"))
+    lines = f"{args.lines[1]:,} lines"
+    for what, (seconds, megabytes) in many.items():
+        then = many.get(f"{what}, before")
+        beside = f" (before: {then[0]:.2f} s, {then[1]:.0f} MB)" if then else ""
+        if what in FULL_READINGS.values():
+            print(verdict(f"{what}: {lines}{beside}", seconds, READING_SECONDS * args.lines[1] / 1_000_000))
+        elif what == "report":
+            print(verdict(f"{what}: {lines}", seconds, REPORT_SECONDS))
+        elif not what.endswith(", before"):
+            times = seconds / few[what][0]
+            print(verdict(f"{what}: {lines} beside {args.lines[0]:,}{beside}", times, SLOWER, "times"))
+        if not what.endswith(", before"):
+            print(verdict(f"{what}: memory at {lines}", megabytes, MEGABYTES, "MB"))
     return None
 
 

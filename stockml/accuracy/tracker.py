@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Protocol, Self, TypeVar
@@ -151,7 +151,8 @@ class Feedback(AccuracyTracker, Generic[L]):
         return known
 
     def _up_to_date(self, log: PredictionLog) -> Learned[L]:
-        new, folded = log.unfolded, log.folded
+        folded = log.folded
+        new: Sequence[int] = log.unfolded
         learned = self._kept(folded) if folded and (not new or new[0] > folded.last_key) else None
         if learned is None:  # lost, edited, of another version, or an outcome came in that belongs before the last one
             new = log.settled()

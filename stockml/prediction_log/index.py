@@ -20,7 +20,8 @@ from stockml.core.records import Prediction
 from stockml.prediction_log.chain import broken_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
-from stockml.prediction_log.places import LONGEST_LINE, Span, place, settled_day
+from stockml.prediction_log.places import FINGERPRINTS, LONGEST_LINE, Span, fingerprint, place, settled_day
+from stockml.prediction_log.rewriting import Rewritten
 from stockml.prediction_log.rows import Rows
 from stockml.prediction_log.scan import Problem, Scan, scan
 from stockml.prediction_log.whole_change import smaller_change, whole_change
@@ -46,10 +47,15 @@ class Stamp(NamedTuple):
 
 
 class Folded(NamedTuple):
-    """The state of feedback: the key of the last outcome it took in, and the digest of the files it wrote."""
+    """The state of feedback: the key of the last outcome it took in, and the digest of the files it wrote.
+
+    `lines` is the fingerprint of the settled lines that it took in: of a log that has the same ones, it is the state
+    whatever else became of the log.
+    """
 
     last_key: int
     digest: str
+    lines: str = ""
 
 
 @dataclass(slots=True)
@@ -64,6 +70,7 @@ class Index:
     known: KnownLines = field(default_factory=KnownLines)
     last_settled: str = ""  # the latest day on which a line was settled
     folded: Folded | None = None
+    fingerprint: int = 0  # of the settled lines
     scan: Scan | None = None
     changed: str | None = None  # the sentence about a log that was changed as a whole since it was left
     is_racy: bool = False  # the log had changed so recently that a later change may have the same time
@@ -79,6 +86,7 @@ class Index:
             set(found.kinds),
             found.known,
             rows.last_settled(),
+            fingerprint=found.fingerprint,
             scan=found,
             is_racy=is_racy,
         )
@@ -96,22 +104,33 @@ class Index:
         self.known.add(prediction.id)
         self.rows.put(Facts.of(prediction), span)
 
-    def note_settled(self, prediction: Prediction, span: Span, key: int) -> None:
-        """Take in the completion of a pending line, and its place now; its key holds time and place."""
-        self._note_place(prediction, self.pending.pop(prediction.id), span)
+    def note_settled(self, new: Rewritten, key: int) -> None:
+        """Take in the completion of a pending line; its key holds time and place."""
+        self._note_place(new, self.pending.pop(new.line.id))
+        self.fingerprint += fingerprint(new.now, key)
         self.last_settled = max(self.last_settled, settled_day(key))
 
-    def note_reopened(self, prediction: Prediction, span: Span, key: int) -> None:
-        """Take in that a settled line, known by its key, is pending again."""
-        self._note_place(prediction, Span(place(key), 0), span)
+    def note_reopened(self, new: Rewritten, key: int) -> None:
+        """Take in that a settled line, known by its key until now, is pending again."""
+        self._note_place(new, Span(place(key), 0))
+        self.fingerprint -= fingerprint(new.before, key)
         self.last_settled = self.rows.last_settled()
-        self.pending[prediction.id] = span
+        self.pending[new.line.id] = new.span
         self.pending = dict(sorted(self.pending.items(), key=lambda item: item[1]))
 
-    def _note_place(self, prediction: Prediction, before: Span, now: Span) -> None:
-        if before.at != now.at:
+    def _note_place(self, new: Rewritten, before: Span) -> None:
+        if before.at != new.span.at:
             self.rows.drop(before.at)
-        self.rows.put(Facts.of(prediction), now)
+        self.rows.put(Facts.of(new.line), new.span)
+
+    def note_folded(self, folded: Folded | None) -> None:
+        """Take in the state of feedback, which has taken in every settled line."""
+        self.folded = folded and folded._replace(lines=self.lines)
+
+    @property
+    def lines(self) -> str:
+        """The fingerprint of the settled lines."""
+        return f"{self.fingerprint % FINGERPRINTS:032x}"
 
     def to_json(self, rows: Stamp) -> dict[str, object]:
         return {
@@ -121,18 +140,24 @@ class Index:
             "kinds": sorted(self.kinds),
             "known": self.known.to_json(),
             "last_settled": self.last_settled,
+            "lines": self.lines,
             "folded": self.folded,
         }
 
 
-def read_from_end_to_end(path: Path, known: KnownLines) -> Index:
-    """The index of a log by a full reading, compared with the lines that were known."""
+def read_from_end_to_end(path: Path, known: KnownLines, folded: Folded | None = None) -> Index:
+    """The index of a log by a full reading, compared with the lines that were known.
+
+    `folded` is the state of feedback when the log was left: it is still that of a log with the same settled lines.
+    """
     stamp, now = Stamp.of(path), time.time_ns()  # taken first: what changes later shows as another stamp
     rows = Rows.new()
     with storage(path, "read the log"):
         found = scan(path, known.sample(), rows)
     rows.finish()
     index = Index.of_scan(stamp, found, rows, is_racy=now - stamp.mtime_ns < RACY_NS)
+    if folded is not None and folded.lines == index.lines:
+        index.folded = folded
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
@@ -161,13 +186,13 @@ class IndexFiles:
         except (KeyError, TypeError, ValueError, AttributeError, sqlite3.Error):  # as we left them, so not by accident
             return None
 
-    def known(self) -> KnownLines:
-        """The lines that were known when the log was left; it may have changed since."""
+    def known(self) -> tuple[KnownLines, Folded | None]:
+        """The lines that were known when the log was left, and the state of feedback; it may have changed since."""
         for path in (self._path, self._earlier):
             with suppress(KeyError, TypeError, ValueError):
                 if (values := _values(path)) is not None:
-                    return KnownLines.from_json(values["known"])
-        return KnownLines()
+                    return KnownLines.from_json(values["known"]), _folded(values)
+        return KnownLines(), None
 
     def retire(self) -> None:
         """Say that the log is about to change: before it does, or the index could outlive its truth."""
@@ -215,8 +240,13 @@ def _index(stamp: Stamp, values: dict[str, Any], rows: Rows) -> Index:
         kinds=set(values["kinds"]),
         known=KnownLines.from_json(values["known"]),
         last_settled=values["last_settled"],
-        folded=Folded(*values["folded"]) if values["folded"] else None,
+        folded=_folded(values),
+        fingerprint=int(values["lines"], 16),
     )
+
+
+def _folded(values: dict[str, Any]) -> Folded | None:
+    return Folded(*values["folded"]) if values["folded"] else None
 
 
 def _within(stamp: Stamp, span: Span) -> Span:

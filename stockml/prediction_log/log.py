@@ -99,7 +99,7 @@ class PredictionLog:
         for problem in index.scan.problems if index.scan else ():
             yield problem._replace(text=problem.text + note)
 
-    def settled(self, status: str | None = None) -> list[int]:
+    def settled(self, status: str | None = None) -> Sequence[int]:
         """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
         return self._asked(lambda rows: rows.settled(status))
 
@@ -204,10 +204,10 @@ class PredictionLog:
         if failed:
             raise ValueError("; ".join(f"{id_} cannot be reopened: {why}" for id_, why in failed.items()))
         self._put(new)
-        for line, span in new.lines:
-            index.note_reopened(line, span, found[line.id][0])
+        for one in new.lines:
+            index.note_reopened(one, found[one.line.id][0])
         self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def head(self) -> Head | None:
         """The end of the chain of seals; None where no line has a seal. Needs no lock."""
@@ -248,8 +248,9 @@ class PredictionLog:
     def note_folded(self, folded: Folded) -> None:
         """Record that feedback has taken in every outcome."""
         index = self._writable()
-        self._is_unsaved |= index.folded != folded
-        index.folded, self._unfolded = folded, []
+        before, self._unfolded = index.folded, []
+        index.note_folded(folded)
+        self._is_unsaved |= index.folded != before
 
     # ------------------------------------------------------------------------------------------------------------------
 
@@ -264,7 +265,7 @@ class PredictionLog:
         return self._index
 
     def _scanned(self) -> Index:
-        return read_from_end_to_end(self.path, self._files.known())
+        return read_from_end_to_end(self.path, *self._files.known())
 
     def _agreed(self, index: Index) -> None:
         if index.changed and not self.accepts_changes:
@@ -326,11 +327,11 @@ class PredictionLog:
         for id_, why in new.failed.items():
             LOG.error("%s: its line cannot be completed and stays pending (%s); correct it", id_, why)
         self._put(new)
-        for line, span in new.lines:
-            key = settled_key(due[line.id].ended_at, span.at)
-            index.note_settled(line, span, key)
+        for one in new.lines:
+            key = settled_key(due[one.line.id].ended_at, one.span.at)
+            index.note_settled(one, key)
             insort(self._unfolded, key)
-        return [line for line, _ in new.lines]
+        return [one.line for one in new.lines]
 
     def _put(self, new: Rewriting) -> None:
         """Commit rewritten lines."""

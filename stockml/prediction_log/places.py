@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
-from stockml.prediction_log.line import Facts
+from stockml.prediction_log.line import BLANKS, Facts
 
 LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
+FINGERPRINTS = 1 << 128
 
 
 class Span(NamedTuple):
@@ -84,6 +87,36 @@ def key_of(time: int, at: int) -> int:
 def settled_key(ended_at: str, at: int) -> int:
     """The key of a line that was settled at a time."""
     return key_of(time_number(ended_at), at)
+
+
+def fingerprint(raw: bytes, key: int) -> int:
+    """A settled line's part in the fingerprint of all: their sum, whatever their order, modulo FINGERPRINTS."""
+    digest = hashlib.sha256(raw.strip(BLANKS)).digest()
+    return int.from_bytes(digest[:16], "little") * (2 * key + 1) % FINGERPRINTS
+
+
+class Keys(Sequence[int]):
+    """Keys of many settled lines, in 16 bytes each."""
+
+    def __init__(self, found: Iterable[tuple[int, int]]) -> None:
+        self._times, self._places = array("q"), array("q")
+        for time, at in found:
+            self._times.append(time)
+            self._places.append(at)
+
+    def __len__(self) -> int:
+        return len(self._times)
+
+    @overload
+    def __getitem__(self, which: int) -> int: ...
+
+    @overload
+    def __getitem__(self, which: slice) -> list[int]: ...
+
+    def __getitem__(self, which: int | slice) -> int | list[int]:
+        if isinstance(which, slice):
+            return list(map(key_of, self._times[which], self._places[which]))
+        return key_of(self._times[which], self._places[which])
 
 
 def place(key: int) -> int:

@@ -17,12 +17,22 @@ from stockml.storage.plain_files import open_plain
 from stockml.storage.redo_journal import Change
 
 
+@dataclass(frozen=True, slots=True)
+class Rewritten:
+    """A line that was rewritten: what it says, where it stands, its bytes before and now."""
+
+    line: Prediction
+    span: Span
+    before: bytes
+    now: bytes
+
+
 @dataclass(slots=True)
 class Rewriting:
     """Changes for one commit, the lines they leave, and the ids of those that move to the end or could not be had."""
 
     changes: list[Change] = field(default_factory=list)
-    lines: list[tuple[Prediction, Span]] = field(default_factory=list)
+    lines: list[Rewritten] = field(default_factory=list)
     moved: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)  # the reason by id
 
@@ -47,7 +57,7 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
                 at = tail.at + len(tail.new)
                 tail = replace(tail, new=tail.new + line + b"\n")
                 found.moved.append(id_)
-            found.lines.append((read_line(line), Span(at, len(line))))
+            found.lines.append(Rewritten(read_line(line), Span(at, len(line)), raw, line))
             found.changes.append(Change(path.name, span.at, raw, line if at == span.at else b" " * span.width))
     if tail.new:
         found.changes.append(tail)

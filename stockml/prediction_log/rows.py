@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from stockml.core.outcomes import EXPIRED, PENDING, VERIFIED
 from stockml.prediction_log.line import Facts
-from stockml.prediction_log.places import Span, day_number, day_text, key_of, time_number
+from stockml.prediction_log.places import Keys, Span, day_number, day_text, key_of, time_number
 from stockml.storage.files import StorageError, storage
 
 STATES = (PENDING, VERIFIED, EXPIRED)  # as numbers in the file
@@ -39,9 +39,10 @@ CREATE VIEW predictions AS
 _INDEXES = """
 CREATE INDEX by_series ON lines (series, made);
 CREATE INDEX by_time ON lines (settled, at) WHERE state > 0;
+CREATE INDEX expired ON lines (settled, at) WHERE state = 2;
 CREATE INDEX waiting ON lines (at) WHERE state = 0;
 """
-_KEYS = "SELECT settled, at FROM lines WHERE state > 0"
+_KEYS = "SELECT settled, at FROM lines WHERE state"
 _PUT_SERIES = (
     "INSERT INTO series VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET latest = max(latest, excluded.latest)"
 )
@@ -188,15 +189,18 @@ class Rows:
         number = self._series.get((symbol, horizon), 0)
         return bool(self._all("SELECT 1 FROM lines WHERE series = ? AND made = ?", (number, day_number(day))))
 
-    def settled(self, status: str | None = None) -> list[int]:
+    def settled(self, status: str | None = None) -> Keys:
         """Keys of the settled lines, or of those with one status, ascending."""
-        which = "" if status is None else f" AND state = {STATES.index(status)}"
-        return [key_of(time, at) for time, at in self._all(f"{_KEYS}{which} ORDER BY settled, at")]
+        which = {None: "> 0", EXPIRED: "= 2"}.get(status, "> 0 AND state = 1")  # each by an index of its own
+        self.flush()
+        found = Keys(self._open.execute(f"{_KEYS} {which} ORDER BY settled, at"))  # one by one: they may be millions
+        self._check_version()
+        return found
 
     def settled_after(self, day: str) -> list[int]:
         """Keys of the lines settled after a day, in the file's order."""
         last = day_number(day) * 1_000_000 + 999_999
-        return [key_of(time, at) for time, at in self._all(f"{_KEYS} AND settled > ? ORDER BY at", (last,))]
+        return [key_of(time, at) for time, at in self._all(f"{_KEYS} > 0 AND settled > ? ORDER BY +at", (last,))]
 
     def last_settled(self) -> str:
         """The latest day on which a line was settled; empty without one."""
@@ -224,9 +228,12 @@ class Rows:
     def _all(self, question: str, values: tuple[Any, ...] = ()) -> list[Any]:
         self.flush()
         found = self._open.execute(question, values).fetchall()
+        self._check_version()
+        return found
+
+    def _check_version(self) -> None:
         if self._version and self._version != self._data_version():
             raise RowsChanged(f"{self._path}: another run changed the log while it was read; run again")
-        return found
 
     def _data_version(self) -> int:
         return int(self._open.execute("PRAGMA data_version").fetchone()[0])

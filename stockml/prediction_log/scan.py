@@ -17,7 +17,7 @@ from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, Facts, joined_lines, padding_for, read_facts, read_line
-from stockml.prediction_log.places import LONGEST_LINE, Days, Span, place
+from stockml.prediction_log.places import LONGEST_LINE, Days, Span, fingerprint, place, settled_key
 from stockml.prediction_log.rows import Rows
 from stockml.storage.files import StorageError, storage
 from stockml.storage.plain_files import open_plain, plain_status
@@ -54,6 +54,7 @@ class Scan:
     set_aside: list[tuple[Problem, Span]] = field(default_factory=list)
     repairs: list[Change] = field(default_factory=list)
     rows: Rows | None = None  # where a row a line is wanted
+    fingerprint: int = 0  # of the settled lines, where rows are wanted
 
     def note(self, problem: Problem) -> None:
         """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""
@@ -106,6 +107,8 @@ def _refuse_endless(path: Path, found: Scan, number: int, raw: bytes) -> None:
 def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
     """Take in one line of the file."""
     body = raw.removesuffix(b"\n")
+    if raw.startswith(b"{") and raw.endswith((b"}\n", b" \n")):  # nearly all
+        return _take_whole(found, name, number, body)
     if body.startswith(BYTE_ORDER_MARK):
         blanks = b" " * len(BYTE_ORDER_MARK)
         found.repairs.append(Change(name, found.size, BYTE_ORDER_MARK, blanks))
@@ -118,6 +121,7 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
         (_take_whole if is_ended else _take_last)(found, name, number, body)
     elif not is_ended:
         found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
+    return None
 
 
 def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
@@ -134,12 +138,12 @@ def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
         if not pieces:
             _set_aside(found, Problem(number, str(error)), Span(found.size, len(body)))
     else:
-        _keep(found, number, facts, Span(found.size, len(body)))
+        _keep(found, number, facts, Span(found.size, len(body)), body)
 
 
 def _take_piece(found: Scan, number: int, body: bytes, at: int) -> None:
     try:
-        _keep(found, number, read_facts(body), Span(at, len(body)))
+        _keep(found, number, read_facts(body), Span(at, len(body)), body)
     except ValueError as error:
         _set_aside(found, Problem(number, str(error)), Span(at, len(body)))
 
@@ -156,14 +160,15 @@ def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
         if missing and not body.rstrip(BLANKS).endswith((b'"', b"null", b"}")):
             break
         found.note(Problem(number, "was cut at its end, which is put back"))
-        _keep(found, number, facts, Span(found.size, len(body + missing + padding)))
+        whole = body + missing + padding
+        _keep(found, number, facts, Span(found.size, len(whole)), whole)
         found.repairs.append(Change(name, found.size + len(body), b"", missing + padding + b"\n"))
         return
     _set_aside(found, Problem(number, reason), Span(found.size, len(body)))
     found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
 
 
-def _keep(found: Scan, number: int, facts: Facts, span: Span) -> None:
+def _keep(found: Scan, number: int, facts: Facts, span: Span, raw: bytes) -> None:
     """Take in the place of a good line, once for each id."""
     id_ = facts.id
     if not found.ids.add(facts):
@@ -185,6 +190,8 @@ def _keep(found: Scan, number: int, facts: Facts, span: Span) -> None:
         found.pending[id_] = span
     if found.rows is not None:
         found.rows.put(facts, span)
+        if facts.ended_at is not None:
+            found.fingerprint += fingerprint(raw, settled_key(facts.ended_at, span.at))
     return None
 
 

@@ -52,7 +52,7 @@ class DiskReplayLog:
         for line in self._log.settle(outcomes).done:
             del self.pending[line.id]
         known = self._log.unfolded
-        new = [key for key in known if key > self._last_key]
+        new: Sequence[int] = [key for key in known if key > self._last_key]
         if len(known) - self._folded != len(new):  # one sorts before the last: start over, as a live run does
             self._learned, new = Learned(Learner()), self._log.settled()
         self._learned.fold(self._log.lines_at(new))

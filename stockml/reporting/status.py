@@ -98,7 +98,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     view = log.read(clock.as_of)
     due = [line for line in view.pending if is_due(line, clock)]
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
-    newest = _newest(view)
+    newest = _newest(log, view)
     run = _run_until(home, clock)
     ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
@@ -117,7 +117,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         overdue=tuple(overdue),
         record=sum(record.scores.values(), Score()),
         by_condition=tuple(by_condition(record.conditions, record.scores, clock.exchanges.market)),
-        prices_through=newest.data_through if newest else None,
+        prices_through=newest[1] if newest else None,
         stale_prices=stale_prices,
         model_ages=ages,
         stale_models=stale_models,
@@ -128,10 +128,13 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     )
 
 
-def _newest(view: View) -> Prediction | None:
-    """The prediction made from the newest prices; settled ones are read only where none is pending."""
-    lines: Iterable[Prediction] = view.pending or view.verified
-    return max(lines, key=lambda line: line.data_through, default=None)
+def _newest(log: PredictionLog, view: View) -> tuple[str, str] | None:
+    """The symbol and the day of the prediction made from the newest prices."""
+    if not view.is_partial:
+        days = [(symbol, day) for (symbol, _), day in log.latest.items()]
+    else:  # settled lines are read only where none is pending
+        days = [(line.symbol, line.data_through) for line in view.pending or view.verified]
+    return max(days, key=lambda newest: newest[1], default=None)
 
 
 def _run_until(home: Home, clock: Clock) -> LastRun | None:
@@ -193,19 +196,16 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
     ]
 
 
-def _lagging_alarm(newest: Prediction | None, run: LastRun | None, clock: Clock) -> list[str]:
+def _lagging_alarm(newest: tuple[str, str] | None, run: LastRun | None, clock: Clock) -> list[str]:
     """Alarm where nothing has been predicted for a while: the job that should do it is not running, or does nothing."""
-    behind = _sessions_behind(newest.symbol, newest.data_through, clock) if newest else 0
+    behind = _sessions_behind(*newest, clock) if newest else 0
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
-    is_started = run is not None and _sessions_behind(newest.symbol, run.day, clock) <= PRICES_GRACE_SESSIONS
+    is_started = run is not None and _sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
     remedy = "see that realtime_predictor.py is started every day"
     if is_started:
         remedy = "the last run made none: read its messages in last_run.json"
-    return [
-        f"The newest prediction was made from the prices of {newest.data_through}, {count(behind, 'session')} ago; "
-        f"{remedy}."
-    ]
+    return [f"The newest prediction was made from the prices of {newest[1]}, {count(behind, 'session')} ago; {remedy}."]
 
 
 def _stale_alarms(prices: Mapping[str, str], stale_models: Mapping[str, int]) -> list[str]:

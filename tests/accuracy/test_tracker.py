@@ -194,6 +194,7 @@ def test_a_line_that_nothing_can_be_learned_from_is_named_and_still_counted(
         def from_state(cls, state: Mapping[str, Any]) -> Picky:
             return cls()
 
+    shutil.rmtree(home.feedback)
     log = PredictionLog(home.log)
     with log.locked():
         learned = Feedback(home.feedback, Picky).update(log)

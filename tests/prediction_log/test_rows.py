@@ -93,9 +93,9 @@ def test_what_it_answers_is_the_same_when_it_was_kept_and_when_it_was_made_anew(
     def answers(log: PredictionLog) -> list[object]:
         days = [f"2026-01-{day:02d}" for day in range(1, 20)]
         return [
-            log.settled(),
-            log.settled(VERIFIED),
-            log.settled(EXPIRED),
+            list(log.settled()),
+            list(log.settled(VERIFIED)),
+            list(log.settled(EXPIRED)),
             log._asked(lambda rows: rows.newest(3)),
             log.latest,
             [log._asked(lambda rows, day=day: rows.settled_after(day)) for day in days],
@@ -198,7 +198,65 @@ def test_settling_a_line_in_time_order_keeps_the_keys_in_order(home: Home) -> No
     with PredictionLog(home.log).locked() as log:
         made = prediction("TCS.NS", 6)
         log.settle({made.id: outcome(made, at="2026-01-02T16:00:00")})
-        assert (
-            log.settled() == sorted(log.settled())
-            and place(log.settled()[0]) == log._asked(lambda rows: rows.newest(99))[11]
-        )
+        keys = log.settled()
+        assert list(keys) == sorted(keys) == keys[:] and keys[-1] == max(keys)
+        assert place(keys[0]) == log._asked(lambda rows: rows.newest(99))[11]
+
+
+# What was learned stays where the settled lines did ----------------------------------------------------------------
+
+
+def learned_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> int:
+    """The number of outcomes that the next run learns from."""
+    seen: list[str] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Tally, "learn", lambda tally, line: seen.append(line.id))
+        with PredictionLog(home.log).locked() as log:
+            Feedback(home.feedback, Tally).update(log)
+    return len(seen)
+
+
+def test_a_full_reading_of_the_same_outcomes_learns_nothing_again(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = feedback_bytes(home)
+    home.log.touch()
+    assert learned_again(home, monkeypatch) == 0
+    home.log.with_name(INDEX).unlink()
+    assert learned_again(home, monkeypatch) == 0
+    copied = home.log.read_bytes()
+    home.log.unlink()
+    home.log.write_bytes(copied + prediction("NEW.NS", 3).to_json().encode() + b"\n")  # a pending line, by hand
+    assert learned_again(home, monkeypatch) == 0
+    assert feedback_bytes(home) == before
+
+
+OTHER_OUTCOMES: dict[str, Callable[[bytes], bytes]] = {
+    "another price": lambda text: text.replace(b'"actual_price": ', b'"actual_price": 1', 1),
+    "another key": lambda text: text.replace(b'"was_accurate"', b'"note": 1, "was_accurate"', 1),
+    "a line that is gone": lambda text: text[text.index(b"\n") + 1 :],
+    "a line in another place": lambda text: b"\n" + text,
+}
+
+
+@pytest.mark.parametrize("change", OTHER_OUTCOMES.values(), ids=OTHER_OUTCOMES)
+def test_other_outcomes_are_learned_anew(
+    home: Home, change: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.log.write_bytes(change(home.log.read_bytes()))
+    assert learned_again(home, monkeypatch) >= len(PredictionLog(home.log).settled(VERIFIED)) > 5
+
+
+def test_feedback_that_somebody_edited_is_learned_anew_also_after_a_full_reading(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.log.touch()
+    with (home.feedback / "learned.json").open("a") as file:
+        file.write(" ")
+    assert learned_again(home, monkeypatch) > 5
+
+
+def test_a_reopened_line_is_no_part_of_the_fingerprint(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+    with PredictionLog(home.log).locked() as log:
+        log.reopen({prediction("TCS.NS", 0).id: "2026-03-01T10:00:00"})
+        Feedback(home.feedback, Tally).update(log)
+    home.log.touch()
+    assert learned_again(home, monkeypatch) == 0
