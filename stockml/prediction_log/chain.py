@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -161,7 +162,14 @@ def _is_json(raw: bytes) -> bool:
 
 # ---- the same by a quicker library ----
 
-_quick: list[tuple[Callable[[bytes], Any], Callable[[Any], bytes], tuple[type[Exception], ...]]] = []
+
+@cache
+def _msgspec() -> tuple[Callable[[bytes], Any], Callable[[Any], bytes], tuple[type[Exception], ...]]:
+    """Its reader, its writer, and the errors of both; imported where a log is long enough to be worth it."""
+    from msgspec import MsgspecError
+    from msgspec.json import Decoder, Encoder
+
+    return Decoder().decode, Encoder(order="sorted").encode, (MsgspecError, UnicodeError, RecursionError)
 
 
 def _quick_canonical(raw: bytes) -> bytes | None:
@@ -169,12 +177,7 @@ def _quick_canonical(raw: bytes) -> bytes | None:
 
     Where a seal agrees with it the seal is right; where it does not, `canonical` has to say.
     """
-    if not _quick:
-        from msgspec import MsgspecError
-        from msgspec.json import Decoder, Encoder
-
-        _quick.append((Decoder().decode, Encoder(order="sorted").encode, (MsgspecError, UnicodeError, RecursionError)))
-    decode, encode, errors = _quick[0]
+    decode, encode, errors = _msgspec()
     odd: tuple[type[Exception], ...] = (*errors, AttributeError, KeyError, TypeError, ValueError)
     try:
         fields = decode(raw)

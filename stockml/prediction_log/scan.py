@@ -113,6 +113,8 @@ def _refuse_endless(path: Path, found: Scan, number: int, raw: bytes) -> None:
 def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
     """Take in one line of the file."""
     body = raw.removesuffix(b"\n")
+    if raw.startswith(b"{") and raw.endswith((b"}\n", b" \n")):  # nearly all
+        return _take_whole(found, name, number, body)
     if body.startswith(BYTE_ORDER_MARK):
         blanks = b" " * len(BYTE_ORDER_MARK)
         found.repairs.append(Change(name, found.size, BYTE_ORDER_MARK, blanks))
@@ -125,6 +127,7 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
         (_take_whole if is_ended else _take_last)(found, name, number, body)
     elif not is_ended:
         found.repairs.append(Change(name, found.size + len(body), b"", b"\n"))
+    return None
 
 
 def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:

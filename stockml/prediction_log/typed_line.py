@@ -103,7 +103,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
 
     @property
     def ended_at(self) -> str | None:
-        """When it was verified or expired; None where it is pending."""
+        """The time when it was verified or expired; None where it is pending."""
         found = self.verified_at if self.status == VERIFIED else self.expired_at
         return found if found is not UNSET and self.status != PENDING else None
 
@@ -174,17 +174,23 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             return None
         if self.status == EXPIRED:
             return Outcome(EXPIRED, str(self.expired_at), reason=_given(self.reason))
+        factor, corrected, from_, at = (
+            self.units_factor,
+            self.current_price_corrected,
+            self.settled_from,
+            self.settled_at,
+        )
         return Outcome(
             VERIFIED,
-            str(self.verified_at),
-            _given(self.actual_price),
-            _given(self.error_pct),
-            _given(self.was_accurate),
-            _given(self.naive_error_pct),
-            _given(self.units_factor),
-            _given(self.current_price_corrected),
-            _given(self.settled_from),
-            _given(self.settled_at),
+            self.verified_at,  # type: ignore[arg-type]  # these five are there where it is right
+            self.actual_price,  # type: ignore[arg-type]
+            self.error_pct,  # type: ignore[arg-type]
+            self.was_accurate,  # type: ignore[arg-type]
+            self.naive_error_pct,  # type: ignore[arg-type]
+            None if factor is UNSET else factor,
+            None if corrected is UNSET else corrected,
+            None if from_ is UNSET else from_,
+            None if at is UNSET else at,
         )
 
 

@@ -152,7 +152,8 @@ class _Horizon:
         if self.session is None:
             self.session = self.ensemble.open(prediction.data_through, prediction.target_date)
         self.session.known_on = max(self.session.known_on, prediction.target_date)
-        if new := {_family(name) for name in heard} - self.families.keys():
+        if not all(_family(name) in self.families for name in heard):
+            new = {_family(name) for name in heard} - self.families.keys()
             self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
             starts = np.array([NO_PRIORS.weight(name) * _stretch(self.ensemble.horizon) for name in self.families])
             self.ensemble.widen(starts)
