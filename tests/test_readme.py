@@ -216,7 +216,7 @@ def test_a_day_on_which_stocks_are_verified_and_predicted_mails_tables_and_no_me
         "Record so far",
         "Predictions",
     ]
-    assert len(out.splitlines()) == 3 * (2 + len(TRAINED)) + 2
+    assert len(out.splitlines()) == 3 * (2 + len(TRAINED)) + 3 and out.splitlines()[-1].startswith("Sealed: ")
 
 
 def test_the_nightly_backup_is_dated_mails_nothing_and_comes_back(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
 from stockml.prediction_log.view import View
 from stockml.storage.files import storage, write_whole
+from stockml.storage.plain_files import read_plain
 from stockml.storage.tail_file import write_for_tail
 
 LOG = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ class Learned(Generic[L]):
             try:
                 self.learner.learn(prediction)
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                LOG.warning("%s: counted, but nothing can be learned from its line (%s)", prediction.id, error)
+                LOG.warning("%s: counted, but nothing can be learned from its line", prediction.id)
+                LOG.debug("%s: %s: %s", prediction.id, type(error).__name__, error)
 
 
 class AccuracyTracker:
@@ -130,6 +132,13 @@ class Feedback(AccuracyTracker, Generic[L]):
         self._write(learned)
         log.note_folded(Folded(last_key, self._digest()))
 
+    def refolded(self, view: View) -> dict[str, tuple[Any, Any]]:
+        """By each file's name what it holds, None where it is not there, and the same folded again from the view."""
+        again = self._nothing()
+        again.fold(view.settled)
+        texts = zip((self._state_file, self._scores_file), _texts(again), strict=True)
+        return {path.name: (_json_in(path), json.loads(text)) for path, text in texts}
+
     def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
         """The state as of the view and of lines settled beside it, which are given in the order of the log.
 
@@ -171,11 +180,28 @@ class Feedback(AccuracyTracker, Generic[L]):
             return None
 
     def _write(self, learned: Learned[L]) -> None:
-        scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
-        state = {
-            "version": VERSION,
-            "record": learned.record.to_state(),
-            "learner": learned.learner.to_state(),
-        }
-        write_whole(self._state_file, json.dumps(state, allow_nan=False, sort_keys=True) + "\n")
-        write_for_tail(self._scores_file, json.dumps(scores, allow_nan=False, indent=2))
+        state, scores = _texts(learned)
+        write_whole(self._state_file, state)
+        write_for_tail(self._scores_file, scores)
+
+
+def _texts(learned: Learned[L]) -> tuple[str, str]:
+    """The content of the state file and of the scores' file."""
+    scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
+    state = {
+        "version": VERSION,
+        "record": learned.record.to_state(),
+        "learner": learned.learner.to_state(),
+    }
+    return (
+        json.dumps(state, allow_nan=False, sort_keys=True) + "\n",
+        json.dumps(scores, allow_nan=False, indent=2),
+    )
+
+
+def _json_in(path: Path) -> Any:
+    """The JSON value in a file; None where there is no file, or none in it."""
+    try:
+        return json.loads(read_plain(path) or b"null")
+    except (ValueError, RecursionError):
+        return None

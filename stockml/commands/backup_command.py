@@ -17,7 +17,7 @@ from stockml.prediction_log.restore import alone, put_in_place, unready_folder
 from stockml.storage.archive import ArchiveError
 
 OTHERS = (
-    *("verify_only", "explain", "replay", "self_check", "report", "status", "reopen", "as_of", "exchange"),
+    *("verify_only", "explain", "replay", "self_check", "audit", "report", "status", "reopen", "as_of", "exchange"),
     *("symbols", "symbols_file", "offline"),
 )
 

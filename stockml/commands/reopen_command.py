@@ -16,8 +16,8 @@ from stockml.prediction_log.view import View
 CLOSE = 0.85  # difflib's measure; two ids of one stock have much in common
 MOST_MEANT = 3
 OTHERS = (
-    *("verify_only", "explain", "replay", "self_check", "report", "status", "backup", "restore", "as_of", "exchange"),
-    *("symbols", "symbols_file", "offline"),
+    *("verify_only", "explain", "replay", "self_check", "audit", "report", "status", "backup", "restore"),
+    *("as_of", "exchange", "symbols", "symbols_file", "offline"),
 )
 
 

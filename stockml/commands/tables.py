@@ -11,6 +11,7 @@ from stockml.accuracy.scores import Score
 from stockml.commands.run import NO_ADVICE, Run
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, told_together
+from stockml.prediction_log.seals import Head
 from stockml.reporting.explanation import SIMULATED
 from stockml.reporting.formatting import money
 
@@ -107,6 +108,12 @@ def tell(
     elif not settled and not waits:
         aim = "settled" if run.args.verify_only else "predicted"
         print(f"Nothing could be {aim}." if run.failures else "Nothing is due.")
+
+
+def tell_head(head: Mapping[str, Any] | None) -> None:
+    """The head of the chain of seals in one line, for cron's mail and the shell's history to keep."""
+    if head is not None:
+        print(f"Sealed: {Head(head['count'], head['seal'])}.")
 
 
 def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | None) -> None:

@@ -80,6 +80,7 @@ def made_pending(record: Mapping[str, Any], note: Reopened) -> dict[str, Any]:
 _VERIFIED_KEYS = ("actual_price", "error_pct", "was_accurate", "verified_at")
 _EXPIRED_KEYS = ("reason", "expired_at")
 _LAST_KEYS = ("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at")
+OUTCOME_KEYS = frozenset({"status", *_VERIFIED_KEYS, *_EXPIRED_KEYS, *_LAST_KEYS, "reopened"})  # all that may change
 
 
 def read_reopened(record: field.Fields) -> Reopened | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from stockml.core import record_fields as field
 from stockml.core.outcomes import PENDING, Outcome, Reopened, completed, read_outcome, read_reopened
+from stockml.core.results_expected import ResultsExpected, read_results, results_record
 from stockml.core.student_t import StudentT
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
@@ -33,11 +34,13 @@ class Evidence:
     """The inputs of a prediction that learning will need.
 
     `opinions` maps each signal to its own forecast in % at the target, before weighting, also where its weight
-    is 0. `confidence_inputs` maps each figure the confidence was computed from to its value.
+    is 0. `confidence_inputs` maps each figure the confidence was computed from to its value. `results` are those that
+    the company was expected to publish.
     """
 
     opinions: Mapping[str, float]
     confidence_inputs: Mapping[str, float]
+    results: ResultsExpected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,7 @@ class Prediction:
     reopened: Reopened | None = None
     distribution: StudentT | None = None  # of the change in %; a line that does not say has none
     model_scale_pct: float | None = None  # the distribution's scale before outcomes corrected it
+    seal: str | None = None  # as `core.seals` says; given when the line is logged
 
     @property
     def id(self) -> str:
@@ -84,6 +88,12 @@ class Prediction:
         if self.outcome is None or self.outcome.actual_price is None:
             raise ValueError(f"{self.id}: has no actual price, its status is {self.status}")
         return (self.outcome.actual_price / self.current_price - 1) * 100
+
+    @property
+    def results_text(self) -> str | None:
+        """The results that the company was expected to publish, in words; None where there were none."""
+        expected = self.evidence.results
+        return None if expected is None else expected.text(self.data_through, self.target_date)
 
     def to_record(self) -> dict[str, Any]:
         """The line's JSON object: SPEC's keys first in SPEC's order, then ours; keys without a value are left out."""
@@ -109,6 +119,7 @@ class Prediction:
             "evidence": {
                 "opinions": dict(self.evidence.opinions),
                 "confidence_inputs": dict(self.evidence.confidence_inputs),
+                **results_record(self.evidence.results),
             },
             "source": self.source,
             "currency": self.currency,
@@ -116,6 +127,8 @@ class Prediction:
         }
         if self.distribution is not None:
             record["distribution"] = self.distribution.to_record() | {"model_scale_pct": self.model_scale_pct}
+        if self.seal is not None:
+            record["seal"] = self.seal
         if self.reopened is not None:
             record["reopened"] = self.reopened.to_record()
         return record if self.outcome is None else completed(record, self.outcome)
@@ -149,12 +162,14 @@ class Prediction:
             evidence=Evidence(
                 field.numbers("opinions", evidence["opinions"]),
                 field.numbers("confidence_inputs", evidence["confidence_inputs"]),
+                read_results(evidence),
             ),
             source=field.text("source", record["source"]),
             currency=field.optional_text("currency", record["currency"]),
             model_trained_at=field.optional_text("model_trained_at", record["model_trained_at"]),
             outcome=read_outcome(record),
             reopened=read_reopened(record),
+            seal=_seal(record),
             **_distribution(record),
         )
         if record["id"] != prediction.id:
@@ -179,6 +194,12 @@ def _distribution(record: field.Fields) -> dict[str, Any]:
     values = field.fields("distribution", record["distribution"])
     scale = field.positive("model_scale_pct", values["model_scale_pct"])
     return {"distribution": StudentT.from_record(values), "model_scale_pct": scale}
+
+
+def _seal(record: field.Fields) -> str | None:
+    """The seal as it stands there: whether it is right is no question of reading, and costs no prediction."""
+    seal = record.get("seal")
+    return seal if isinstance(seal, str) else None
 
 
 def round_price(price: float) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stockml.core.records import Prediction
+from stockml.prediction_log.chain import broken_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import Facts
 from stockml.prediction_log.places import FINGERPRINTS, LONGEST_LINE, Span, fingerprint, place, settled_day
@@ -27,7 +28,7 @@ from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 3
+VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 
@@ -160,6 +161,10 @@ def read_from_end_to_end(path: Path, known: KnownLines, folded: Folded | None = 
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
+    first = broken_chain(path)
+    index.known.broken = first and str(first)
+    if first and known.broken != str(first) and not found.problems and not index.changed:
+        found.note(Problem(first.line, f"{first.text}; --audit tells more, and predicting goes on"))
     return index
 
 

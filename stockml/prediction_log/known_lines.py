@@ -18,6 +18,7 @@ class KnownLines:
     step: int = 1
     spread: list[str] = field(default_factory=list)
     newest: list[str] = field(default_factory=list)
+    broken: str | None = None  # the first place where the chain of seals breaks
 
     def add(self, id_: str) -> None:
         """Take in the id of a line behind all others."""
@@ -56,12 +57,14 @@ class KnownLines:
 
     def to_json(self) -> dict[str, object]:
         """The fields as `from_json` takes them."""
-        return {"count": self.count, "step": self.step, "spread": self.spread, "newest": self.newest}
+        found = {"count": self.count, "step": self.step, "spread": self.spread, "newest": self.newest}
+        return found | {"broken": self.broken}
 
     @classmethod
     def from_json(cls, values: Any) -> KnownLines:
         """The lines that `to_json` wrote down; KeyError, TypeError or ValueError for anything else."""
         known = cls(int(values["count"]), int(values["step"]), list(values["spread"]), list(values["newest"]))
+        known.broken = values.get("broken") and str(values["broken"])
         if known.count < len(known.spread) or known.step < 1 or not all(isinstance(id_, str) for id_ in known.sample()):
             raise ValueError("these are no known lines")
         return known

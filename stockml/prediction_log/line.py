@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
@@ -13,6 +13,7 @@ from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome, Reopened, complete
 from stockml.core.paths import check_symbol
 from stockml.core.record_fields import FARTHEST_SESSIONS
 from stockml.core.records import Prediction, record_line
+from stockml.core.seals import canonical, seal_of
 
 if TYPE_CHECKING:
     from stockml.prediction_log.typed_line import TypedLine
@@ -164,6 +165,16 @@ def joined_lines(raw: bytes) -> list[tuple[int, int]]:
         return []
     ends = [start - 1 for start in starts[1:]] + [len(raw)]
     return list(zip(starts, ends, strict=True)) if len(starts) > 1 else []
+
+
+def sealed_in_turn(predictions: Iterable[Prediction], previous: str) -> list[Prediction]:
+    """The predictions with their seals, the first behind the seal given and each behind the one before it."""
+    made = []
+    for prediction in predictions:
+        bare = replace(prediction, seal=None)
+        previous = seal_of(previous, canonical(bare.to_json().encode()))
+        made.append(replace(bare, seal=previous))
+    return made
 
 
 def new_line(prediction: Prediction) -> bytes:

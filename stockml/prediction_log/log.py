@@ -11,18 +11,22 @@ from bisect import insort
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import date, datetime
 from pathlib import Path
 
 from stockml.core.outcomes import Outcome
 from stockml.core.records import Prediction
+from stockml.core.seals import FIRST
+from stockml.prediction_log.chain_end import last_seal
 from stockml.prediction_log.index import Folded, Index, Stamp
-from stockml.prediction_log.line import completed_line, new_line, reopened_line
+from stockml.prediction_log.line import completed_line, new_line, reopened_line, sealed_in_turn
 from stockml.prediction_log.log_reader import LogReader
 from stockml.prediction_log.places import Span, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten
 from stockml.prediction_log.scan import LineGone, Problem
+from stockml.prediction_log.seals import Head, Witness, added, witness_path
 from stockml.prediction_log.view import Ids, Settled, View, pending_lines
 from stockml.prediction_log.whole_change import LogChanged
 from stockml.storage.file_lock import LockTimeout
@@ -82,14 +86,15 @@ class PredictionLog(LogReader):
                 new.setdefault(prediction.id, prediction)
         if not new:
             return []
-        lines = [new_line(prediction) for prediction in new.values()]
+        made = sealed_in_turn(new.values(), last_seal(self.path))
+        lines = list(map(new_line, made))
         change = grown(self.path, b"".join(lines))
         self._commit([change])
         at = change.at
-        for prediction, line in zip(new.values(), lines, strict=True):
+        for prediction, line in zip(made, lines, strict=True):
             index.note_new(prediction, Span(at, len(line) - 1))
             at += len(line)
-        return list(new.values())
+        return made
 
     def reopen(self, times: Mapping[str, str]) -> list[Prediction]:
         """Make settled lines pending again, all or none, each with a note of the outcome that it had.
@@ -111,6 +116,21 @@ class PredictionLog(LogReader):
             index.note_reopened(one, found[one.line.id][0])
         self._unfolded, index.folded = [], None  # no outcome can be unlearned: feedback is folded again
         return [one.line for one in new.lines]
+
+    def head(self) -> Head | None:
+        """The end of the chain of seals; None where no line has a seal. Needs no lock."""
+        seal = last_seal(self.path)
+        return None if seal == FIRST else Head(self._known().known.count, seal)
+
+    def witness(self, at: datetime, as_of: date | None = None) -> Witness | None:
+        """Write the head down in seals.jsonl, with the time at which the run ends; None without a head."""
+        self._writable()
+        head = self.head()
+        if head is None:
+            return None
+        found = Witness.now(head, self.path, at, as_of)
+        self._journal.commit([added(self.path, found)])
+        return found
 
     # For feedback -----------------------------------------------------------------------------------------------------
 
@@ -171,9 +191,9 @@ class PredictionLog(LogReader):
 
     def _redo(self, left: list[Change]) -> None:
         """Write again the changes of an interrupted run whose place somebody edited since."""
-        rejected = rejected_path(self.path)
-        entries = b"".join(change.new for change in left if change.file == rejected.name)
-        self._commit([grown(rejected, entries)] if entries else [])
+        for path in (rejected_path(self.path), witness_path(self.path)):
+            entries = b"".join(change.new for change in left if change.file == path.name)
+            self._commit([grown(path, entries)] if entries else [])
         for line in lost_lines(self.path, left):
             self.append([replace(line, outcome=None)])
             if line.outcome is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date
@@ -43,6 +44,11 @@ class LogReader:
     def kinds(self) -> set[str]:
         """The kinds of source that the log's predictions were made from."""
         return set(self._known().kinds)
+
+    @property
+    def broken(self) -> str | None:
+        """The first place where the chain of seals breaks; None where it is whole."""
+        return self._known().known.broken
 
     def read(self, as_of: date | None = None) -> View:
         """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
@@ -87,6 +93,16 @@ class LogReader:
             yield from view.pending
         else:
             yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
+
+    def places(self) -> array[int]:
+        """The first byte of every line, ascending."""
+        return self._asked(lambda rows: rows.places())
+
+    @property
+    def damage(self) -> tuple[tuple[Problem, ...], int]:
+        """The damage of the log as it is, and the number of its lines that are no predictions."""
+        scan = self._known().scan
+        return (tuple(scan.problems), len(scan.set_aside)) if scan else ((), 0)
 
     @property
     def latest(self) -> dict[tuple[str, int], str]:

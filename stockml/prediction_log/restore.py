@@ -30,7 +30,7 @@ LOG = f"{_FOLDER}/predictions.jsonl"
 _KNOWN = tuple(f"{_FOLDER}/{name}" for name in (".predictions.checkpoint.json", ".predictions.known.json"))
 RECORD = (  # names from the home on, in the order in which they take their places
     LOG,
-    *(f"{_FOLDER}/{name}" for name in ("predictions.rejected.jsonl", "exchanges.json", "last_run.json")),
+    *(f"{_FOLDER}/{name}" for name in ("predictions.rejected.jsonl", "seals.jsonl", "exchanges.json", "last_run.json")),
     *(f"{_FOLDER}/feedback/{name}" for name in ("accuracy_scores.json", "learned.json")),
     "stockml.toml",
     *_KNOWN,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from stockml.core.records import Prediction
+from stockml.prediction_log.chain_end import moved_line
 from stockml.prediction_log.line import read_line
 from stockml.prediction_log.places import Span
 from stockml.prediction_log.repair import grown
@@ -52,6 +53,7 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
                 continue
             at = span.at
             if len(line) > span.width:
+                line = moved_line(file, span.at, line)
                 at = tail.at + len(tail.new)
                 tail = replace(tail, new=tail.new + line + b"\n")
                 found.moved.append(id_)

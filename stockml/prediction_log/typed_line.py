@@ -97,6 +97,8 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
     reason: Text | UnsetType = UNSET
     expired_at: Text | UnsetType = UNSET
     distribution: _Distribution | UnsetType = UNSET
+    seal: str | UnsetType = UNSET
+    sealed_after: str | UnsetType = UNSET
     reopened: _Reopened | UnsetType = UNSET
 
     @property
@@ -164,6 +166,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             None if self.reopened is UNSET else _noted(self.reopened),
             None if spread is None else StudentT(spread.location_pct, spread.scale_pct, int(spread.degrees)),
             None if spread is None else spread.model_scale_pct,
+            _given(self.seal),
         )
 
     def _outcome(self) -> Outcome | None:

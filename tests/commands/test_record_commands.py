@@ -40,7 +40,7 @@ def day_of(home: Path, day: str) -> Ran:
 
 def record(home: Path) -> dict[str, bytes]:
     """What a run leaves that does not tell the wall clock."""
-    volatile = (".lock", "last_run", "report", "checkpoint", "index", "known", ".spare", "before-restore")
+    volatile = (".lock", "last_run", "report", "checkpoint", "index", "seals", "known", ".spare", "before-restore")
     return {name: text for name, text in files_under(home).items() if not any(part in name for part in volatile)}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -160,6 +161,7 @@ def test_a_format_that_is_no_number_is_named(home: Home, found: str) -> None:
 
 
 def test_a_line_without_a_format_is_of_the_first(home: Home) -> None:
-    home.log.write_bytes(home.log.read_bytes().replace(b'"format": 1, ', b""))
+    text = re.sub(rb', "seal": "\w+"', b"", home.log.read_bytes().replace(b'"format": 1, ', b""))
+    home.log.write_bytes(text)  # as an earlier version left it
     view = PredictionLog(home.log).read()
     assert not view.problems and len(view.pending) + len(list(view.settled)) == 2 * DAYS

@@ -268,7 +268,8 @@ def test_lines_that_moved_to_the_end_are_in_order_there(home: Home) -> None:
         run_day(home, day, SYMBOLS)
     lines = home.log.read_bytes().split(b"\n")
     home.log.write_bytes(b"\n".join([b'{"note": 1, ' + lines[-2][1:], *lines[:-2], b""]))  # any edit: all is read again
-    assert PredictionLog(home.log).read().problems == ()
+    (problem,) = PredictionLog(home.log).read().problems
+    assert "does not follow the line before it" in str(problem)  # that is all: the order is no other one
 
 
 @needs("jq")
@@ -280,7 +281,10 @@ def test_the_way_back_that_is_named_leads_back(home: Home, name: str) -> None:
     change(home, CHANGES[name][0])
     (command,) = re.findall(r" by (cd .*?), or take", told(home))
     subprocess.run(["sh", "-c", command], check=True)
-    assert PredictionLog(home.log).read().problems == ()
+    problems = [str(problem) for problem in PredictionLog(home.log).read().problems]
+    if name in ("sorted", "reversed", "shuffled"):  # lines of one day stand in another order than they were sealed in
+        assert len(problems) == 1 and "does not follow the line before it" in problems.pop()
+    assert problems == []
     assert {record["id"]: record for record in records(home.log)} == before
     run_day(home, DAYS, SYMBOLS)
 
