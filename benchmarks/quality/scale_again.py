@@ -19,8 +19,8 @@ from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.signals.calibration import StockPrior, stock_prior_of
 from stockml.signals.engine import ModelView
 from stockml.signals.scale_model import ScaleModel
-from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, sessions_needed
-from stockml.trainers.global_model import divide, stock_seed, training_stocks
+from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, sessions_needed, stock_seed
+from stockml.trainers.global_model import divide, training_stocks
 from stockml.trainers.pipeline import TrainingSettings
 from stockml.trainers.scale_fit import fit_scale_model, known_inputs
 

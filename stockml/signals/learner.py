@@ -18,17 +18,9 @@ import numpy as np
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.signals import scale_model
 from stockml.signals.calibration import Calibration, Confidence
-from stockml.signals.expert_weights import (
-    ANCHORED,
-    DRIFT,
-    EXPERTS,
-    START,
-    TRAINED,
-    UNTRAINED,
-    DayOutcomes,
-    EnsembleWeights,
-    ExpertEnsemble,
-)
+from stockml.signals.day_outcomes import DayOutcomes
+from stockml.signals.expert_weights import EnsembleWeights, ExpertEnsemble
+from stockml.signals.experts import ANCHORED, DRIFT, EXPERTS, START, TRAINED, UNTRAINED
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from stockml.signals.expert_weights import CURVATURE, VARIANCE
+from stockml.signals.experts import CURVATURE, VARIANCE
 
 OWN_SPREAD = 0.02  # standard deviation of one stock's learned weight about all stocks'
 PRIOR_HITS = 2.0  # accurate outcomes that each accuracy begins with

@@ -5,6 +5,7 @@ Scaler and patterns are fitted on the fit days alone.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -108,6 +109,11 @@ class TrainingSet:
         int array, shape (n_known,)
         """
         return rows[self.dates[rows + self.horizon] < day]
+
+
+def stock_seed(seed: int, symbol: str) -> int:
+    """A seed that depends on the run's seed and the symbol alone."""
+    return zlib.crc32(f"{seed}:{symbol}".encode())
 
 
 def sessions_needed(years: int) -> int:

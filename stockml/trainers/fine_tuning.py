@@ -24,8 +24,8 @@ from stockml.models.forest import Forest
 from stockml.models.lstm import Network
 from stockml.signals.calibration import StockPrior, stock_prior_of
 from stockml.signals.rules import RULE_WEIGHTS
-from stockml.trainers.dataset import TrainingSet
-from stockml.trainers.global_model import GlobalModel, stock_seed, trainer_for
+from stockml.trainers.dataset import TrainingSet, stock_seed
+from stockml.trainers.global_model import GlobalModel, trainer_for
 from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.scale_fit import known_inputs

@@ -7,7 +7,6 @@ No day that any stock is validated on is seen here, whatever the stock's own cal
 from __future__ import annotations
 
 import pickle
-import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -21,7 +20,7 @@ from stockml.models.forest import Forest
 from stockml.models.lstm import Float32, Network, windows
 from stockml.signals.scale_model import ScaleModel
 from stockml.trainers import shrinkage
-from stockml.trainers.dataset import TrainingSet
+from stockml.trainers.dataset import TrainingSet, stock_seed
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 from stockml.trainers.scale_fit import fit_scale_model
 from stockml.trainers.shrinkage import Array, Posterior
@@ -167,11 +166,6 @@ def train_global_model(
     return GlobalModel(
         days, symbols, rows.centre, network, model, drift, of_lstm, of_forest, of_pattern, scale_model=scale_model
     )
-
-
-def stock_seed(seed: int, symbol: str) -> int:
-    """A seed that depends on the run's seed and the symbol alone."""
-    return zlib.crc32(f"{seed}:{symbol}".encode())
 
 
 def training_stocks(members: Sequence[TrainingSet], most: int, seed: int) -> list[TrainingSet]:

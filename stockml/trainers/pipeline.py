@@ -22,9 +22,9 @@ from stockml.core.progress import Progress, no_progress
 from stockml.core.wording import cause
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle_store import save_bundle
-from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare
+from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, stock_seed
 from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
-from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
+from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, train_global_model
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 
 __all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]

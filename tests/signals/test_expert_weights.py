@@ -3,16 +3,10 @@
 import numpy as np
 import pytest
 
-from stockml.signals import expert_weights as experts
-from stockml.signals.expert_weights import (
-    ANCHORED,
-    EXPERTS,
-    MONTH,
-    SHORT,
-    START,
-    UNTRAINED,
-    ExpertEnsemble,
-)
+from stockml.signals import experts
+from stockml.signals.day_outcomes import MOST_ROWS, DayOutcomes
+from stockml.signals.expert_weights import ExpertEnsemble
+from stockml.signals.experts import ANCHORED, EXPERTS, MONTH, SHORT, START, UNTRAINED
 
 SIGNALS = 3  # the drift and two more
 STARTS = np.array([0.0, 1.0, 0.0])
@@ -179,7 +173,7 @@ def test_an_ensemble_survives_its_record_in_the_middle_of_a_session():
     learned_from(ensemble, 7)
     session = ensemble.open(day(7), day(12))
     session.add(np.array([1.0, 2.0, 0.1]), 3.0, -0.7)
-    copy, begun = ExpertEnsemble.from_state(ensemble.to_state()), experts.DayOutcomes.from_state(session.to_state())
+    copy, begun = ExpertEnsemble.from_state(ensemble.to_state()), DayOutcomes.from_state(session.to_state())
     for each, part in ((ensemble, session), (copy, begun)):
         each.widen(np.array([0.0, 1.0, 0.0, 1.0]))
         part.widen(each.starts)
@@ -197,5 +191,5 @@ def test_the_sums_are_the_same_to_the_bit_however_many_outcomes_come_together():
     for row in rows:
         held = together.add(*row)
         assert held == apart.add(*row)
-        apart = experts.DayOutcomes.from_state(apart.to_state())
-    assert len(rows) > 2 * experts.MOST_ROWS and together.to_state() == apart.to_state()
+        apart = DayOutcomes.from_state(apart.to_state())
+    assert len(rows) > 2 * MOST_ROWS and together.to_state() == apart.to_state()

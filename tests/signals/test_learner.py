@@ -13,7 +13,7 @@ from scipy import stats
 from stockml.core.outcomes import Outcome
 from stockml.core.records import Evidence, Prediction, Signal
 from stockml.signals.calibration import StockPrior
-from stockml.signals.expert_weights import MONTH
+from stockml.signals.experts import MONTH
 from stockml.signals.learner import BELOW_MEDIAN, Learner
 from stockml.signals.priors import Priors
 
