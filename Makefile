@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test check lint bench quality lock docs clean
+.PHONY: install install-dev demo test check lint bench quality lock audit docs clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -42,6 +42,10 @@ check: lint test
 lock: install-dev
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements.txt --output-file requirements.lock
 	$(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate requirements-dev.txt --constraint requirements.lock --output-file requirements-dev.lock
+
+# known vulnerabilities of the locked versions, by pip-audit from the index; exit code 3 where that could not be asked
+audit: install-dev
+	$(RUN) .ci/audit $(VENV)/bin/uv tool run --quiet --from pip-audit==2.10.1 pip-audit
 
 # the whole system over real and simulated markets and past decades, beside baselines; half an hour on two cores, QUALITY=--quick half a minute
 quality: install-dev

@@ -1,6 +1,7 @@
 #!/bin/sh
 """:" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
 here=$(dirname "$(readlink -f "$0")")
+unset PYTHONSAFEPATH # the package lies in the script's own folder
 for python in "$here/.venv/bin/python" python3.11 python3; do
     command -v "$python" >/dev/null && exec "$python" "$0" "$@"
 done
@@ -36,10 +37,15 @@ from stockml.commands.predict_command import (
     is_dry,
     leave_behind,
     models_forecast,
+    note_logged,
+    note_settled,
+    recorded,
     sum_up,
     tell,
+    tell_problems,
     tell_unsettled,
     to_predict,
+    updated,
     with_target_ahead,
 )
 from stockml.commands.run import Run, open_run, timed
@@ -47,7 +53,6 @@ from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
 from stockml.core.paths import expanded
 from stockml.core.records import Prediction
-from stockml.reporting.last_run import begin_run
 
 if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars
@@ -101,6 +106,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="say what is pending, late or stale; exit code 1 if there is any alarm",
     )
     options.add_record(how)
+    options.add_export(how)
     options.add_proof(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
     how.add_argument(
@@ -116,7 +122,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
     )
     options.add_common(parser, default_symbols="those with trained models")
-    args = parser.parse_args(argv)
+    args = options.parsed(parser, argv)
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
     options.check_witness(parser, args)
@@ -125,6 +131,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
+    if args.export is not None:
+        return run_command(export, args)
     if args.restore is not None:
         return run_command(restore, args)
     if args.reopen or args.backup is not None:
@@ -167,16 +175,15 @@ def predict_and_learn(args: argparse.Namespace) -> int:
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))
-        if not is_dry(args):  # under the lock: a run that gives up waiting leaves the last one's record as it was
-            begin_run(run.home, run.clock.now, args.as_of)
-        learned = learn(run, market)
-        plans = plan(run, market, learned)
-        predictions = predict(plans, learned, run.clock)
-        tell_provisional(run, predictions)
-        logged = act(run, predictions)
-        witness = None if is_dry(args) else write_down(run)
-        result = sum_up(run, learned, predictions, logged, witness)
-        leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
+        with recorded(run):  # under the lock: a run that gives up waiting leaves the last one's record as it was
+            learned = learn(run, market)
+            plans = plan(run, market, learned)
+            predictions = predict(plans, learned, run.clock)
+            tell_provisional(run, predictions)
+            logged = act(run, predictions)
+            witness = None if is_dry(args) else write_down(run)
+            result = sum_up(run, learned, predictions, logged, witness)
+            result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     hand_over(run, witness, result)
     return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
 
@@ -207,8 +214,7 @@ def analyze(run: Run) -> Market:
 def learn(run: Run, market: Market) -> Settlement:
     """LEARN: verify the predictions whose day has come, and fold the outcomes into the learned state."""
     view = run.log.read(run.args.as_of)
-    for problem in view.problems:
-        run.notice(str(problem))
+    tell_problems(run, view)
     outcomes, waiting = settle(due_now(run, view.pending), market.bars, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
         kept = AccuracyTracker(run.home.feedback).kept(run.log)
@@ -224,7 +230,8 @@ def learn(run: Run, market: Market) -> Settlement:
     else:
         done = run.log.settle(outcomes)
         settled = [*done.done, *done.left]
-        known = feedback.update(run.log, view, done)
+        note_settled(run, done)
+        known = updated(run, feedback, view, done)
     tell_unsettled(run, settled, waiting)
     if settled and (warning := leakage_warning(known.scores.values())):
         run.notice(warning)
@@ -255,7 +262,9 @@ def predict(plans: Sequence[Plan], learned: Settlement, clock: Clock) -> list[Pr
 
 def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
     """ACT: log each prediction, once; it then waits for its target date. Returns those that were new."""
-    return [] if is_dry(run.args) else run.log.append(predictions)
+    logged = [] if is_dry(run.args) else run.log.append(predictions)
+    note_logged(run, logged)
+    return logged
 
 
 def look_back(args: argparse.Namespace) -> int:
@@ -289,6 +298,13 @@ def look_after(args: argparse.Namespace) -> int:
     from stockml.commands.reopen_command import run_reopen
 
     return (run_reopen if args.reopen else run_backup)(opened(args))
+
+
+def export(args: argparse.Namespace) -> int:
+    """The log as a table for other programs."""
+    from stockml.commands.export_command import run_export
+
+    return run_export(opened(args))
 
 
 def restore(args: argparse.Namespace) -> int:

@@ -1,6 +1,7 @@
 #!/bin/sh
 """:" # A shell reads these lines and hands the file to the Python beside it; to Python they are one text.
 here=$(dirname "$(readlink -f "$0")")
+unset PYTHONSAFEPATH # the package lies in the script's own folder
 for python in "$here/.venv/bin/python" python3.11 python3; do
     command -v "$python" >/dev/null && exec "$python" "$0" "$@"
 done
@@ -26,7 +27,17 @@ from stockml.commands import options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exits import run_command
 from stockml.commands.run import Run, open_run, timed
-from stockml.commands.train_command import leave_undone, scores, task_runner, tell, to_train, write_session
+from stockml.commands.train_command import (
+    leave_undone,
+    note_trained,
+    record_interruption,
+    save,
+    scores,
+    task_runner,
+    tell,
+    to_train,
+    write_session,
+)
 from stockml.core.failures import Failure
 from stockml.core.wording import count
 
@@ -99,6 +110,7 @@ def train_models(args: argparse.Namespace) -> int:
     with task_runner(run, symbols) as runner:
         tables = fetch(run, symbols)
         results = fit_and_save(run, tables, runner)
+    note_trained(results)
     tell_moved_clock(run, datetime.now(UTC))
     session_file = write_session(run, results)
     return tell(run, results, session_file)
@@ -133,11 +145,15 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
                     run.fail(Failure(trained.symbol, trained.kind, trained.message))
                     continue
                 at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
-                training.save(run.home, trained, trained_at=at)
+                if not save(run, trained, at):
+                    continue
                 results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
         except WorkersLostError as error:
             done = f"{len(results)} of {count(len(tables), 'stock')} are trained and saved"
             leave_undone(run, sorted(left), f"{error} {done}")
+        except KeyboardInterrupt as error:
+            record_interruption(run, results, tables, error)
+            raise
     return sorted(results, key=lambda result: str(result["symbol"]))
 
 

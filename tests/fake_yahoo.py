@@ -24,6 +24,8 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 
 CHART = "/v8/finance/chart/"
+SUMMARY = "/v10/finance/quoteSummary/"
+EARNINGS = "finance.yahoo.com/calendar/earnings"
 Chart = dict[str, Any]
 
 
@@ -44,6 +46,7 @@ BAD_DATES = '{"chart":{"result":null,"error":{"code":"Bad Request","description"
 
 TOO_MANY = Wire(429, "Edge: Too Many Requests", "text/plain")
 UNKNOWN = Wire(404, NOT_FOUND)
+UNKNOWN_SUMMARY = Wire(404, NOT_FOUND.replace("chart", "quoteSummary"))
 BROKEN = Wire(500, INTERNAL)
 BROKEN_HTML = Wire(502, "<html><body>Bad gateway</body></html>", "text/html")
 NO_SUCH_DAYS = Wire(400, BAD_DATES)
@@ -238,12 +241,47 @@ class Listing:
         return events
 
 
+@dataclass
+class Results:
+    """The days on which a company publishes results, as Yahoo's calendar and its page of past ones tell them."""
+
+    coming: tuple[datetime, ...] = ()  # with their zones; several while the company has not named one
+    past: tuple[datetime, ...] = ()  # at full hours, in New York
+    is_estimate: bool = False
+
+    def summary(self) -> Chart:
+        """The answer about one module, calendarEvents."""
+        stamps = [int(moment.timestamp()) for moment in self.coming]
+        earnings = {"earningsDate": stamps, "earningsCallDate": [], "isEarningsDateEstimate": self.is_estimate}
+        events = {"maxAge": 1, "earnings": earnings, "exDividendDate": 1778803200}
+        return {"quoteSummary": {"result": [{"calendarEvents": events}], "error": None}}
+
+    def page(self, symbol: str) -> str:
+        """The page of a calendar, newest first; without a table where there is nothing to list."""
+        zone = ZoneInfo("America/New_York")
+        dates = [moment.astimezone(zone) for moment in sorted(self.past, reverse=True)]
+        cells = [
+            f"<tr><td>{symbol}</td><td>Any Ltd</td><td>{at:%B} {at.day}, {at.year} at {int(at.strftime('%I'))} "
+            f"{at:%p} {at.tzname()}</td><td>2.1</td><td>-</td><td>-</td></tr>"
+            for at in dates
+        ]
+        names = ("Symbol", "Company", "Earnings Date", "EPS Estimate", "Reported EPS", "Surprise (%)")
+        head = "".join(f"<th>{name}</th>" for name in names)
+        table = (
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(cells)}</tbody></table>" if cells else "<p>None</p>"
+        )
+        return f"<!DOCTYPE html><html><body>{table}</body></html>"
+
+
 class FakeYahoo:
     """The server's market and memory.
 
     Attributes
     ----------
     listings : dict of Listing by symbol
+    results : dict of Results by symbol
+    results_fault : Wire or fault
+        What is answered to all questions about results.
     bodies : dict of Wire by symbol, given as they are where there is no listing
     today : date
         The day whose evening it is at Yahoo.
@@ -259,6 +297,8 @@ class FakeYahoo:
 
     def __init__(self, today: date) -> None:
         self.listings: dict[str, Listing] = {}
+        self.results: dict[str, Results] = {}
+        self.results_fault: Fault | None = None
         self.bodies: dict[str, Wire] = {}
         self.today = today
         self.skew = timedelta(0)
@@ -292,11 +332,29 @@ class FakeYahoo:
         if parts.path.startswith(CHART):
             query = {key: values[-1] for key, values in parse_qs(parts.query).items()}
             return self._chart(unquote(parts.path.removeprefix(CHART)), query)
+        if SUMMARY in url or EARNINGS in url:
+            return self._results(url)
         if self.gate is not None:
             return self.gate if isinstance(self.gate, Wire) else self.gate({})
         if parts.path.endswith("getcrumb"):
             return Wire(200, "crumb", "text/plain")
         return Wire(404, "", "text/html")
+
+    def results_asked(self) -> list[str]:
+        """The symbols whose next results were asked for, oldest first."""
+        with self._lock:
+            asked = [unquote(url.partition("?")[0].partition(SUMMARY)[2]) for url in self.asked if SUMMARY in url]
+        return list(dict.fromkeys(asked))
+
+    def _results(self, url: str) -> Wire:
+        if self.results_fault is not None:
+            return self.results_fault if isinstance(self.results_fault, Wire) else self.results_fault({})
+        parts = urlsplit(f"//{url}")
+        if SUMMARY in url:
+            found = self.results.get(unquote(parts.path.removeprefix(SUMMARY)))
+            return UNKNOWN_SUMMARY if found is None else Wire(200, json.dumps(found.summary()))
+        symbol = parse_qs(parts.query)["symbol"][0]
+        return Wire(200, self.results.get(symbol, Results()).page(symbol), "text/html")
 
     def _chart(self, symbol: str, query: dict[str, str]) -> Wire:
         fault = self._next_fault(symbol)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from made_up_bars import paid_out, unadjusted
 
 from stockml.core.calendars import calendar_for
 
@@ -140,6 +141,8 @@ def market() -> dict[str, Stock]:
         "GONE.NS": Stock(ordinary(10).loc[: day(150)]),
         "YOUNG.NS": Stock(ordinary(11).loc[day(40) :]),
         "PAYS.NS": Stock(_pays(ordinary(12))),
+        "RAW.NS": Stock(_raw(ordinary(13))),
+        "SPUN.NS": Stock(_spun(ordinary(14))),
     }
     for stock in stocks.values():
         stock.views.append(not_renewed(180, 206))  # 27 sessions, some 38 days
@@ -172,6 +175,19 @@ def _frozen(frame: pd.DataFrame) -> pd.DataFrame:
     for first, last in ((50, 82), (140, 145)):
         frame.loc[day(first) : day(last), PRICES] = frame.loc[day(first - 1), "Close"]
         frame.loc[day(first) : day(last), "Volume"] = 0.0
+    return frame
+
+
+def _raw(frame: pd.DataFrame) -> pd.DataFrame:
+    """Splits of 2:1, 3:2, 1:10 and 5:1 that only the adjusted closes know of; the last beside a dividend."""
+    for at, ratio in ((45, 2.0), (90, 1.5), (150, 0.1), (225, 5.0)):
+        frame = unadjusted(frame, int(frame.index.get_loc(day(at))), ratio).round(2)
+    return paid_out(frame, int(frame.index.get_loc(day(225))), 0.98).round(2)
+
+
+def _spun(frame: pd.DataFrame) -> pd.DataFrame:
+    for at, kept in ((50, 0.83), (100, 0.7), (150, 0.85)):
+        frame = paid_out(frame, int(frame.index.get_loc(day(at))), kept).round(2)
     return frame
 
 

@@ -25,3 +25,20 @@ def market(n_days: int = N_DAYS, seed: int = 1, level: float = 100.0) -> pd.Data
         },
         index=pd.bdate_range("2024-01-01", periods=n_days, name="Date"),
     )
+
+
+def unadjusted(bars: pd.DataFrame, row: int, ratio: float) -> pd.DataFrame:
+    """The bars as a source has them that adjusts for a split of `ratio` new shares per old in Adj Close alone."""
+    bars, prices = bars.astype(float), ["Open", "High", "Low", "Close"]
+    before = bars.index[:row]
+    bars.loc[before, prices] *= ratio
+    bars.loc[before, "Volume"] /= ratio
+    return bars
+
+
+def paid_out(bars: pd.DataFrame, row: int, kept: float) -> pd.DataFrame:
+    """The bars with a dividend or a spin-off on a day that leaves a share with `kept` of its price."""
+    bars, prices = bars.copy(), ["Open", "High", "Low", "Close", "Adj Close"]
+    bars.loc[bars.index[row:], prices] *= kept
+    bars.loc[bars.index[:row], "Adj Close"] *= kept
+    return bars

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from scripts import BARE, PROJECT, log_of
 
 sys.path.insert(0, str(PROJECT / "benchmarks/quality"))
 
+import log_helpers
 import quality_baselines
 import quality_conditions
 import quality_decades
@@ -22,15 +24,24 @@ import quality_figures as figures
 import quality_report
 import quality_targets
 import results_days
+import scale_again
 import walk_forward as lives
 
 from realtime_predictor import main
+from stockml.core.clock import Clock
+from stockml.core.outcomes import EXPIRED, Outcome
+from stockml.core.paths import Home
+from stockml.core.records import Prediction
 from stockml.core.student_t import StudentT
+from stockml.data.announcements import known_by
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
-from stockml.data.simulated_market import CURRENCY, sample_bars
+from stockml.data.simulated_market import CURRENCY, sample_announcements, sample_bars
 from stockml.replay.batch_analysis import PastStock
+from stockml.replay.model_schedule import ModelSchedule
 from stockml.replay.walk_forward import ReplaySettings
+from stockml.signals.learner import Learner
+from stockml.trainers.pipeline import TrainingSettings
 
 SYMBOLS = ("SIM-BETA", "SIM-ALPHA", "SIM-DELTA")
 START, END = date(2026, 1, 15), date(2026, 4, 10)
@@ -39,7 +50,8 @@ START, END = date(2026, 1, 15), date(2026, 4, 10)
 def sample_market() -> lives.Market:
     stocks = []
     for symbol in SYMBOLS:
-        raw = RawBars(sample_bars(symbol, date(2020, 1, 1), date(2026, 12, 31)), CURRENCY)
+        days = known_by(sample_announcements(symbol, END), END)
+        raw = RawBars(sample_bars(symbol, date(2020, 1, 1), date(2026, 12, 31)), CURRENCY, announcements=days)
         stocks.append(PastStock(PointInTimePrices(symbol, raw, "sample"), CURRENCY, "sample"))
     return lives.Market("sample", stocks, ReplaySettings(START, END, SYMBOLS, "sample"))
 
@@ -48,8 +60,25 @@ def test_a_life_in_memory_leaves_the_lines_of_a_replay_on_disk(tmp_path: Path) -
     options = ("--replay", START, END, "--symbols", *SYMBOLS, "--source", "sample", "--home", tmp_path, "--quiet")
     assert main([str(option) for option in options]) == 0
     lived = lives.live(lives.see(sample_market()), lives.VARIANTS[lives.COLD])
-    assert [line.to_record() for line in lived] == log_of(tmp_path)
+    on_disk = [{key: value for key, value in record.items() if key != "seal"} for record in log_of(tmp_path)]
+    assert [line.to_record() for line in lived] == on_disk  # a seal is given to what is written
     assert {line.status for line in lived} == {"verified", "pending"}
+
+
+def test_an_expired_line_is_settled_among_verified_ones_and_teaches_nothing() -> None:
+    seen: list[str] = []
+
+    class Notes(Learner):
+        def learn(self, prediction: Prediction) -> None:
+            seen.append(prediction.id)
+
+    book = lives.MemoryBook(Notes())
+    first, second, third = book.append([log_helpers.prediction(symbol) for symbol in ("A", "B", "C")])
+    gone = Outcome(EXPIRED, "2026-01-12T16:00:00", reason="no price")
+    verified = log_helpers.outcome(third, at="2026-01-12T16:00:00")
+    book.settle({third.id: replace(verified, settled_at="2026-01-12T16:00:00"), first.id: gone})
+    assert seen == [third.id] and list(book.pending) == [second.id]
+    assert book.lines[first.id].outcome == gone
 
 
 @pytest.mark.parametrize("name", lives.ABLATIONS)
@@ -198,6 +227,22 @@ def test_markets_that_differ_in_announcements_share_models_and_bars() -> None:
     assert [a.current_price for a in first.history[END].analyses] == [
         a.current_price for a in other.history[END].analyses
     ]
+
+
+def test_a_scale_model_fitted_again_without_announcements_is_the_one_of_training(tmp_path: Path) -> None:
+    market, clock, settings = sample_market(), Clock(lives.NOW, START), TrainingSettings(jobs=1)
+    schedule = ModelSchedule([Home(tmp_path / "none")], 1)
+    schedule.train(tmp_path / "models", market.stocks, clock, settings, lambda *stage: None)
+    schedule.give_opinions(market.stocks, [START], lambda *stage: None)
+    again = scale_again.fits(market.stocks, clock, settings)
+    assert set(again) == set(SYMBOLS)
+    for stock in market.stocks:
+        (view,) = scale_again.with_fit(stock.opinions, again[stock.symbol]).views.values()
+        (own,) = stock.opinions.views.values()
+        assert view.priors.scale_model == own.priors.scale_model
+        assert view.priors.stock_prior.shift == pytest.approx(own.priors.stock_prior.shift, abs=1e-6)
+        assert (view.forecast, view.priors.weights) == (own.forecast, own.priors.weights)
+    assert scale_again.with_fit(None, again[SYMBOLS[0]]) is None
 
 
 def test_the_ratio_s_interval_holds_the_ratio() -> None:

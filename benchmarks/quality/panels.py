@@ -23,8 +23,9 @@ from stockml.core.outcomes import Outcome
 from stockml.core.records import Evidence, Prediction
 from stockml.data.price_table import PriceTable, check_prices
 from stockml.data.simulated_market import MarketSettings, sample_bars
+from stockml.indicators.confidence_inputs import confidence_table
 from stockml.indicators.features import indicator_table
-from stockml.indicators.volatility import confidence_table, market_inputs
+from stockml.indicators.volatility import market_inputs
 from stockml.signals.learner import Learner
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS, opinions, regime

@@ -18,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import pandas as pd
 from results_days import Days, announcements
+from scale_again import Fit, fits, with_fit
 
 from stockml.core.clock import Clock
 from stockml.core.outcomes import VERIFIED, Outcome
@@ -103,7 +104,7 @@ class MemoryBook:
         self._position: dict[str, int] = {}
 
     def settle(self, outcomes: Mapping[str, Outcome]) -> None:
-        for id_ in sorted(outcomes, key=lambda id_: (outcomes[id_].settled_at, self._position[id_])):
+        for id_ in sorted(outcomes, key=lambda id_: (outcomes[id_].ended_at, self._position[id_])):
             self.lines[id_] = replace(self.pending.pop(id_), outcome=outcomes[id_])
             if self.lines[id_].status == VERIFIED:
                 self.learner.learn(self.lines[id_])
@@ -215,11 +216,15 @@ def see(market: Market, training_days: Sequence[date] = (), jobs: int = 2, tell:
 def see_alike(
     markets: Sequence[Market], training_days: Sequence[date] = (), jobs: int = 2, tell: Callable[[str], None] = print
 ) -> list[Seen]:
-    """The sessions of markets that differ in their announcements alone: models are trained on the first, for all."""
+    """The sessions of markets that differ in their announcements alone.
+
+    Models are trained on the first; the others have the same, with the scale model fitted to their announcements.
+    """
     market, seen = markets[0], [Seen(market) for market in markets]
     schedule = ModelSchedule([Home(Path("/nonexistent"))], jobs)
     folder = BUILD / "quality-models" / f"{market.name}-{digest(market)}"
     replay_log: ReplayLog = MemoryBook(Learner())
+    refitted: dict[int, dict[str, Fit]] = {}
     for period in periods(market.days, training_days, folder):
         if period.folder is not None:
             tell(f"{market.name}: models of {period.since}")
@@ -228,8 +233,10 @@ def see_alike(
         if period.days and training_days:
             schedule.give_opinions(market.stocks, period.days, _silent)
         for one in seen:
+            if one is not seen[0] and period.folder is not None:
+                refitted[id(one)] = fits(one.market.stocks, Clock(NOW, period.since), TrainingSettings(jobs=jobs))
             for stock, first in zip(one.market.stocks, market.stocks, strict=True):
-                stock.opinions = first.opinions
+                stock.opinions = with_fit(first.opinions, refitted.get(id(one), {}).get(stock.symbol))
             for day in period.days:
                 one.history[day] = analyze_session(
                     Clock(NOW, day), one.market.stocks, replay_log, one.market.settings, DailyFailures()
@@ -260,13 +267,13 @@ def half_years(days: Sequence[date]) -> list[date]:
 
 def digest(market: Market) -> str:
     """What the trained models depend on: the program, the prices and the stocks."""
-    paths = [path for room in _TRAINS for path in sorted((PROJECT / "stockml" / room).glob("*.py"))]
+    paths = [path for part in _TRAINS for path in sorted((PROJECT / "stockml").glob(part))]
     parts = [path.read_bytes() for path in paths]
     parts += [pd.util.hash_pandas_object(stock.history.bars).to_numpy().tobytes() for stock in market.stocks]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]
 
 
-_TRAINS = ("indicators", "models", "trainers")
+_TRAINS = ("indicators/*.py", "models/*.py", "trainers/*.py", "signals/scale_model.py", "signals/calibration.py")
 
 
 def _validation(home: Home) -> Iterable[dict[str, float]]:

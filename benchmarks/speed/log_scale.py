@@ -36,7 +36,7 @@ FIRST_DAY = date(2000, 1, 3)
 HORIZON = 5  # weekdays: the symbols' suffix is on no exchange's list
 ROUNDS = 5
 SLOWER = 1.2
-MEGABYTES = 250
+MEGABYTES, READING_MEGABYTES = 300, 250
 READING_SECONDS, REPORT_SECONDS = 40, 3
 FULL_READINGS = {"read": "first reading, learning from all", "reread": "full reading, nothing new to learn"}
 NAMES = ("overbought", "macd_positive", "golden_cross", "death_cross", "regime_bullish", "lstm", "xgb", "pattern_1")
@@ -215,7 +215,8 @@ def main() -> None:
             times = seconds / few[what][0]
             print(verdict(f"{what}: {lines} beside {args.lines[0]:,}{beside}", times, SLOWER, "times"))
         if not what.endswith(", before"):
-            print(verdict(f"{what}: memory at {lines}", megabytes, MEGABYTES, "MB"))
+            limit = READING_MEGABYTES if what in FULL_READINGS.values() else MEGABYTES
+            print(verdict(f"{what}: memory at {lines}", megabytes, limit, "MB"))
     return None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from stockml.accuracy.scores import Score, ScoreSums, added, part_of
@@ -19,6 +20,7 @@ RESULTS, VOLATILITY, MARKET, YEAR, AGE = "results", "volatility", "market", "yea
 EXPECTED, NONE_EXPECTED = "expected", "none"
 YOUNG, OLD = "young", "old"
 A_YEAR_KNOWN = "volatility_250"  # among a line's inputs once the stock has a year of prices
+RESULTS_AHEAD = "results_days_ahead"  # calendar days; among a line's inputs where results are expected at all
 THIRDS = ("calm", "middle", "wild")
 STEPS_OF_VOLATILITY = 20  # in a factor of e: thirds are cut to 5 %
 LEAST_TOLD = 100  # outcomes below which a share says little
@@ -89,13 +91,20 @@ def conditions_of(line: Prediction) -> Iterator[Condition]:
 
     Of the volatility it is a narrow band, since a third is a matter of all predictions.
     """
-    expected = getattr(line.evidence, "results_expected", None)
-    yield RESULTS, NONE_EXPECTED if expected is None else EXPECTED
+    yield RESULTS, EXPECTED if _are_results_expected(line) else NONE_EXPECTED
     yield YEAR, line.data_through[:4]
     yield AGE, OLD if A_YEAR_KNOWN in line.evidence.confidence_inputs else YOUNG
     if line.distribution is not None:
         a_session = line.distribution.scale_pct / math.sqrt(line.prediction_horizon_days)
         yield VOLATILITY, str(round(STEPS_OF_VOLATILITY * math.log(a_session)))
+
+
+def _are_results_expected(line: Prediction) -> bool:
+    """True where the company is expected to publish results up to the close that is predicted."""
+    ahead = line.evidence.confidence_inputs.get(RESULTS_AHEAD)
+    if ahead is None:
+        return False
+    return ahead <= (date.fromisoformat(line.target_date) - date.fromisoformat(line.data_through)).days
 
 
 def by_condition_of(lines: Iterable[Prediction]) -> dict[Condition, Score]:

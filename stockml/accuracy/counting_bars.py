@@ -5,6 +5,7 @@ Written without the checks of `stockml.data`, on purpose; see there. Standard li
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -24,10 +25,13 @@ WHOLE_SPLITS = (*range(2, 11), 12, 15, 20, 25, 30, 40, 50, 100, 1000, 10_000)
 SPLITS = (5 / 4, 4 / 3, 3 / 2, 2.0, 5 / 2, 3.0)
 BONUS = (6 / 5, 7 / 5, 5 / 3)
 SPLIT_WITHIN = 0.02
+PAYOUT = 0.10  # the part of the price from which on a fall that is adjusted for is told
+EXACT, CENT = 1e-3, 0.01
+BOTH_WAYS: tuple[float, ...] = (*SPLITS, 8 / 5, 7 / 4, 7 / 2, 9 / 2, *range(4, 101), 1000, 10_000)
 
 
 class Bar(NamedTuple):
-    """One session as the source gives it: YYYY-MM-DD, prices in the table's units, shares traded (NaN: not given)."""
+    """One session as the source gives it: YYYY-MM-DD, prices, shares traded, the adjusted close (NaN: not given)."""
 
     day: str
     open: float
@@ -35,6 +39,7 @@ class Bar(NamedTuple):
     low: float
     close: float
     volume: float
+    adjusted: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Judged:
     rescaled : list of str
         Days on which the prices change units, by a split that is not adjusted for.
     closes : dict of str to float
-        Every close that is a price, by day.
+        Every close that is a price, by day, in the newest bar's units.
     """
 
     certain: list[Bar]
@@ -79,7 +84,7 @@ def judge(bars: Iterable[Bar], is_session: Callable[[str], bool] = is_weekday) -
     Judged
     """
     by_day = {bar.day: bar._replace(volume=0.0 if math.isnan(bar.volume) else bar.volume) for bar in bars}
-    rows = _without_copies([by_day[day] for day in sorted(by_day)], is_session)
+    rows = _in_newest_units(_without_copies([by_day[day] for day in sorted(by_day)], is_session))
     traded = [bar for row, bar in enumerate(rows) if _is_sound(bar) and not _is_untraded(rows, row)]
     kept, open_since = _without_phantoms(traded)
     rescaled = [kept[row].day for row in range(1, len(kept)) if _changes_units(kept, row)]
@@ -101,6 +106,56 @@ def _without_copies(rows: list[Bar], is_session: Callable[[str], bool]) -> list[
                 continue
         kept.append(bar)
     return kept
+
+
+def _in_newest_units(rows: list[Bar]) -> list[Bar]:
+    """The bars as if each split that the adjusted closes tell of had been adjusted for."""
+    priced = [row for row, bar in enumerate(rows) if bar.close > 0 and bar.adjusted > 0]
+    told = {row: _told_split(rows[last], rows[row]) for last, row in itertools.pairwise(priced)}
+    out, shares = [], 1.0
+    for row in reversed(range(len(rows))):
+        bar = rows[row]
+        opening, high, low, close = (price / shares for price in bar[1:5])
+        out.append(Bar(bar.day, opening, high, low, close, bar.volume * shares, bar.adjusted))
+        shares *= told.get(row) or 1.0
+    return out[::-1]
+
+
+def _steps(last: Bar, bar: Bar) -> tuple[float, bool]:
+    """The step of close over adjusted close, above 1 where the close alone falls; True if the other moved less."""
+    own = bar.adjusted / last.adjusted
+    step = own / (bar.close / last.close)
+    return step, max(own, 1 / own) < min(max(step, 1 / step), LEAP)
+
+
+def _told_split(last: Bar, bar: Bar) -> float | None:
+    """New shares per old, where the step between two days is one that a split makes, alone or beside a dividend."""
+    step, is_calm = _steps(last, bar)
+    if not is_calm or 1 - PAYOUT <= step <= 1 / (1 - PAYOUT):
+        return None
+    ratios: list[float] = [*BOTH_WAYS, *BONUS, *(1 / ratio for ratio in BOTH_WAYS)]
+    cents = CENT / min(last.close, last.adjusted, bar.close, bar.adjusted)
+    nearest = min(ratios, key=lambda ratio: abs(step / ratio - 1))
+    if cents > SPLIT_WITHIN and 0.5 < nearest < 2:
+        return None
+    if abs(step / nearest - 1) <= max(EXACT, min(cents, SPLIT_WITHIN)):
+        return nearest
+    below = [ratio for ratio in ratios if ratio < step and 1 - ratio / step <= _dividend(ratio)]
+    return max(below, default=None)
+
+
+def _dividend(ratio: float) -> float:
+    if ratio < 1 or ratio >= 2:
+        return 0.05
+    return 0.009 if ratio == 3 / 2 else 0.0
+
+
+def _is_paid_out(last: Bar, bar: Bar) -> bool:
+    """True for a fall of the close that the adjusted close allows for: a spin-off, a special dividend."""
+    if not (last.adjusted > 0 and bar.adjusted > 0):
+        return False
+    step, is_calm = _steps(last, bar)
+    return is_calm and step > 1 / (1 - PAYOUT)
 
 
 def _is_sound(bar: Bar) -> bool:
@@ -169,6 +224,8 @@ def _came_back(bars: list[Bar], row: int, end: int) -> bool:
 def _changes_units(bars: list[Bar], row: int) -> bool:
     """True where the price steps by a split or another unit that the source has not adjusted for."""
     bar, last = bars[row], bars[row - 1]
+    if _is_paid_out(last, bar):
+        return False
     if _far(bar.close, last.close, UNIT_STEP) and _stands_clear(bar, last):
         return not _is_news(bars, row)
     if (date.fromisoformat(bar.day) - date.fromisoformat(last.day)).days > GAP_DAYS:

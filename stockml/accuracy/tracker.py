@@ -65,7 +65,8 @@ class Learned(Generic[L]):
             try:
                 self.learner.learn(prediction)
             except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                LOG.warning("%s: counted, but nothing can be learned from its line (%s)", prediction.id, error)
+                LOG.warning("%s: counted, but nothing can be learned from its line", prediction.id)
+                LOG.debug("%s: %s: %s", prediction.id, type(error).__name__, error)
 
 
 class AccuracyTracker:

@@ -127,12 +127,8 @@ def _tell_moves(run: Run, said: Mapping[str, str]) -> None:
 
 def _take(run: Run, found: Mapping[str, str]) -> None:
     run.clock = replace(run.clock, exchanges=run.clock.exchanges.naming(found))
-    if found and not _is_dry(run):
+    if found and not run.only_looks:
         exchange_book.write(found, run.home)
-
-
-def _is_dry(run: Run) -> bool:
-    return any(getattr(run.args, name, None) for name in ("dry_run", "explain", "self_check"))
 
 
 def tell_provisional(run: Run, predictions: Iterable[Prediction]) -> None:

@@ -7,15 +7,24 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from stockml.commands import logging_setup
+from stockml.core import library_warnings
+from stockml.core.wording import cause
 from stockml.storage.files import StorageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
 
+POLITE = (signal.SIGTERM, signal.SIGHUP)  # of systemd, kill and a terminal that is closed
+
 log = logging.getLogger("stockml")
+
+_done: list[str] = []  # what this run has written for good, in words
 
 
 class UsageError(Exception):
@@ -26,23 +35,39 @@ class NotDoneError(Exception):
     """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
 
 
+class Ended(KeyboardInterrupt):
+    """A signal from outside that asks the run to end, as Ctrl-C does."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def interrupted_code(error: KeyboardInterrupt) -> int:
+    """The exit code of a run that was ended from outside, as a shell would give it."""
+    return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
+
+
 def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
     logging_setup.open_closed_streams()
+    _done.clear()
     try:
         configure_messages(args)
-        exit_code = main(args)
+        with _ended_by_signals():
+            exit_code = main(args)
         sys.stdout.flush()  # here, where what goes wrong can still be told
         return exit_code
     except UsageError as error:
         log.error("%s", error)
         return WRONG_USAGE
     except (NotDoneError, StorageError) as error:
-        log.error("%s", error)
-        return NOTHING_DONE
-    except KeyboardInterrupt:
-        log.error("Interrupted; what was finished is saved.")
-        return 130
+        log.error("%s%s", error, f"; {so_far}" if (so_far := done_so_far()) else "")
+        return SOME_FAILED if so_far else NOTHING_DONE
+    except KeyboardInterrupt as error:
+        how = f"Ended by {signal.Signals(error.number).name}" if isinstance(error, Ended) else "Interrupted"
+        log.error("%s; what was finished is saved.", how)
+        return interrupted_code(error)
     except BrokenPipeError:
         logging_setup.give_up_stdout()
         return DONE
@@ -50,16 +75,50 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
         if error.filename is not None:  # those of files are StorageErrors: this one nobody has foreseen
             raise
         logging_setup.give_up_stdout()
-        log.error("stdout: cannot be written (%s); what was finished is saved", logging_setup.cause(error))
-        return NOTHING_DONE
+        so_far = done_so_far()
+        log.error("stdout: cannot be written (%s); %s", cause(error), so_far or "what was finished is saved")
+        return SOME_FAILED if so_far else NOTHING_DONE
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a polite signal end the block as Ctrl-C does, once; one that is ignored, as under nohup, stays ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    kept = {number: signal.getsignal(number) for number in POLITE if signal.getsignal(number) is signal.SIG_DFL}
+
+    def end(number: int, _frame: object) -> None:
+        for one in kept:
+            signal.signal(one, signal.SIG_IGN)
+        raise Ended(number)
+
+    for number in kept:
+        signal.signal(number, end)
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+
+
+def note_done(what: str) -> None:
+    """Something is written for good, as "3 predictions are logged": a later failure is then told as half a failure."""
+    _done.append(what)
+
+
+def done_so_far() -> str:
+    """Everything that this run has written for good, in words; empty where nothing."""
+    return " and ".join(_done)
 
 
 def configure_messages(args: argparse.Namespace) -> None:
-    """Send messages where the options say; UsageError where they cannot go there."""
+    """Send messages where the options say, and libraries' warnings to the log file; UsageError where they cannot go."""
+    library_warnings.take()
     logging_setup.to_stderr(logging.ERROR if args.quiet else logging.INFO if args.verbose else logging.WARNING)
     if args.log_file is not None:
         try:
             logging_setup.to_file(args.log_file)
         except OSError as error:
-            why = logging_setup.cause(error)
+            why = cause(error)
             raise UsageError(f"{args.log_file}: cannot be written ({why}); name another --log-file") from None

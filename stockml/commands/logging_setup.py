@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from stockml.core.wording import cause
+
 LOG_FILE_BYTES, LOG_FILES_KEPT = 1_000_000, 5
 
 log = logging.getLogger("stockml")
@@ -16,15 +18,18 @@ log = logging.getLogger("stockml")
 def to_stderr(level: int) -> None:
     """From now on send messages of that level to stderr, one plain line each, and nowhere else."""
     log.handlers.clear()
-    log.setLevel(logging.INFO)
+    log.setLevel(logging.DEBUG)
     log.propagate = False
     _add(_Terminal(), "%(message)s", level)
 
 
 def to_file(path: Path) -> None:
-    """Send all messages to a file too, with time and level; OSError where it cannot be written."""
+    """Send all messages to a file too, down to those for debugging, with time and level.
+
+    OSError where it cannot be written.
+    """
     file = _LogFile(path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8")
-    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.INFO)
+    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.DEBUG)
 
 
 def _add(handler: logging.Handler, form: str, level: int) -> None:
@@ -63,8 +68,3 @@ def open_closed_streams() -> None:
 def give_up_stdout() -> None:
     """Point stdout elsewhere, where its reader left or it is full: closing it at the end would fail once more."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def cause(error: BaseException | None) -> str:
-    """The system's own words for what went wrong, without number and path."""
-    return error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 
 from stockml import __version__
@@ -147,6 +147,34 @@ def add_record(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_export(group: argparse._ArgumentGroup) -> None:
+    """The log as a table, and which of its lines."""
+    group.add_argument(
+        "--export",
+        type=expanded,
+        metavar="FILE",
+        help="write the log as a table: .csv, .parquet, .xlsx or .sqlite by the file's ending; --symbols, --horizon "
+        "and --since choose",
+    )
+    group.add_argument(
+        "--since",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="with --export: only predictions from that day's close on (default: from the first)",
+    )
+    group.add_argument("--force", action="store_true", help="with --export: replace the file that is there")
+
+
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options; beside --export the horizon is None unless it was asked for, and only there lines are chosen."""
+    args = parser.parse_args(argv, argparse.Namespace(horizon=None))
+    if args.export is None:
+        if args.since or args.force:
+            parser.error(f"{'--since' if args.since else '--force'} goes with --export")
+        args.horizon = args.horizon or parser.get_default("horizon")
+    return args
+
+
 def add_proof(group: argparse._ArgumentGroup) -> None:
     """Proof that the record is what it was: the audit, and a command of the user's that keeps its head."""
     group.add_argument(
@@ -174,7 +202,7 @@ def check_witness(parser: argparse.ArgumentParser, args: argparse.Namespace) -> 
             parser.error(f"--witness and --{name.replace('_', '-')} do not go together; leave one out")
 
 
-_OF_THE_RECORD = ("reopen", "backup", "restore", "audit")
+_OF_THE_RECORD = ("reopen", "backup", "restore", "audit", "export")
 
 
 def day(text: str) -> date:

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import Waiting, is_due
+from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json, timed
 from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.seals import Witness
-from stockml.reporting.last_run import end_run
+from stockml.reporting.last_run import begin_run, end_run
+from stockml.storage.files import StorageError
 
 if TYPE_CHECKING:
+    from stockml.accuracy.tracker import Feedback, Learned
     from stockml.data.price_table import PriceTable
+    from stockml.prediction_log.view import Settled, View
     from stockml.signals.engine import ModelView, Plan
+    from stockml.signals.learner import Learner
 
 log = logging.getLogger("stockml")
 
@@ -83,6 +89,15 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         return None
+
+
+def tell_problems(run: Run, view: View) -> None:
+    """Lines of the log that are not as they were written; to lose one is a failure, unless that was agreed to."""
+    for problem in view.problems:
+        if problem.is_set_aside and not run.args.accept_log:
+            run.fail(Failure("", "set_aside", str(problem)))
+        else:
+            run.notice(str(problem))
 
 
 def tell_unsettled(run: Run, settled: Sequence[Prediction], waiting: Sequence[Waiting]) -> None:
@@ -161,13 +176,77 @@ def sum_up(
     return run.to_json("realtime_predictor", results, exit_code)
 
 
-def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> None:
-    """Record how the run ended, and renew the HTML report where something happened that it would show."""
+@contextmanager
+def recorded(run: Run) -> Iterator[None]:
+    """Note that a run is at work, and how it ended where that is not as planned; a killed one "has not ended"."""
     if is_dry(run.args):
+        yield
         return
+    begin_run(run.home, run.clock.now, run.args.as_of)
+    try:
+        yield
+    except (KeyboardInterrupt, StorageError) as error:
+        if isinstance(error, KeyboardInterrupt):
+            exit_code = interrupted_code(error)
+        else:
+            exit_code = SOME_FAILED if done_so_far() else NOTHING_DONE
+            run.failures.append(Failure("", "storage", str(error)))
+        result = run.to_json("realtime_predictor", {**run.written, "waiting": []}, exit_code)
+        with suppress(StorageError):
+            end_run(run.home, result, began_at=run.clock.now, ended_at=datetime.now(UTC) + run.clock.skew)
+        raise
+
+
+def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> Result:
+    """Record how the run ended, and renew the HTML report where something happened that it would show.
+
+    Where the report cannot be written the rest is done all the same, and that is how the run ended.
+    """
+    if is_dry(run.args):
+        return result
     end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
     if not result["logged"] and not result["settled"]:
-        return
+        return result
+    try:
+        _renew_report(run)
+    except StorageError as error:
+        fail_half_done(run, "report", str(error))
+        result |= run.to_json("realtime_predictor", {}, SOME_FAILED)
+        end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
+    return result
+
+
+def note_settled(run: Run, settled: Settled) -> None:
+    """Note of all that a later failure leaves untouched: the outcomes in the log."""
+    run.written["settled"] = [line.id for line in settled.done]
+    if n_settled := len(settled.done):
+        note_done(f"{count(n_settled, 'outcome')} {'is' if n_settled == 1 else 'are'} in the log")
+
+
+def note_logged(run: Run, logged: Sequence[Prediction]) -> None:
+    """The same of new predictions."""
+    run.written["logged"] = [line.id for line in logged]
+    if logged:
+        note_done(f"{count(len(logged), 'prediction')} {'is' if len(logged) == 1 else 'are'} logged")
+
+
+def updated(run: Run, feedback: Feedback[Learner], view: View, settled: Settled) -> Learned[Learner]:
+    """The learned state; where its folder cannot be written, from the log alone, and a failure of the run."""
+    try:
+        return feedback.update(run.log, view, settled)
+    except StorageError as error:
+        known = feedback.preview(view, [*settled.done, *settled.left])
+        fail_half_done(run, "feedback", f"{error}; what was learned is worked out from the log meanwhile")
+        return known
+
+
+def fail_half_done(run: Run, kind: str, why: str) -> None:
+    """A failure that is no stock's, of a run that has written its lines."""
+    so_far = done_so_far()
+    run.fail(Failure("", kind, f"{why}; {so_far}" if so_far else why))
+
+
+def _renew_report(run: Run) -> None:
     if run.log.read(run.args.as_of).is_partial:
         return
     from stockml.reporting.page import write_report

@@ -5,16 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Sequence
 from datetime import date
+from pathlib import Path
 
 from stockml.accuracy.conditions import ConditionScore, by_condition, by_condition_of, coverage_text
 from stockml.accuracy.scores import Score, by
 from stockml.accuracy.settlement import Waiting
 from stockml.accuracy.weekly import Week, learning_curve, overall
 from stockml.commands import tables
+from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import take_yahoos_time
 from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
-from stockml.commands.exits import UsageError
+from stockml.commands.exits import UsageError, note_done
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
@@ -24,6 +26,7 @@ from stockml.core.wording import Message, count, told_together
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
+from stockml.storage.files import StorageError
 
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
@@ -33,12 +36,14 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
     name_exchanges(run, symbols, start)
+    check_announcements(run)
     refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
     refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
         start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain, run.clock.exchanges
     )
+    n_before = _size(run.log.path)
     try:
         with timed(run, "replay"), progress(run.args) as tell:
             jobs = len(os.sched_getaffinity(0))
@@ -46,8 +51,16 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
             done = replay(settings, stocks, context)
     except ReplayError as error:
         raise UsageError(str(error)) from None
+    except StorageError:
+        if _size(run.log.path) > n_before:
+            note_done("the sessions before are logged, and the same command goes on after them")
+        raise
     note_failures(run, done)
     return tell_replay(run, done)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
 
 
 def refuse_open(run: Run, symbols: Sequence[str], start: date, end: date) -> None:

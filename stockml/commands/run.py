@@ -16,6 +16,7 @@ from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
+from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
@@ -59,12 +60,18 @@ class Run:
     prices_asked_at: datetime | None = None  # the latest time at which the source was asked for them
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
+    written: dict[str, list[str]] = field(default_factory=lambda: {"logged": [], "settled": []})  # ids, by this run
     _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
 
     @property
     def is_simulated(self) -> bool:
         """True for the simulated market, by the source or by the home's log."""
         return self.source.is_simulated or "sample" in self.log.kinds()
+
+    @property
+    def only_looks(self) -> bool:
+        """True for a run that must leave no trace but cached prices."""
+        return any(getattr(self.args, name, None) for name in ("dry_run", "explain", "self_check"))
 
     def notice(self, text: str, symbol: str = "") -> None:
         """Something worth knowing that is no failure; about one symbol, it begins with it."""
@@ -106,8 +113,10 @@ class Run:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
+        check_announcements(self)
         with timed(self, "fetch"), progress(self.args) as tell:
-            settings = FetchSettings(offline=self.args.offline, tell=tell)
+            asks = self.args.as_of is None and not self.only_looks
+            settings = FetchSettings(offline=self.args.offline, asks_announcements=asks, tell=tell)
             before = self.clock
             spans = spans_of(symbols, sessions_back, before)
             fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
@@ -175,10 +184,11 @@ class Run:
         return list(SAMPLE_SYMBOLS)
 
     def exit_code(self, *, anything_done: bool) -> int:
-        """0 where nothing failed, 1 where something else was done all the same, 3 where nothing was."""
+        """0 where nothing failed, 1 where something else was done, or no stock failed, 3 where nothing was done."""
         if not self.failures:
             return DONE
-        return SOME_FAILED if anything_done else NOTHING_DONE
+        has_failed_stock = any(failure.symbol for failure in self.failures)
+        return SOME_FAILED if anything_done or not has_failed_stock else NOTHING_DONE
 
     def to_json(self, command: str, results: Mapping[str, Any], exit_code: int) -> dict[str, Any]:
         """The object that --json prints: what both commands say, around each one's own results."""

@@ -6,10 +6,11 @@ import logging
 from pathlib import Path
 
 from stockml.commands import tables
-from stockml.commands.exits import DONE, SOME_FAILED
+from stockml.commands.exits import DONE, SOME_FAILED, UsageError
 from stockml.commands.run import Run, print_json, refuse_beside
-from stockml.reporting.page import write_report
+from stockml.reporting.page import is_report, write_report
 from stockml.reporting.status import Status, status
+from stockml.storage.plain_files import plain_status
 
 log = logging.getLogger("stockml")
 
@@ -31,8 +32,10 @@ def run_status(run: Run) -> int:
 
 
 def write_page(run: Run, state: Status) -> Path:
-    """The page, where --report wants it; returns where that is."""
+    """The page, where --report wants it; returns where that is. UsageError where something else would be lost."""
     wanted = None if run.args.report == Path() else run.args.report.absolute()
+    if wanted and plain_status(wanted) is not None and not is_report(wanted):
+        raise UsageError(f"{wanted}: is no report, and would be replaced by one; name another file after --report")
     with run.log.locked(run.args.lock_timeout):
         return write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, path=wanted)
 

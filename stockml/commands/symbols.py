@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from stockml.commands.exits import UsageError
-from stockml.commands.logging_setup import cause
 from stockml.core.markets import entered_symbol
 from stockml.core.paths import folder_name
+from stockml.core.wording import cause
 
 WATCHLIST = (
     "TCS.NS",
@@ -67,8 +67,8 @@ def _read_symbols(path: Path | None) -> list[str]:
         raise UsageError(f"{path}: cannot be read as a list of symbols ({why}); name another file") from None
     try:
         rows = [(number, fields) for number, line in enumerate(lines, start=1) if any(fields := _fields(line))]
-    except csv.Error as error:
-        raise UsageError(f"{path}: cannot be read as a list of symbols ({error}); name another file") from None
+    except csv.Error:
+        raise UsageError(f"{path}: cannot be read as a list of symbols (it is no CSV); name another file") from None
     rows = _symbols_alone(rows)
     return [_entered(field, f"{path}, line {number}: ") for number, fields in rows for field in fields if field]
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml.commands.exits import NotDoneError, UsageError
+from stockml.commands.exits import NotDoneError, UsageError, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json
 from stockml.core.failures import Failure
 from stockml.core.wording import count
 from stockml.storage.file_lock import exclusive
-from stockml.storage.files import write_whole
+from stockml.storage.files import StorageError, write_whole
 from stockml.storage.pause import pause
 
 if TYPE_CHECKING:
@@ -76,6 +76,24 @@ def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
     run.failures += [Failure(symbol, "cluster_lost", f"{symbol}: not trained. {why}.") for symbol in symbols]
 
 
+def save(run: Run, trained: TrainedStock, trained_at: str) -> bool:
+    """SAVE one stock; one that cannot be written is a failure of its own, and the others are saved all the same."""
+    from stockml.trainers import pipeline
+
+    try:
+        pipeline.save(run.home, trained, trained_at=trained_at)
+    except StorageError as error:
+        run.fail(Failure(trained.symbol, "not_saved", f"{trained.symbol}: trained, but not saved. {error}"))
+        return False
+    return True
+
+
+def note_trained(results: Sequence[Mapping[str, Any]]) -> None:
+    """Note of all that a later failure leaves untouched: the models that are saved."""
+    if results:
+        note_done(f"{count(len(results), 'stock')} {'is' if len(results) == 1 else 'are'} trained and saved")
+
+
 def scores(trained: TrainedStock) -> dict[str, Any]:
     """A stock's scores for the table, and the seconds each stage took."""
     names = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "data_through")
@@ -83,18 +101,39 @@ def scores(trained: TrainedStock) -> dict[str, Any]:
     return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
 
 
-def write_session(run: Run, results: Sequence[Mapping[str, Any]]) -> Path | None:
-    """Keep what this run did beside the earlier ones, under the wall-clock time; None where it did nothing."""
+def record_interruption(
+    run: Run, results: Sequence[Mapping[str, Any]], wanted: Iterable[str], error: KeyboardInterrupt
+) -> None:
+    """Keep what a run did that was ended from outside, and which stocks are missing."""
+    why = "not trained, because the run was ended; run the same again with --only-stale 1"
+    dealt_with = {result["symbol"] for result in results} | {failure.symbol for failure in run.failures}
+    left = sorted(set(wanted) - dealt_with)  # with the one that was being saved
+    run.failures += [Failure(symbol, "interrupted", f"{symbol}: {why}.") for symbol in left]
+    write_session(run, results, interrupted_code(error))
+
+
+def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int | None = None) -> Path | None:
+    """Keep what this run did beside the earlier ones, under the wall-clock time.
+
+    None where it did nothing, or where that cannot be written: a failure of its own.
+    """
     if not results and not run.failures:
         return None
     names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
     settings = {name: getattr(run.args, name) for name in names}
-    exit_code = run.exit_code(anything_done=bool(results))
+    if exit_code is None:
+        exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
-    with exclusive(run.home.training_lock):
-        while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
-            pause(0.1)  # another run ended in this very second
-        write_whole(path, json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n")
+    text = json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
+    try:
+        with exclusive(run.home.training_lock):
+            while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
+                pause(0.1)  # another run ended in this very second
+            write_whole(path, text)
+    except StorageError as error:
+        so_far = done_so_far()
+        run.fail(Failure("", "session", f"{error}; {so_far}" if so_far else str(error)))
+        return None
     return path
 
 

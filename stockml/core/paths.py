@@ -52,6 +52,11 @@ class Home:
         return self.training / "prices"
 
     @property
+    def announcements(self) -> Path:
+        """The days on which companies publish results, as Yahoo told them and when."""
+        return self.prices / "announcements.jsonl"
+
+    @property
     def log(self) -> Path:
         """The prediction log."""
         return self.root / "realtime_predictions" / "predictions.jsonl"

@@ -13,6 +13,7 @@ from typing import Any
 
 from stockml.core import record_fields as field
 from stockml.core.outcomes import PENDING, Outcome, Reopened, completed, read_outcome, read_reopened
+from stockml.core.results_expected import ResultsExpected, read_results, results_record
 from stockml.core.student_t import StudentT
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
@@ -33,11 +34,13 @@ class Evidence:
     """The inputs of a prediction that learning will need.
 
     `opinions` maps each signal to its own forecast in % at the target, before weighting, also where its weight
-    is 0. `confidence_inputs` maps each figure the confidence was computed from to its value.
+    is 0. `confidence_inputs` maps each figure the confidence was computed from to its value. `results` are those that
+    the company was expected to publish.
     """
 
     opinions: Mapping[str, float]
     confidence_inputs: Mapping[str, float]
+    results: ResultsExpected | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class Prediction:
             raise ValueError(f"{self.id}: has no actual price, its status is {self.status}")
         return (self.outcome.actual_price / self.current_price - 1) * 100
 
+    @property
+    def results_text(self) -> str | None:
+        """The results that the company was expected to publish, in words; None where there were none."""
+        expected = self.evidence.results
+        return None if expected is None else expected.text(self.data_through, self.target_date)
+
     def to_record(self) -> dict[str, Any]:
         """The line's JSON object: SPEC's keys first in SPEC's order, then ours; keys without a value are left out."""
         record: dict[str, Any] = {
@@ -110,6 +119,7 @@ class Prediction:
             "evidence": {
                 "opinions": dict(self.evidence.opinions),
                 "confidence_inputs": dict(self.evidence.confidence_inputs),
+                **results_record(self.evidence.results),
             },
             "source": self.source,
             "currency": self.currency,
@@ -152,6 +162,7 @@ class Prediction:
             evidence=Evidence(
                 field.numbers("opinions", evidence["opinions"]),
                 field.numbers("confidence_inputs", evidence["confidence_inputs"]),
+                read_results(evidence),
             ),
             source=field.text("source", record["source"]),
             currency=field.optional_text("currency", record["currency"]),

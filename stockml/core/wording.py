@@ -86,3 +86,12 @@ def _spanning(group: Sequence[Message]) -> str:
 def _range(figures: Sequence[str]) -> str:
     ordered = sorted(set(figures), key=lambda figure: (len(figure), figure))  # numbers by size, dates by day
     return ordered[0] if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+
+
+def cause(error: BaseException | None, otherwise: str = "the program met an error") -> str:
+    """The cause of a failure in plain words: the system's own for files, never Python's for anything else."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    if isinstance(error, UnicodeDecodeError):
+        return f"it is not {error.encoding.upper()}"
+    return otherwise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, time
 
@@ -24,3 +25,8 @@ class Announcement:
     day: date
     at: time | None = None
     first_known_on: date | None = None
+
+
+def known_by(announcements: Iterable[Announcement], day: date) -> tuple[Announcement, ...]:
+    """Those that were known at the close of a day; one that nobody noted before counts from its own day on."""
+    return tuple(one for one in announcements if (one.first_known_on or one.day) <= day)

@@ -55,6 +55,23 @@ def columns(frame: pd.DataFrame) -> Columns:
     return Columns(*frame.to_numpy().T)
 
 
+def log_changes(values: Array) -> Array:
+    """The log of each day's change as a factor; 0 for the first day.
+
+    Parameters
+    ----------
+    values : array, shape (n_days,)
+        Prices, all above 0.
+
+    Returns
+    -------
+    array, shape (n_days,)
+        Natural logarithm.
+    """
+    logs = np.log(values)
+    return np.diff(logs, prepend=logs[:1])
+
+
 # ---- order and days --------------------------------------------------------------------------------------------------
 
 

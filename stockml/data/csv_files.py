@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, cast
 
 from stockml.core import failures
 from stockml.core.failures import FetchError
+from stockml.core.wording import cause
 from stockml.data.known_symbols import csv_path
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+class NoTextError(ValueError):
+    """A file without any text that could be CSV."""
 
 
 def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
@@ -51,7 +56,7 @@ def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
         kind = failures.BAD_PRICES if error.kind == "mixed_tickers" else failures.UNREADABLE
         raise FetchError(kind, f"{symbol}: {error}") from None
     except (OSError, ValueError, csv.Error) as error:  # pandas' parser errors are ValueErrors, as wrong encodings are
-        reason = " ".join(str(error).split())
+        reason = str(error) if isinstance(error, NoTextError) else cause(error, "its lines are not alike")
         message = f"{symbol}: {path} cannot be read as CSV ({reason}); re-export the file"
         raise FetchError(failures.UNREADABLE, message) from None
 
@@ -99,13 +104,13 @@ def _read_any(symbol: str, path: Path, timezone: tzinfo) -> RawBars:
 
 
 def _decoded(content: bytes) -> str:
-    """The text of a file; ValueError where it is none."""
+    """The text of a file; NoTextError where it is none."""
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         return content.decode("utf-16")
     if b"\0" in content:
-        raise ValueError("it is no text, perhaps a workbook")
+        raise NoTextError("it is no text, perhaps a workbook")
     if not content.strip():
-        raise ValueError("it is empty")
+        raise NoTextError("it is empty")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from stockml.core.markets import market, market_named
 from stockml.core.paths import Home
+from stockml.core.wording import cause
 from stockml.storage.files import write_whole
 
 SIDECAR = "exchanges.csv"
@@ -58,7 +59,9 @@ def read_sidecar(folder: Path) -> dict[str, str]:
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: cannot be read ({error}); write lines of symbol,exchange there") from None
+        raise ValueError(
+            f"{path}: cannot be read ({cause(error, 'it is no CSV')}); write lines of symbol,exchange there"
+        ) from None
     found: dict[str, str] = {}
     for number, row in enumerate(rows, start=1):
         cells = [cell.strip() for cell in row if cell.strip()]

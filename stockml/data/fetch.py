@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, timedelta, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol, expanded
 from stockml.core.progress import Progress, no_progress
 from stockml.core.record_fields import EARLIEST_DATE
+from stockml.data import announcement_store
+from stockml.data.announcement_file import read_announcements
+from stockml.data.announcements import known_by
 from stockml.data.csv_files import read_csv
 from stockml.data.fetched import Fetched, completed_of, listings_of, merged
 from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
@@ -149,7 +152,12 @@ def fetch_bars(
     """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:
         return _read_all(spans, source, clock, settings.tell)
-    return from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
+    feed = from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
+    kept = announcement_store.read(home)
+    dated = {
+        symbol: replace(raw, announcements=kept[symbol].dates) for symbol, raw in feed.bars.items() if symbol in kept
+    }
+    return replace(feed, bars={**feed.bars, **dated})
 
 
 def _valid(spans: Mapping[str, DateRange]) -> tuple[dict[str, DateRange], dict[str, Failure]]:
@@ -196,9 +204,8 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
         table = replace(table, findings=tuple(found for found in table.findings if found.kind != "open_session"))
     for note, text in raw.notes:
         table = table.noting(Finding(note, "noted", (), text))
-    return note_stale(
-        replace(table, currency=raw.currency, source=kind, announcements=raw.announcements), span.expected
-    )
+    announcements = known_by(raw.announcements, table.data_through)
+    return note_stale(replace(table, currency=raw.currency, source=kind, announcements=announcements), span.expected)
 
 
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
@@ -252,17 +259,22 @@ def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, tell
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
             zone = clock.calendar(symbol).timezone
-            bars[symbol] = read_csv(symbol, source.folder, zone) if source.folder else _simulate(symbol, span)
+            bars[symbol] = _from_folder(symbol, source.folder, zone) if source.folder else _simulate(symbol, span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         tell("fetch", done, len(spans))
     return Feed(bars, failed)
 
 
+def _from_folder(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
+    return replace(read_csv(symbol, folder, zone), announcements=read_announcements(folder).of(symbol, zone))
+
+
 def _simulate(symbol: str, span: DateRange) -> RawBars:
-    from stockml.data.simulated_market import CURRENCY, SAMPLE_SYMBOLS, sample_bars
+    from stockml.data.simulated_market import CURRENCY, SAMPLE_SYMBOLS, sample_announcements, sample_bars
 
     if symbol not in SAMPLE_SYMBOLS:
         names = ", ".join(SAMPLE_SYMBOLS)
         raise FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: not in the simulated market; it has {names}")
-    return RawBars(sample_bars(symbol, span.start, span.limit), CURRENCY)
+    announcements = known_by(sample_announcements(symbol, span.limit), span.limit)
+    return RawBars(sample_bars(symbol, span.start, span.limit), CURRENCY, announcements=announcements)

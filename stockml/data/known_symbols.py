@@ -11,6 +11,8 @@ from stockml.core.failures import FetchError
 from stockml.core.markets import as_yahoo_writes, entered_symbol
 from stockml.core.paths import Home
 
+SIDECARS = ("announcements.csv", "exchanges.csv")  # beside the prices, and no stocks of that name
+
 _CSV = ".CSV"
 
 
@@ -22,6 +24,9 @@ def csv_path(symbol: str, folder: Path) -> Path:
     FetchError
         Where the names of two files differ in case alone, and their contents too: both would be this one stock's.
     """
+    if symbol.lower() + _CSV.lower() in SIDECARS:
+        message = f"{symbol}: {symbol.lower()}.csv tells of other stocks and holds no prices; correct the symbol"
+        raise FetchError(failures.UNKNOWN_SYMBOL, message)
     names = _files(folder).get(symbol.upper(), ())
     if len(names) > 1 and not _are_equal([folder / name for name in names]):
         message = f"{symbol}: {folder} holds {' and '.join(names)}, one stock's prices that differ; remove one"
@@ -32,6 +37,20 @@ def csv_path(symbol: str, folder: Path) -> Path:
 def symbols_in(folder: Path) -> list[str]:
     """The symbols that have a CSV file in a folder, sorted."""
     return sorted(filter(_is_symbol, _files(folder)))
+
+
+def sidecar(name: str, folder: Path) -> Path:
+    """The file of SIDECARS in a folder, its name in any case; one that is not there has the name in lower case.
+
+    Raises
+    ------
+    ValueError
+        Where there are several.
+    """
+    names = _sidecars(folder).get(name, ())
+    if len(names) > 1:
+        raise ValueError(f"{folder} holds {' and '.join(names)}, whose names differ in case alone; remove one")
+    return folder / (names[0] if names else name)
 
 
 def cached_symbols(home: Home) -> list[str]:
@@ -55,18 +74,29 @@ def _is_symbol(name: str) -> bool:
 
 def _files(folder: Path) -> Mapping[str, tuple[str, ...]]:
     """The names of a folder's CSV files by symbol; none of a folder that cannot be read, which reading a file tells."""
+    return _listing(folder)[0]
+
+
+def _sidecars(folder: Path) -> Mapping[str, tuple[str, ...]]:
+    return _listing(folder)[1]
+
+
+def _listing(folder: Path) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:
     try:
         return _listed(folder, folder.stat().st_mtime_ns)
     except OSError:
-        return {}
+        return {}, {}
 
 
 @functools.lru_cache(maxsize=8)
-def _listed(folder: Path, changed_ns: int) -> Mapping[str, tuple[str, ...]]:
-    """The files as of a change of the folder: it is read once, not once a symbol."""
+def _listed(folder: Path, changed_ns: int) -> tuple[Mapping[str, tuple[str, ...]], Mapping[str, tuple[str, ...]]]:
+    """The files as of a change of the folder, by symbol, and its sidecars: it is read once, not once a symbol."""
     found: dict[str, tuple[str, ...]] = {}
+    beside: dict[str, tuple[str, ...]] = {}
     for name in sorted(path.name for path in folder.iterdir()):
-        if name.upper().endswith(_CSV):
+        if name.lower() in SIDECARS:
+            beside[name.lower()] = (*beside.get(name.lower(), ()), name)
+        elif name.upper().endswith(_CSV):
             symbol = as_yahoo_writes(name[: -len(_CSV)].upper())  # BRK.B is BRK-B
             found[symbol] = (*found.get(symbol, ()), name)
-    return found
+    return found, beside

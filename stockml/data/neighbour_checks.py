@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from stockml.data.bar_checks import LEVEL, MIXED_BARS, Array, columns
+from stockml.data.adjustment_steps import covered_falls
+from stockml.data.bar_checks import LEVEL, MIXED_BARS, columns, log_changes
 from stockml.data.findings import Checked, Mask, PriceError, drop
 
 SAME_LEVEL = 1.2  # closes this near to one another are at one level
@@ -117,7 +118,7 @@ def drop_misadjusted(frame: pd.DataFrame) -> Checked:
 
 
 def adjustment_ratio(frame: pd.DataFrame) -> pd.Series:
-    """The log of adjusted close over close, relative to the first day.
+    """The log of adjusted close over close, relative to the first day, without what spin-offs and dividends take.
 
     Parameters
     ----------
@@ -130,7 +131,8 @@ def adjustment_ratio(frame: pd.DataFrame) -> pd.Series:
         Natural logarithm, indexed by row number.
     """
     *_, close, adjusted, _ = columns(frame)
-    return pd.Series((log_changes(adjusted) - log_changes(close)).cumsum())
+    step = log_changes(adjusted) - log_changes(close)
+    return pd.Series(np.where(covered_falls(close, adjusted), 0.0, step).cumsum())
 
 
 def stands_clear(frame: pd.DataFrame) -> Mask:
@@ -157,20 +159,3 @@ def stands_clear(frame: pd.DataFrame) -> Mask:
 def _leaps(frame: pd.DataFrame) -> Mask:
     far = np.abs(log_changes(columns(frame).close)) > np.log(LEVEL)
     return np.asarray(far & stands_clear(frame))
-
-
-def log_changes(values: Array) -> Array:
-    """The log of each day's change as a factor; 0 for the first day.
-
-    Parameters
-    ----------
-    values : array, shape (n_days,)
-        Prices, all above 0.
-
-    Returns
-    -------
-    array, shape (n_days,)
-        Natural logarithm.
-    """
-    logs = np.log(values)
-    return np.diff(logs, prepend=logs[:1])

@@ -7,6 +7,7 @@ day are checked again.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from typing import Literal
 
@@ -15,11 +16,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.core.calendars import Calendar, calendar_for
-from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, sort_dates
+from stockml.data.adjustment_steps import Split, in_newest_units
+from stockml.data.announcements import known_by
+from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, log_changes, sort_dates
 from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
 from stockml.data.fetch import checked
 from stockml.data.findings import Mask
-from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio, log_changes
+from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio
 from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
 from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable
 from stockml.data.raw_table import tidy
@@ -34,7 +37,8 @@ class PointInTimePrices:
     Attributes
     ----------
     bars : DataFrame, shape (n_bars, 6)
-        The bars that no check objects to for themselves. A run of them is the table of a session where `rows` says so.
+        The bars that no check objects to for themselves, in the units of the newest. A run of them is the table of a
+        session where `rows` says so.
     source_bars : SourceBars
         All bars as settlement needs them; `through` gives those of a past session.
     """
@@ -50,9 +54,12 @@ class PointInTimePrices:
             rows = pd.DataFrame(columns=list(COLUMNS), index=pd.DatetimeIndex([], name="Date"), dtype=float)
         sound = ~_is_bad_alone(rows)
         copies = _copies(rows) & sound
-        self.bars = rows[sound & ~copies]
         self._days = rows.index.to_numpy()
         self.source_bars = SourceBars.of(rows, raw)
+        splits = [(self.source_bars.days[split.row], split.ratio) for split in self.source_bars.undone]
+        self._newest_split = int(np.searchsorted(self._days, splits[-1][0])) if splits else 0
+        kept = rows[sound & ~copies]
+        self.bars = in_newest_units(kept, [Split(int(kept.index.searchsorted(at)), ratio) for at, ratio in splits])
         self._starts_badly = copies
         self._kept_before = _counted(sound & ~copies)
         self._copied_before, self._traded_before = _counted(copies), _counted(rows["volume"].to_numpy() > 0)
@@ -87,9 +94,9 @@ class PointInTimePrices:
         PriceTable
             Of shape (n_days, 6).
         """
-        return PriceTable(
-            self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind, announcements=self._raw.announcements
-        )
+        table = PriceTable(self.symbol, self.bars.iloc[rows], self._raw.currency, self._kind)
+        dates = known_by(self._raw.announcements, table.data_through) if len(table.frame) else ()
+        return replace(table, announcements=dates)
 
     def whole(self) -> PriceTable:
         """All of `bars` as one table, for figures of which no day's sees a later one; shape (n_bars, 6)."""
@@ -100,6 +107,8 @@ class PointInTimePrices:
         first, end = self._row(span.start, "left"), self._row(span.limit, "right")
         if self._is_partly_unread or self._may_be_sparse(first, end):
             return None  # how many rows cannot be read, and how new they are, depends on the day
+        if end <= self._newest_split:
+            return None  # the prices of that day were in other units
         if end == first or self._odd_before[end] > self._odd_before[first] or self._starts_badly[first]:
             return None
         has_copies = self._copied_before[end] > self._copied_before[first]

@@ -74,7 +74,8 @@ def read(symbol: str, home: Home) -> CachedBars | None:
             listing=Listing(notes.get("exchange"), notes.get("timezone")),
         )
     except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        _log.warning("%s: the cached prices in %s are damaged (%s) and not used", symbol, path, type(error).__name__)
+        _log.warning("%s: the cached prices in %s are damaged and not used", symbol, path)
+        _log.debug("%s: %s: %s", path, type(error).__name__, error)
         return None
 
 

@@ -13,9 +13,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from stockml.data.bar_checks import LEVEL, WILD_RANGE, Array, Columns, columns
+from stockml.data.adjustment_steps import BONUS_ISSUES, SPLITS, covered_falls
+from stockml.data.bar_checks import LEVEL, WILD_RANGE, Array, Columns, columns, log_changes
 from stockml.data.findings import NOTED, Finding, Mask, days
-from stockml.data.neighbour_checks import log_changes, stands_clear
+from stockml.data.neighbour_checks import stands_clear
 
 UNIT_JUMP = 3.0  # a factor no company's day has: splits, pence for pounds, another company
 # What tells news from those is trade: a change of unit leaves the number of shares as it was, a split the money, and
@@ -25,8 +26,6 @@ CALMS_WITHIN = 5  # sessions: trade that stays as loud as on the first day is an
 ROUND_RATIOS = (*range(2, 11), 12, 15, 20, 25, 30, 40, 50, 100, 1000, 10_000)
 DEMERGER = 0.63  # the smallest demerger seen keeps 61 % of the price, the worst earnings day 65 %
 LONG_GAP_DAYS = 30  # a suspension, not a string of holidays
-SPLITS = (1.25, 4 / 3, 1.5, 2.0, 2.5, 3.0)  # new shares per old; beyond, UNIT_JUMP speaks
-BONUS_ISSUES = (6 / 5, 7 / 5, 5 / 3)  # of 1:5, 2:5 and 2:3: these only ever make a share cheaper
 SPLIT_WITHIN = 0.02  # the opening's own move beside the split's factor
 # A split is no news: the day's range (high over low) stays small, and about as much money changes hands as in the
 # 20 sessions before. A price that halves does so for little else, so from there on a louder day may be one.
@@ -63,10 +62,12 @@ def steps(close: Array) -> Mask:
 def find_faults(frame: pd.DataFrame) -> list[Fault]:
     """Every jump of unit, unadjusted split, wrong adjustment and long gap.
 
+    A fall that the adjusted close covers is none of them: what is adjusted for was a spin-off or a dividend.
+
     Parameters
     ----------
     frame : DataFrame, shape (n_days, 6)
-        Daily bars, checked one by one; the columns of bar_checks.COLUMNS.
+        Daily bars, checked one by one; the columns of bar_checks.COLUMNS, an adjusted close NaN where there is none.
 
     Returns
     -------
@@ -78,6 +79,7 @@ def find_faults(frame: pd.DataFrame) -> list[Fault]:
         close=log_changes(bar.close),
         adjusted=log_changes(bar.adj_close),
         is_clear=stands_clear(frame),
+        is_covered=covered_falls(bar.close, bar.adj_close),
         silence=np.diff(index, prepend=index[:1]) / np.timedelta64(1, "D"),
     )
     rows = np.flatnonzero(
@@ -93,19 +95,21 @@ class _Moves(NamedTuple):
     close: Array
     adjusted: Array
     is_clear: Mask
+    is_covered: Mask
     silence: Array
 
 
 def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault | None:
     change, adjusted, silence = moves.close[row], moves.adjusted[row], moves.silence[row]
     step = f"from {bar.close[row - 1]:g} to {bar.close[row]:g}"
-    if abs(change) > np.log(UNIT_JUMP) and moves.is_clear[row]:
+    is_covered = moves.is_covered[row]
+    if abs(change) > np.log(UNIT_JUMP) and moves.is_clear[row] and not is_covered:
         if _is_news(frame, row):
             return None
         return Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True)
     if silence > LONG_GAP_DAYS:
         return Fault(row, "gap", f"nothing was traded for {silence:.0f} days", False)
-    if ratio := _split_ratio(frame, row):
+    if not is_covered and (ratio := _split_ratio(frame, row)):
         text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
         return Fault(row, "unadjusted_split", text, True)
     if abs(adjusted) > np.log(LEVEL) > abs(change):
@@ -141,8 +145,9 @@ def find_news(frame: pd.DataFrame) -> list[Finding]:
     list of Finding
         One for each jump.
     """
-    close = columns(frame).close
-    rows = np.flatnonzero((np.abs(log_changes(close)) > np.log(UNIT_JUMP)) & stands_clear(frame))
+    bar = columns(frame)
+    is_far = (np.abs(log_changes(bar.close)) > np.log(UNIT_JUMP)) & stands_clear(frame)
+    rows = np.flatnonzero(is_far & ~covered_falls(bar.close, bar.adj_close))
     text = "the close jumps from {:g} to {:g} on {} on many times the usual volume: taken as news"
     return _noted(frame, rows, "news_jump", text)
 
@@ -174,8 +179,26 @@ def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
     return None
 
 
+def find_payouts(frame: pd.DataFrame) -> list[Finding]:
+    """The falls that the adjusted close covers: a spin-off or a special dividend, which the close itself keeps.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, 6)
+        Daily bars without any fault.
+
+    Returns
+    -------
+    list of Finding
+        One for each fall.
+    """
+    bar = columns(frame)
+    text = "the close fell from {:g} to {:g} on {} by a spin-off or special dividend, which Adj Close allows for"
+    return _noted(frame, np.flatnonzero(covered_falls(bar.close, bar.adj_close)), "payout", text)
+
+
 def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]]:
-    """The real falls that a holder did not suffer: the company gave a part of itself away.
+    """The real falls that a holder did not suffer and no adjusted close covers: a part of the company given away.
 
     Parameters
     ----------
@@ -189,9 +212,9 @@ def find_demergers(frame: pd.DataFrame) -> tuple[list[Finding], tuple[date, ...]
     dates : tuple of date
         The first day after each.
     """
-    _, high, low, close, *_ = columns(frame)
+    _, high, low, close, adjusted, _ = columns(frame)
     change = log_changes(close)
     overnight = stands_clear(frame) | (high > WILD_RANGE * low)  # a wild bar tells nothing
-    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight
+    fell = (change < np.log(DEMERGER)) & (change > -np.log(UNIT_JUMP)) & overnight & ~covered_falls(close, adjusted)
     text = "the close fell from {:g} to {:g} on {} and stayed: kept out of training"
     return _noted(frame, np.flatnonzero(fell), "demerger", text), days(frame.index[fell])

@@ -13,10 +13,10 @@ import pandas as pd
 
 from stockml.core.calendars import Calendar, calendar_for
 from stockml.core.wording import count
-from stockml.data import bar_checks, day_checks, neighbour_checks, volume_checks
-from stockml.data.announcements import Announcement
+from stockml.data import adjustment_steps, bar_checks, day_checks, neighbour_checks, volume_checks
+from stockml.data.announcements import Announcement, known_by
 from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
-from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news
+from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news, find_payouts
 from stockml.data.raw_table import tidy
 
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
@@ -30,6 +30,7 @@ UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a ph
 
 ALONE = (
     bar_checks.drop_duplicates,
+    adjustment_steps.undo_splits,
     bar_checks.drop_not_positive,
     bar_checks.drop_inverted,
     volume_checks.drop_untraded,
@@ -53,7 +54,7 @@ class PriceTable:
     breaks : tuple of date
         First bars after a real jump that no adjustment covers (demergers, long suspensions).
     announcements : tuple of Announcement
-        Of the company's results, by day; those after the last bar too, each to be used from the day it was known.
+        Of the company's results, by day, as known at the close of the last bar; each from the day it was known on.
     """
 
     symbol: str
@@ -88,7 +89,9 @@ class PriceTable:
             raise PriceError(
                 "too_short", f"{self.symbol}: no bar up to {day}; its first is {self.frame.index[0].date()}"
             )
-        return replace(self, frame=frame, breaks=tuple(at for at in self.breaks if at <= day))
+        breaks = tuple(at for at in self.breaks if at <= day)
+        dates = known_by(self.announcements, frame.index[-1].date())
+        return replace(self, frame=frame, breaks=breaks, announcements=dates)
 
     def last(self, n_days: int) -> PriceTable:
         """The table's newest bars, at most `n_days`: shape (n_days, 6)."""
@@ -222,7 +225,8 @@ def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tu
         frame, found = _cut_before(frame, old[-1])
         findings += found
     found, demergers = find_demergers(frame)
-    return frame, findings + found + find_news(frame), tuple(sorted({*gaps, *demergers}))
+    findings += found + find_news(frame) + find_payouts(frame)
+    return frame, findings, tuple(sorted({*gaps, *demergers}))
 
 
 def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:

@@ -32,6 +32,7 @@ class FetchSettings:
     first_wait_s: float = 2.0
     longest_wait_s: float = 60.0
     offline: bool = False  # use the price cache alone, however old it is
+    asks_announcements: bool = False  # after the prices, for the days on which results are published
     tell: Progress = no_progress
 
 

@@ -11,12 +11,14 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from stockml.data.announcements import Announcement
 
 SAMPLE_SYMBOLS = (
     *("SIM-ALPHA", "SIM-BETA", "SIM-GAMMA", "SIM-DELTA", "SIM-EPSILON"),
@@ -89,6 +91,27 @@ def sample_bars(symbol: str, start: date, end: date, *, settings: MarketSettings
         raise ValueError(f"{symbol} is not simulated; choose from {', '.join(settings.symbols)}")
     whole = _company(settings, symbol, max(end, settings.first_day).year)
     return whole.loc[pd.Timestamp(start) : pd.Timestamp(end)]
+
+
+def sample_announcements(
+    symbol: str, through: date, *, settings: MarketSettings = SAMPLE_MARKET
+) -> tuple[Announcement, ...]:
+    """The days on which a simulated company publishes results, about four a year, up to some weeks after `through`.
+
+    They are the days on which its own volatility is planned to be higher, whatever the prices did then. Each is
+    announced KNOWN_DAYS_AHEAD before.
+
+    Parameters
+    ----------
+    symbol : str
+        One of `settings.symbols`.
+    through : date
+    settings : MarketSettings
+    """
+    end = max(through, settings.first_day) + KNOWN_DAYS_AHEAD
+    days = _weekdays(settings, end.year)
+    news = days[_has_news(_Chance(settings, symbol, len(days)))]
+    return tuple(Announcement(day, first_known_on=day - KNOWN_DAYS_AHEAD) for at in news if (day := at.date()) <= end)
 
 
 @functools.lru_cache(maxsize=64)
@@ -192,14 +215,20 @@ def _regimes(uniform: Floats) -> list[int]:
     return path
 
 
-_NEWS = 1 / 60  # about quarterly there is news about the company alone
+_NEWS = 1 / 60  # about quarterly there is news about the company alone: its results
+KNOWN_DAYS_AHEAD = timedelta(days=14)  # from when on its day is known
+
+
+def _has_news(chance: _Chance) -> NDArray[np.bool_]:
+    """The days on which a company publishes its results; shape (n_days,)."""
+    return np.asarray(chance.uniform[:, 0] < _NEWS)
 
 
 def _moves(character: _Character, chance: _Chance, market: tuple[Floats, Floats]) -> tuple[Floats, Floats]:
     """A company's logarithmic moves and their volatility, each of shape (n_days,)."""
     market_move, market_volatility = market
     own_volatility = character.own_volatility * _clustered(chance.normal[:, 0])
-    own_volatility[chance.uniform[:, 0] < _NEWS] *= 2.5
+    own_volatility[_has_news(chance)] *= 2.5
     volatility = np.hypot(character.beta * market_volatility, own_volatility)
     # half the variance taken off: the price, not its logarithm, is then a fair game
     return character.beta * market_move + own_volatility * chance.normal[:, 0] - volatility**2 / 2, volatility

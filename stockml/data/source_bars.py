@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stockml.data.adjustment_steps import Split, find_splits, in_newest_units, shares_since
 from stockml.data.bar_checks import Array, is_wrong_alone
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import PHANTOM_RUN, phantom_runs
@@ -44,12 +45,16 @@ class SourceBars:
     days : array of datetime64[D]
         Each day once.
     close : array of float
-        As the source gave it: NaN, zero or less where that is no price.
+        In the units of the last bar; NaN, zero or less where that is no price.
     counts : array of bool
         True for a close that a line may be settled by.
     leaps : tuple of Leap
     rescaled : tuple of int
         Rows at which the prices step by a split or another unit that the source has not adjusted for.
+    given : array of float
+        The closes as the source gave them.
+    undone : tuple of Split
+        The splits that they are not adjusted for, as its adjusted closes tell.
     currency : str or None
     asked_through : date or None
         The last day that the source was asked for; None for files, which speak of no day after their last one.
@@ -64,6 +69,8 @@ class SourceBars:
     counts: Mask
     leaps: tuple[Leap, ...]
     rescaled: tuple[int, ...]
+    given: Array
+    undone: tuple[Split, ...]
     currency: str | None
     asked_through: date | None
     fetched_at: datetime | None = None
@@ -86,6 +93,9 @@ class SourceBars:
             With n_bars days.
         """
         rows = rows[~rows.index.duplicated(keep="last")]
+        given, undone = rows["close"].to_numpy(), tuple(find_splits(rows))
+        rows = in_newest_units(rows, undone)
+        adjusted = rows["adj_close"].where(rows["adj_close"] > 0)  # NaN covers no fall
         # the close settles a line, whatever its adjusted one; and no volume given says as much as a volume of zero
         rows = rows.assign(adj_close=rows["close"], volume=rows["volume"].fillna(0.0))
         counts = ~(is_wrong_alone(rows) | _is_untraded(rows))
@@ -94,14 +104,16 @@ class SourceBars:
         for start, stop in runs:
             counts[places[start : start if stop is None else stop]] = False
         kept = np.flatnonzero(counts)
-        faults = [fault.row for fault in find_faults(rows.iloc[kept]) if fault.kind in WRONG_UNITS]
+        faults = find_faults(rows.assign(adj_close=adjusted).iloc[kept])
         days = rows.index.to_numpy().astype("datetime64[D]")
         return cls(
             days=days,
             close=rows["close"].to_numpy(),
             counts=counts,
             leaps=_leaps(runs, places, kept, len(days)),
-            rescaled=tuple(int(kept[row]) for row in faults),
+            rescaled=tuple(int(kept[fault.row]) for fault in faults if fault.kind in WRONG_UNITS),
+            given=given,
+            undone=undone,
             currency=raw.currency,
             asked_through=raw.asked_through,
             fetched_at=raw.fetched_at,
@@ -119,13 +131,16 @@ class SourceBars:
         leaps = tuple(leap for leap in self.leaps if leap.row < end)
         counts = self.counts[:end].copy()
         counts[min((leap.row for leap in leaps if leap.decided >= end), default=end) :] = False
+        undone = tuple(split for split in self.undone if split.row < end)
         return replace(
             self,
             days=self.days[:end],
-            close=self.close[:end],
+            close=self.given[:end] / shares_since(end, undone) if undone else self.given[:end],
             counts=counts,
             leaps=leaps,
             rescaled=tuple(row for row in self.rescaled if row < end),
+            given=self.given[:end],
+            undone=undone,
         )
 
     @property

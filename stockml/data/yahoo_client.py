@@ -6,11 +6,9 @@ Caching and retries are left to `yahoo_download`, checks to `price_table`.
 from __future__ import annotations
 
 import functools
-import json
 import logging
 import sqlite3
 import threading
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -20,12 +18,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-from stockml.core import failures
+from stockml.core import failures, library_warnings
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.data.request import NOWHERE, SPLITS, Listing
 from stockml.data.source_time import UNTOLD, AnswerTime, TradingPeriod, time_of, trading_period
-from stockml.data.yahoo_events import drop_malformed
+from stockml.data.yahoo_reply import Reply, explain, other_name, renamed, without_malformed_events
 from stockml.storage.files import make_folder
 
 if TYPE_CHECKING:
@@ -34,8 +32,7 @@ if TYPE_CHECKING:
 RAW_COLUMNS = ["Open", "High", "Low", "Close", "Adj Close", "Volume", SPLITS]
 NO_END = "2100-01-01"
 CHART_PATH = "/v8/finance/chart/"
-REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
-DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any more
+MORE_PATHS = ("/v10/finance/quoteSummary/", "/calendar/earnings")  # what `ask_more` may ask for
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +47,6 @@ class Answer:
     period: TradingPeriod | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The last HTTP response: its status, and the chart's metadata where it was a chart."""
-
-    status: int
-    meta: dict[str, Any]
-    has_bars: bool
-    note: str | None = None  # on events that were left out
-    is_chart: bool = False  # False for what may not even be Yahoo's
-    time: AnswerTime = UNTOLD
-
-
 class Client:
     """A yfinance client that says what went wrong; use it inside `quiet()`. Threads may share it.
 
@@ -69,6 +54,8 @@ class Client:
     ----------
     requests : Counter
         Chart requests by symbol, in upper case.
+    kinds : dict of str
+        Yahoo's word for what each symbol is, such as EQUITY, by symbol in upper case, where a chart told it.
     """
 
     def __init__(self, home: Home, timeout_s: float) -> None:
@@ -83,9 +70,14 @@ class Client:
             def request(self, method: Any, url: str, **options: Any) -> Any:  # type: ignore[override]
                 options["timeout"] = timeout_s
                 send = functools.partial(super().request, method, url, **options)
-                return client._chart(url, send) if CHART_PATH in url else client._once(method, url, send)
+                if CHART_PATH in url:
+                    return client._chart(url, send)
+                return (
+                    client._more(send) if any(path in url for path in MORE_PATHS) else client._once(method, url, send)
+                )
 
         self.requests: Counter[str] = Counter()
+        self.kinds: dict[str, str] = {}
         self._replies = threading.local()
         self._answered: dict[tuple[str, str], Any] = {}
         self._skews: list[timedelta] = []
@@ -141,19 +133,39 @@ class Client:
                 keepna=True,  # so that the checks see, and count, what was null
             )
         except Exception as error:  # yfinance meets an odd answer with whatever its code trips over
-            raise _explain(symbol, error, self._replies.last) from error
+            raise explain(symbol, error, self._replies.last) from error
         return _read(symbol, frame, self._replies.last)
 
+    def ask_more(self, symbol: str, what: Callable[[Any], Any]) -> tuple[Any, Any]:
+        """An answer of yfinance's ticker of a symbol, and the HTTP response behind it; FetchError as in `ask`."""
+        self._replies.last = self._replies.response = None
+        try:
+            value = what(self._yfinance.Ticker(symbol, session=self._session))
+        except Exception as error:  # as in `ask`
+            raise explain(symbol, error, self._replies.last) from error
+        response = self._replies.response
+        if response is None or response.status_code >= 400:  # yfinance takes an error's page for one without dates
+            raise explain(symbol, ValueError("no answer"), self._replies.last)
+        return value, response
+
+    def _more(self, send: Callable[[], Any]) -> Any:
+        self._replies.last = self._replies.response = None
+        response = send()
+        self._replies.last, self._replies.response = Reply(response.status_code, {}, False), response
+        return response
+
     def _chart(self, url: str, send: Callable[[], Any]) -> Any:
-        self._replies.last = None
+        self._replies.last, symbol = None, unquote(url.rpartition("/")[2])
         with self._counting:
-            self.requests[unquote(url.rpartition("/")[2])] += 1
+            self.requests[symbol] += 1
         asked = datetime.now(UTC)
         response = send()
-        reply = _without_malformed_events(response)
+        reply = without_malformed_events(response)
         if reply.is_chart:
             time = time_of(response.headers, reply.meta, asked, datetime.now(UTC))
             reply = replace(reply, time=time)
+            if reply.meta.get("instrumentType"):
+                self.kinds[symbol.upper()] = str(reply.meta["instrumentType"])
             if time.skew is not None:
                 with self._counting:
                     self._skews.append(time.skew)
@@ -193,13 +205,12 @@ def _drop_damaged(caches: Path) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Silence yfinance, whose warnings are about its internals; enter it before any thread starts."""
+    """Silence yfinance, whose messages are about its internals; enter it before any thread starts."""
     import yfinance  # noqa: F401 - its import asks for its own warnings again
 
     loggers = [logging.getLogger(name) for name in ("yfinance", "bs4")]
     levels = [logger.level for logger in loggers]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with library_warnings.taken():
         for logger in loggers:
             logger.setLevel(logging.CRITICAL + 1)
         try:
@@ -209,71 +220,14 @@ def quiet() -> Iterator[None]:
                 logger.setLevel(level)
 
 
-def _without_malformed_events(response: Any) -> Reply:
-    """The reply; its response loses the events that yfinance would lose all prices over."""
-    is_chart = False
-    try:
-        body = json.loads(response.text)
-        is_chart = "chart" in body
-        chart = body["chart"]["result"][0]
-        reply = Reply(response.status_code, dict(chart["meta"]), bool(chart.get("timestamp")), is_chart=True)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        return Reply(response.status_code, {}, False, is_chart=is_chart)
-    is_changed, note = drop_malformed(chart)
-    if is_changed:
-        response.content = json.dumps(body).encode()
-    return replace(reply, note=note)
-
-
-def _explain(symbol: str, error: Exception, reply: Reply | None) -> FetchError:
-    """The failure's kind and its sentence, from the HTTP status first: yfinance's own words often mislead."""
-    from curl_cffi.requests.exceptions import RequestException
-    from yfinance.exceptions import YFDataException, YFRateLimitError
-
-    reason = _reason(error)
-    status = reply.status if reply else 0
-    if isinstance(error, YFRateLimitError) or status in REFUSALS:
-        return FetchError(failures.RATE_LIMITED, f"{symbol}: Yahoo refuses to answer so many requests; try later")
-    if status >= 500 or isinstance(error, YFDataException):
-        cause = f"HTTP {status}" if status >= 500 else reason
-        return FetchError(failures.SERVER, f"{symbol}: Yahoo is in trouble ({cause}); try later")
-    if isinstance(error, RequestException | OSError) and status < 400:
-        return FetchError(failures.NETWORK, f"{symbol}: no answer from Yahoo ({reason}); check the connection")
-    if reply is not None and (new_name := _other_name(symbol, reply)):
-        return _renamed(symbol, new_name)
-    if reply is None:
-        return FetchError(failures.UNREADABLE, f"{symbol}: yfinance failed ({reason}); see whether a newer one helps")
-    if status == 404 or (not reply.has_bars and reply.meta.get("exchangeName") == DELISTED_EXCHANGE):
-        return FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: Yahoo does not know it: delisted, renamed or misspelt")
-    if status == 400 or (reply.meta and not reply.has_bars):
-        return FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
-    return FetchError(failures.UNREADABLE, f"{symbol}: Yahoo's answer (HTTP {status}) is no price table; try later")
-
-
-def _other_name(symbol: str, reply: Reply) -> str | None:
-    """The symbol that the answer is about, where it is not the one asked for."""
-    named = str(reply.meta.get("symbol") or symbol)
-    return named if named.upper() != symbol.upper() else None
-
-
-def _renamed(symbol: str, new_name: str) -> FetchError:
-    return FetchError(failures.RENAMED, f"{symbol}: Yahoo answers with {new_name}; use {new_name} from now on")
-
-
-def _reason(error: Exception) -> str:
-    """A library's message, without its name and its advice."""
-    text = " ".join(str(error).split()).partition(". See http")[0]
-    return text.removeprefix("Failed to perform, ")[:200]
-
-
 def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
     """The answer, if it is the one asked for; FetchError otherwise."""
     import pandas as pd
 
     if reply is None or frame.empty:
         raise FetchError(failures.NO_NEW_DATA, f"{symbol}: Yahoo has no prices for the days asked for")
-    if new_name := _other_name(symbol, reply):
-        raise _renamed(symbol, new_name)
+    if new_name := other_name(symbol, reply):
+        raise renamed(symbol, new_name)
     interval = reply.meta.get("dataGranularity")
     if interval and interval != "1d":
         raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")

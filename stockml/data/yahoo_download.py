@@ -21,7 +21,7 @@ from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.core.wording import count
-from stockml.data import price_cache, quarantine
+from stockml.data import price_cache, quarantine, yahoo_announcements
 from stockml.data.price_cache import CachedBars
 from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
 from stockml.data.source_time import AnswerTime
@@ -120,10 +120,14 @@ def _serve(
         pool = ThreadPoolExecutor(settings.threads)
         try:
             found = _all_served([pool.submit(downloader.serve, task) for task in tasks], settings.tell)
+            is_calm = not downloader.breaker.is_open.is_set()
         finally:
             downloader.breaker.is_open.set()  # after an interruption no thread goes on waiting for its next attempt
             pool.shutdown(cancel_futures=True)
-    symbols = [task.symbol for task in tasks]
+        symbols = [task.symbol for task in tasks]
+        if settings.asks_announcements and is_calm:
+            had = [symbol for symbol, answer in zip(symbols, found, strict=True) if isinstance(answer, RawBars)]
+            yahoo_announcements.renew(client, had, clock.corrected(client.skew() or timedelta(0)), home, settings)
     requests = {symbol: client.requests[symbol.upper()] for symbol in symbols}
     return dict(zip(symbols, found, strict=True)), requests, client.skew()
 

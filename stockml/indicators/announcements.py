@@ -5,28 +5,38 @@ Nothing here sees an announcement before the day on which it was known.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date, timedelta
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, time, timedelta
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from stockml.data.announcements import Announcement
+from stockml.core.calendars import calendar_for
+from stockml.data.announcements import Announcement, known_by
+from stockml.indicators.events import QUARTERS, USUAL_SESSIONS
 from stockml.indicators.volatility import true_ranges
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
 
+Array = NDArray[np.float64]
+
 AHEAD_DAYS = 21  # further ahead no forecast reaches
 OVERDUE_DAYS = 7  # foretold results that have not come are expected for another week
 SAME_QUARTER_DAYS = 364  # a year later on the same weekday
 SAME_DAYS = 45  # two dates so near are one quarter's results
-USUAL_REACTION = 1.8  # how many times the usual range, over all stocks
-USUAL_COUNTS = 3.0  # as so many of the stock's own announcements
-BEFORE_SESSIONS = 20  # whose median range is the usual one
-FARTHEST_REACTION = 10.0
+LOOKED_BACK = timedelta(days=SAME_QUARTER_DAYS + OVERDUE_DAYS + SAME_DAYS)
+LOOKED_AHEAD = timedelta(days=AHEAD_DAYS + SAME_DAYS)
+SESSIONS = QUARTERS[-1] + 4  # whose announcements tell the stock's own reaction: four, as a rule
+FOLLOWED = 3  # announcements in that time by which a stock's dates are known well enough
+USUAL_REACTION, USUAL_COUNTS = 2.2, 2.0  # of all stocks, and the number of a stock's own that it counts as
+GREATEST_REACTION = 10.0
+DAYS_AHEAD, REACTION, FORETOLD = "results_days_ahead", "results_reaction", "results_foretold"
+RESULTS_INPUTS = (DAYS_AHEAD, REACTION, FORETOLD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +45,15 @@ class ExpectedResults:
 
     day: date
     is_known: bool
+    at: time | None = None
 
 
-def expected_results(announcements: Sequence[Announcement], as_of: date) -> ExpectedResults | None:
+def expected_results(announcements: Iterable[Announcement], as_of: date) -> ExpectedResults | None:
     """The next results within three weeks after `as_of`, as known on that evening.
 
     Parameters
     ----------
-    announcements : sequence of Announcement
+    announcements : iterable of Announcement
         In any order; one is used from `first_known_on` on, without it from its own day on.
     as_of : date
 
@@ -53,22 +64,24 @@ def expected_results(announcements: Sequence[Announcement], as_of: date) -> Expe
         have come near it; it may lie up to a week back, for late results. None where nothing is expected.
     """
     until = as_of + timedelta(days=AHEAD_DAYS)
-    known = [a.day for a in announcements if a.first_known_on and a.first_known_on <= as_of < a.day <= until]
-    if known:
-        return ExpectedResults(min(known), is_known=True)
-    past = [a.day for a in announcements if a.day <= as_of]
-    later = [a.day for a in announcements if a.first_known_on and a.first_known_on <= as_of < a.day]
-    since = as_of - timedelta(days=OVERDUE_DAYS)
+    known_now = known_by(announcements, as_of)
+    past = [known.day for known in known_now if known.day <= as_of]
+    ahead = [known for known in known_now if known.day > as_of]
+    first = min(ahead, key=lambda known: known.day, default=None)
+    if first is not None and first.day <= until:
+        return ExpectedResults(first.day, is_known=True, at=first.at)
+    others = [*past, *(known.day for known in ahead)]
+    since, year = as_of - timedelta(days=OVERDUE_DAYS), timedelta(days=SAME_QUARTER_DAYS)
     foretold = [
         day
-        for day in (before + timedelta(days=SAME_QUARTER_DAYS) for before in past)
-        if since <= day <= until and all(abs((day - other).days) > SAME_DAYS for other in (*past, *later))
+        for day in (before + year for before in past)
+        if since <= day <= until and all(abs((day - other).days) > SAME_DAYS for other in others)
     ]
     return ExpectedResults(min(foretold), is_known=False) if foretold else None
 
 
 def reaction(prices: PriceTable, as_of: date) -> float:
-    """How many times its usual range the stock moves when it publishes results, from its own past ones up to `as_of`.
+    """Range of the stock on days of results, as a multiple of the usual, from those of the year to `as_of`.
 
     Parameters
     ----------
@@ -79,20 +92,109 @@ def reaction(prices: PriceTable, as_of: date) -> float:
     Returns
     -------
     float
-        1.0 to 10.0; 1.8, the usual one of all stocks, where it has published none yet.
+        1.0 to 10.0; 2.2, the usual one of all stocks, where it has published none yet.
     """
-    frame = prices.frame.loc[: pd.Timestamp(as_of)]
-    ranges = true_ranges(frame, prices.breaks)
-    days = np.array([a.day for a in prices.announcements if a.day < as_of], dtype="datetime64[D]")
-    rows = np.searchsorted(frame.index.to_numpy().astype("datetime64[D]"), np.sort(days))
-    seen = [row for row in rows.tolist() if row >= BEFORE_SESSIONS and row + 1 < len(ranges)]
-    logs = [_log_reaction(ranges, row) for row in seen]
-    mean = (sum(logs) + USUAL_COUNTS * np.log(USUAL_REACTION)) / (len(logs) + USUAL_COUNTS)
-    return round(float(np.exp(mean)), 4)
+    known = replace(prices, frame=prices.frame.loc[: pd.Timestamp(as_of)])
+    reactions = _Reactions.of(known.announcements, _days(known), true_ranges(known.frame, known.breaks))
+    return reactions.at(len(known.frame) - 1, as_of)[0]
 
 
-def _log_reaction(ranges: np.ndarray, row: int) -> float:
-    """Of one announcement: the variance of its session and the next beyond one usual session's, as a log range."""
-    usual = max(float(np.median(ranges[row - BEFORE_SESSIONS : row])), 1e-6)
+def results_columns(prices: PriceTable, ranges: Array, first: int = 0) -> tuple[dict[str, Array], NDArray[np.bool_]]:
+    """The results expected on each day, from row `first` on.
+
+    Parameters
+    ----------
+    prices : PriceTable
+    ranges : array, shape (n_days,)
+        Its `true_ranges`.
+    first : int
+
+    Returns
+    -------
+    columns : dict
+        Of arrays of shape (n_days,), NaN where nothing is expected. `results_days_ahead`: calendar days from the
+        session to the stock's reaction, half a day more where the time of day is not known, one more after the close;
+        `results_foretold`: 1 where the date is foretold, else 0; `results_reaction`: see `reaction`, told where
+        nothing is expected too, if enough results are past.
+    is_followed : bool array, shape (n_days,)
+        True where a year of announcements is known.
+    """
+    n = len(ranges)
+    columns = {name: np.full(n, np.nan) for name in RESULTS_INPUTS}
+    is_followed = np.zeros(n, dtype=bool)
+    if not prices.announcements:
+        return columns, is_followed
+    sessions, close = prices.frame.index, calendar_for(prices.symbol).close
+    oldest = min(sessions[0].date(), sessions[first].date() - LOOKED_BACK)
+    in_order = sorted((one for one in prices.announcements if one.day >= oldest), key=lambda one: one.day)
+    days = [one.day for one in in_order]
+    reactions = _Reactions.of(in_order, _days(prices), ranges)
+    for row in range(first, n):
+        as_of = sessions[row].date()
+        near = in_order[bisect_left(days, as_of - LOOKED_BACK) : bisect_right(days, as_of + LOOKED_AHEAD)]
+        times, number = reactions.at(row, as_of)
+        is_followed[row] = number >= FOLLOWED
+        found = _days_ahead(near, as_of, close)
+        if found is not None:
+            columns[DAYS_AHEAD][row], columns[FORETOLD][row] = found
+        if found is not None or is_followed[row]:
+            columns[REACTION][row] = times
+    return columns, is_followed
+
+
+def _days(prices: PriceTable) -> NDArray[np.datetime64]:
+    return prices.frame.index.to_numpy().astype("datetime64[D]")
+
+
+def _days_ahead(announcements: Sequence[Announcement], as_of: date, close: time) -> tuple[float, float] | None:
+    """Calendar days to the stock's next reaction, and 1 where its date is foretold, else 0."""
+    for known in known_by(announcements, as_of):
+        if known.day == as_of and (late := _later(known.at, close)):  # published today, perhaps after the close
+            return late, 0.0
+    expected = expected_results(announcements, as_of)
+    if expected is None:
+        return None
+    return (expected.day - as_of).days + _later(expected.at, close), float(not expected.is_known)
+
+
+def _later(at: time | None, close: time) -> float:
+    """Days between an announcement and the session that it moves."""
+    if at is None:
+        return 0.5
+    return 1.0 if at >= close else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Reactions:
+    """Ranges of the stock on each of its announcements."""
+
+    rows: NDArray[np.int64]  # (n,) of the table, ascending
+    logs: Array  # (n,) ranges beside the usual
+    known_on: Sequence[date]  # n
+
+    @classmethod
+    def of(cls, announcements: Sequence[Announcement], sessions: NDArray[np.datetime64], ranges: Array) -> _Reactions:
+        days = np.array([known.day for known in announcements], dtype="datetime64[D]")
+        rows_of = np.searchsorted(sessions, days)
+        known_on: dict[int, date] = {}
+        for known, row in zip(announcements, rows_of.tolist(), strict=True):
+            if USUAL_SESSIONS < row < len(ranges) - 1:
+                first = known.first_known_on or known.day
+                known_on[row] = min(known_on.get(row, first), first)
+        rows = sorted(known_on)
+        logs = np.array([_log_reaction(ranges, row) for row in rows])
+        return cls(np.array(rows, dtype=np.int64), logs, [known_on[row] for row in rows])
+
+    def at(self, row: int, as_of: date) -> tuple[float, int]:
+        """The reaction as known after a row's session, and the number of announcements that it rests on."""
+        first, end = np.searchsorted(self.rows, [row - SESSIONS + 1, row])  # the session after each is known
+        logs = [float(self.logs[number]) for number in range(first, end) if self.known_on[number] <= as_of]
+        mean = (sum(logs) + USUAL_COUNTS * np.log(USUAL_REACTION)) / (len(logs) + USUAL_COUNTS)
+        return round(float(np.exp(mean)), 4), len(logs)
+
+
+def _log_reaction(ranges: Array, row: int) -> float:
+    """The variance of an announcement's session and the next, beyond one usual session's, as a log range."""
+    usual = max(float(np.median(ranges[row - USUAL_SESSIONS : row])), 0.05)
     square = float(np.sum((ranges[row : row + 2] / usual) ** 2)) - 1  # before the open or after the close: either
-    return 0.5 * float(np.log(min(max(square, 1.0), FARTHEST_REACTION**2)))
+    return 0.5 * float(np.log(min(max(square, 1.0), GREATEST_REACTION**2)))

@@ -1,6 +1,6 @@
-"""Volatility: the confidence's inputs, range-based volatilities of a stock and the average of its market.
+"""Volatility: range-based volatilities of a stock, and the average of its market.
 
-Each day's figures are a function of its last 250 sessions alone, so a longer table or a later dividend changes nothing.
+Each day's figures are a function of its last 250 sessions alone.
 """
 
 from __future__ import annotations
@@ -9,16 +9,14 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-if TYPE_CHECKING:
-    from stockml.data.price_table import PriceTable
+from stockml.indicators.events import windows
 
 WINDOWS = (1, 5, 20, 60, 250)  # sessions: a day, a week, a month, a quarter, a year (as in HAR, Corsi 2009)
-MARKET_WINDOWS = (5, 20)
+MARKET_WINDOWS = WINDOWS
 DECIMALS = 4  # of a percentage: the log stays readable, and holds the very values that its confidence was computed from
 RANGE_IN_VOLATILITIES = 1.596  # sqrt(8 / pi): the mean range of a random walk (Feller 1951; Parkinson 1980)
 LEAST_PCT = 0.05  # per session; a flat or untraded bar is not evidence of a lower volatility
@@ -53,44 +51,22 @@ def true_ranges(frame: pd.DataFrame, breaks: Collection[date] = ()) -> np.ndarra
 
     Notes
     -----
-    Wilder (1978), in logarithms. The close before is adjusted for dividends; the first day has none.
+    Wilder (1978), in logarithms. The close before is adjusted for dividends; the first day has none. A session locked
+    at its price limit has one price: its change counts as a volatility, which is as much as 1.6 of it in a range.
     """
-    low, high, close = (np.log(frame[name].to_numpy(float)) for name in ("low", "high", "close"))
-    given = frame["adj_close"].to_numpy(float)
-    adjusted = np.log(np.where(given > 0, given, frame["close"].to_numpy(float)))
+    lowest, highest, closes, given = (frame[name].to_numpy(float) for name in ("low", "high", "close", "adj_close"))
+    low, high, close = np.log(lowest), np.log(highest), np.log(closes)
+    adjusted = np.log(np.where(given > 0, given, closes))
     before = np.full(len(frame), np.nan)
     before[1:] = adjusted[:-1] + (close - adjusted)[1:]  # in the session's own units
     if breaks:
         before[frame.index.isin(pd.DatetimeIndex(list(breaks)))] = np.nan
-    return np.asarray((np.fmax(high, before) - np.fmin(low, before)) * 100)
-
-
-def confidence_table(prices: PriceTable) -> pd.DataFrame:
-    """Each day's confidence inputs: the stock's volatility over each of WINDOWS.
-
-    Parameters
-    ----------
-    prices : PriceTable
-
-    Returns
-    -------
-    DataFrame, shape (n_days, 5)
-        In % per session; NaN until a window is complete.
-    """
-    ranges = true_ranges(prices.frame, prices.breaks)
-    return pd.DataFrame({stock_input(w): _mean_volatility(ranges, w) for w in WINDOWS}, index=prices.frame.index)
-
-
-def confidence_inputs(prices: PriceTable, day: date) -> dict[str, float]:
-    """The row of `confidence_table` of the last session up to `day`, without the windows not yet complete."""
-    recent = prices.frame.loc[: pd.Timestamp(day)].iloc[-max(WINDOWS) - 1 :]  # one more: the oldest gap needs it
-    ranges = true_ranges(recent, prices.breaks)
-    newest = {stock_input(w): float(_mean_volatility(ranges[-w:], w)[-1]) for w in WINDOWS}
-    return {name: value for name, value in newest.items() if math.isfinite(value)}
+    ranges = (np.fmax(high, before) - np.fmin(low, before)) * 100
+    return np.asarray(np.where(high > low, ranges, ranges * RANGE_IN_VOLATILITIES))
 
 
 def market_inputs(inputs: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """The market's average volatility over 5 and 20 sessions, from the confidence inputs of its stocks."""
+    """The market's average volatility over each of MARKET_WINDOWS, from the confidence inputs of its stocks."""
     averages = {}
     for window in MARKET_WINDOWS:
         known = [values[stock_input(window)] for values in inputs if stock_input(window) in values]
@@ -109,21 +85,30 @@ def market_table(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
     Returns
     -------
-    DataFrame, shape (n_days, 2)
-        In % per session, over 5 and 20 sessions.
+    DataFrame, shape (n_days, 5)
+        In % per session, over each of MARKET_WINDOWS.
     """
     names = {stock_input(window): market_input(window) for window in MARKET_WINDOWS}
     all_days = pd.concat([table[list(names)] for table in tables])
     return all_days.groupby(level=0).mean().round(DECIMALS).rename(columns=names)
 
 
-def _mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
-    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980)."""
+def mean_volatility(ranges: np.ndarray, window: int) -> np.ndarray:
+    """The volatility estimated from each day's last `window` ranges; NaN until there are enough (Parkinson 1980).
+
+    Parameters
+    ----------
+    ranges : array, shape (n_days,)
+        Of `true_ranges`.
+    window : int
+
+    Returns
+    -------
+    array, shape (n_days,)
+        In % per session.
+    """
     volatility = np.full(len(ranges), np.nan)
     if len(ranges) >= window:
-        # a contiguous copy: each mean then adds the same numbers in the same order, however long the table is
-        blocks = np.ascontiguousarray(np.lib.stride_tricks.sliding_window_view(ranges, window))  # (days, window)
-        volatility[window - 1 :] = np.round(
-            np.maximum(blocks.mean(axis=1) / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS
-        )
+        means = windows(ranges, window).mean(axis=1)
+        volatility[window - 1 :] = np.round(np.maximum(means / RANGE_IN_VOLATILITIES, LEAST_PCT), DECIMALS)
     return volatility

@@ -46,8 +46,8 @@ def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
         config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
         scaler = Scaler(*(tuple(arrays[f"scaler_{name}"].tolist()) for name in ("mean", "spread")))
         parts = {name: arrays[f"pattern_{name}"] for name in ("centres", "outcome_pct", "distances")}
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"not a derived copy of models ({error})") from None
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError("not a derived copy of models") from None
     lstm.check_shapes(weights)
     forest["base"] = float(forest["base"])
     return Network(weights), scaler, Forest(**forest), PatternModel(config=config, **parts)

@@ -28,7 +28,7 @@ from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
-VERSION = 3
+VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
 
 

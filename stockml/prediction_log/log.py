@@ -7,138 +7,46 @@ changes the log; each change goes through the redo journal, which says why no cr
 from __future__ import annotations
 
 import logging
-import sqlite3
 from bisect import insort
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import TypeVar
 
-from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
+from stockml.core.outcomes import Outcome
 from stockml.core.records import Prediction
 from stockml.core.seals import FIRST
 from stockml.prediction_log.chain_end import last_seal
-from stockml.prediction_log.index import Folded, Index, IndexFiles, Stamp, read_from_end_to_end
+from stockml.prediction_log.index import Folded, Index, Stamp
 from stockml.prediction_log.line import completed_line, new_line, reopened_line, sealed_in_turn
-from stockml.prediction_log.places import Span, settled_day, settled_key
+from stockml.prediction_log.log_reader import LogReader
+from stockml.prediction_log.places import Span, settled_key
 from stockml.prediction_log.repair import batches, grown, lost_lines, rejected_path, repairs
 from stockml.prediction_log.restore import alone
 from stockml.prediction_log.rewriting import Rewriting, rewritten
-from stockml.prediction_log.rows import Rows
-from stockml.prediction_log.scan import LineGone, Problem, lines_at
+from stockml.prediction_log.scan import LineGone, Problem
 from stockml.prediction_log.seals import Head, Witness, added, witness_path
-from stockml.prediction_log.view import Ids, Lines, Settled, View, pending_lines
+from stockml.prediction_log.view import Ids, Settled, View, pending_lines
 from stockml.prediction_log.whole_change import LogChanged
 from stockml.storage.file_lock import LockTimeout
 from stockml.storage.redo_journal import Change, Journal
 
 __all__ = ["Folded", "LockTimeout", "LogChanged", "PredictionLog", "Problem", "Settled", "View"]  # the room's face
 
-T = TypeVar("T")
-
 LOG = logging.getLogger(__name__)
 
 LOCK_TIMEOUT_SECONDS = 60.0
 
 
-class PredictionLog:
+class PredictionLog(LogReader):
     """The log at a path; nothing is opened or created until needed, nothing is written without the lock."""
 
     def __init__(self, path: Path, *, accepts_changes: bool = False) -> None:
-        self.path = path
-        self.accepts_changes = accepts_changes  # the log is taken as it is, though it was changed as a whole
+        super().__init__(path, accepts_changes=accepts_changes)
         self._journal = Journal(path.with_name(".predictions.journal"))
-        self._files = IndexFiles(path)
-        self._index: Index | None = None
-        self._later: dict[str, Prediction] = {}  # pending in the last view, but settled on a later day
         self._unfolded: list[int] = []  # keys of outcomes that feedback has not taken in yet
-        self._is_locked = self._is_unsaved = self._is_edited = False
-
-    def check(self) -> None:
-        """LogChanged where the log was changed as a whole, and is not to be taken as it is; needs no lock."""
-        self._agreed(self._known())
-
-    # Reading ----------------------------------------------------------------------------------------------------------
-
-    def pending(self, as_of: date | None = None) -> list[Prediction]:
-        """The predictions without an outcome; needs no lock."""
-        return list(self.read(as_of).pending)
-
-    def kinds(self) -> set[str]:
-        """The kinds of source that the log's predictions were made from."""
-        return set(self._known().kinds)
-
-    @property
-    def broken(self) -> str | None:
-        """The first place where the chain of seals breaks; None where it is whole."""
-        return self._known().known.broken
-
-    def read(self, as_of: date | None = None) -> View:
-        """The log, or the part that was there at the end of a day; under the lock it has been repaired first."""
-        day = None if as_of is None else as_of.isoformat()
-        self.check()
-        lines = self._pending_lines()
-        index = self._known()
-        is_partial = day is not None and index.reaches_beyond(day)
-        self._later = {line.id: line for line in self._settled_after(day)} if day and is_partial else {}
-        lines += self._later.values()
-        return View(
-            pending=tuple(line for line in lines if day is None or line.data_through <= day),
-            verified=Lines(self.path, lambda: self.settled(VERIFIED), day),
-            settled=Lines(self.path, self.settled, day),
-            ids=Ids(index, self._has),
-            problems=tuple(self._problems(index)),
-            is_partial=is_partial,
-            folded=None if is_partial else index.folded,
-        )
-
-    def _problems(self, index: Index) -> Iterator[Problem]:
-        note = "" if self._is_locked else " (not now: nothing is written)"
-        for problem in index.scan.problems if index.scan else ():
-            yield problem._replace(text=problem.text + note)
-
-    def settled(self, status: str | None = None) -> Sequence[int]:
-        """Keys of the settled lines, or of those with one status, in the order in which they were settled."""
-        return self._asked(lambda rows: rows.settled(status))
-
-    def expired(self, as_of: date | None = None) -> list[int]:
-        """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
-        last = "9999" if as_of is None else as_of.isoformat()
-        return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
-
-    def newest(self, view: View, most: int) -> Iterator[Prediction]:
-        """The pending and verified lines of a view, at least the newest `most` of each symbol and horizon.
-
-        Of the log as it is now no others are read.
-        """
-        if view.is_partial:
-            yield from view.verified
-            yield from view.pending
-        else:
-            yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
-
-    @property
-    def latest(self) -> dict[tuple[str, int], str]:
-        """The newest day that anything was predicted from, by symbol and horizon."""
-        return dict(self._known().latest)
-
-    @property
-    def count(self) -> int:
-        """The number of lines."""
-        return self._known().known.count
-
-    def _has(self, symbol: str, horizon: int, day: str) -> bool:
-        return self._asked(lambda rows: rows.has(symbol, horizon, day))
-
-    def _asked(self, question: Callable[[Rows], T]) -> T:
-        """The answer of the index; where that proves damaged, of a new one."""
-        try:
-            return question(self._known().rows)
-        except (sqlite3.Error, TypeError, ValueError, LookupError):
-            self._index, self._is_unsaved = self._scanned(), True
-            return question(self._index.rows)
+        self._is_edited = False
 
     # Writing ----------------------------------------------------------------------------------------------------------
 
@@ -237,9 +145,9 @@ class PredictionLog:
         return sorted(self._unfolded)
 
     def lines_at(self, keys: Sequence[int]) -> Iterator[Prediction]:
-        """The predictions of settled lines by their keys."""
+        """The predictions of settled lines by their keys, in their order."""
         try:
-            yield from lines_at(self.path, keys)
+            yield from super().lines_at(keys)
         except LineGone:
             if self._is_locked:
                 self._files.distrust()
@@ -254,22 +162,9 @@ class PredictionLog:
 
     # ------------------------------------------------------------------------------------------------------------------
 
-    def _known(self) -> Index:
-        stamp = Stamp.of(self.path)
-        if self._index is None or (self._index.stamp != stamp and not self._is_locked):
-            self._index = self._files.load(stamp) or self._scanned()
-        return self._index
-
     def _writable(self) -> Index:
         assert self._is_locked and self._index is not None, "the log is written under its lock only"
         return self._index
-
-    def _scanned(self) -> Index:
-        return read_from_end_to_end(self.path, *self._files.known())
-
-    def _agreed(self, index: Index) -> None:
-        if index.changed and not self.accepts_changes:
-            raise LogChanged(index.changed)
 
     def _reread(self) -> None:
         """Make the index true under the lock, by a full reading if need be; then repair the log."""
@@ -307,18 +202,13 @@ class PredictionLog:
 
     def _pending_lines(self) -> list[Prediction]:
         index = self._known()
-        lines = pending_lines(self.path, index)
+        lines = super()._pending_lines()
         if self._is_locked and len(lines) < len(index.pending):
             # the index is not true: somebody changed the log and kept its size, time and inode
             self._index, self._is_unsaved = self._scanned(), True
             self._put_right(self._index)
             lines = pending_lines(self.path, self._index)
         return lines
-
-    def _settled_after(self, day: str) -> Iterator[Prediction]:
-        for line in self.lines_at(self._asked(lambda rows: rows.settled_after(day))):
-            if line.data_through <= day:
-                yield replace(line, outcome=None)
 
     def _complete(self, index: Index, due: Mapping[str, Outcome]) -> list[Prediction]:
         """Settle some lines in one commit; a line that somebody left without room moves to the end of the file."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -196,6 +197,10 @@ class Rows:
         found = Keys(self._open.execute(f"{_KEYS} {which} ORDER BY settled, at"))  # one by one: they may be millions
         self._check_version()
         return found
+
+    def places(self) -> array[int]:
+        """The first byte of every line, ascending."""
+        return array("q", (at for (at,) in self._all("SELECT at FROM lines ORDER BY at")))
 
     def settled_after(self, day: str) -> list[int]:
         """Keys of the lines settled after a day, in the file's order."""

@@ -23,6 +23,7 @@ from stockml.storage.files import StorageError, storage
 from stockml.storage.plain_files import open_plain, plain_status
 from stockml.storage.redo_journal import Change
 
+SET_ASIDE = ": set aside"
 PROBLEMS_NAMED = 10  # a file in a wrong encoding is wrong in every line; the rest is counted
 MOST_SET_ASIDE = 100_000  # more lines that are none make it another file, whose reading would take memory without end
 
@@ -32,6 +33,11 @@ class Problem(NamedTuple):
 
     line: int  # from 1; 0 for what is wrong with the log as a whole
     text: str
+
+    @property
+    def is_set_aside(self) -> bool:
+        """True for a line that counts no more, and is kept elsewhere."""
+        return SET_ASIDE in self.text
 
     def __str__(self) -> str:
         return f"the prediction log{f', line {self.line}' if self.line else ''}: {self.text}"
@@ -196,7 +202,7 @@ def _keep(found: Scan, number: int, facts: Facts, span: Span, raw: bytes) -> Non
 
 
 def _set_aside(found: Scan, problem: Problem, span: Span) -> None:
-    problem = Problem(problem.line, f"{problem.text}: set aside")
+    problem = Problem(problem.line, f"{problem.text}{SET_ASIDE}")
     found.note(problem)
     found.set_aside.append((problem, span))
 

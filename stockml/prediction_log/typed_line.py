@@ -17,6 +17,7 @@ from stockml.core import record_fields as field
 from stockml.core.outcomes import EXPIRED, PENDING, VERIFIED, Outcome, Reopened
 from stockml.core.paths import is_symbol
 from stockml.core.records import FORMAT, Evidence, Prediction, Signal
+from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import GREATEST_DEGREES, LAW, StudentT
 
 T = TypeVar("T")
@@ -32,9 +33,24 @@ class _Signal(Struct, array_like=True, forbid_unknown_fields=True, gc=False):
     weight: Number
 
 
+class _Results(Struct, forbid_unknown_fields=True, gc=False):
+    date: Text
+    known: bool
+    moves_times: Annotated[float, Meta(gt=0, le=field.GREATEST)]
+
+
 class _Evidence(Struct, forbid_unknown_fields=True, gc=False):
     opinions: dict[str, Number]
     confidence_inputs: dict[str, Number]
+    results_expected: _Results | UnsetType = UNSET
+
+    def is_right(self) -> bool:
+        return self.results_expected is UNSET or _is_day(self.results_expected.date)
+
+    def to_evidence(self) -> Evidence:
+        found = self.results_expected
+        results = None if found is UNSET else ResultsExpected(found.date, found.known, found.moves_times)
+        return Evidence(self.opinions, self.confidence_inputs, results)
 
 
 class _Distribution(Struct, forbid_unknown_fields=True, gc=False):
@@ -119,6 +135,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             and _is_day(self.data_through)
             and _is_symbol(self.symbol)
             and self._is_ended_right()
+            and self.evidence.is_right()
             and (self.distribution is UNSET or self.distribution.is_right())
             and (self.reopened is UNSET or self.reopened.is_right())
         )
@@ -158,7 +175,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             self.low,
             self.high,
             self.path,
-            Evidence(evidence.opinions, evidence.confidence_inputs),
+            evidence.to_evidence(),
             self.source,
             self.currency,
             self.model_trained_at,

@@ -21,15 +21,15 @@ from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.price_table import PriceTable
 from stockml.data.request import DateRange
 from stockml.data.source_bars import SourceBars
+from stockml.indicators.confidence_inputs import SESSIONS, confidence_table
 from stockml.indicators.features import HISTORY_SESSIONS, indicator_table
-from stockml.indicators.volatility import confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, Forecasts, ModelBundle
 from stockml.signals import engine
 from stockml.signals.engine import Analysis, ModelView
 
 Floats = NDArray[np.floating]
 
-ROWS_NEEDED = HISTORY_SESSIONS + 1  # rows that an analysis of one day uses
+ROWS_NEEDED = max(HISTORY_SESSIONS + 1, SESSIONS)  # rows that an analysis of one day uses
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +102,8 @@ class PastStock:
         names, input_names = self._names
         day = dict(zip(names, self._indicators[row].tolist(), strict=True))
         inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
-        volatilities = {name: value for name, value in inputs if math.isfinite(value)}
-        return engine.analysis_of(table, day, volatilities, model)
+        known = {name: value for name, value in inputs if math.isfinite(value)}
+        return engine.analysis_of(table, day, known, model)
 
     def forecast(self, bundle: ModelBundle, first: date, last: date) -> Opinions:
         """A bundle's forecasts for all sessions from `first` to `last` that it may be used for."""

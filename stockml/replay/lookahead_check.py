@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from stockml.core.records import Prediction
 from stockml.data.price_table import PriceTable
+from stockml.indicators.confidence_inputs import confidence_table
 from stockml.indicators.features import feature_table, indicator_table
 from stockml.indicators.patterns import PatternConfig, normalised_windows
-from stockml.indicators.volatility import confidence_inputs, confidence_table
 from stockml.models.bundle import SESSIONS_NEEDED, ModelBundle
 from stockml.signals import engine
 from stockml.signals import rules as signals
@@ -135,12 +135,12 @@ def check_analyses(tables: Sequence[PriceTable], *, seed: int) -> Check:
     stocks = []
     for table in tables:
         rows, whole, cut = random_days(table, seed), [], []
-        indicators = indicator_table(table)
+        indicators, inputs = indicator_table(table), confidence_table(table)
         for row in rows:
             analysis = engine.analyze(_until(table, row), None)
-            cut.append(np.array([*analysis.indicators.values(), *analysis.volatilities.values()]))
-            volatilities = confidence_inputs(table, table.frame.index[row].date())
-            whole.append(np.array([*indicators.iloc[row], *volatilities.values()]))
+            of_analysis = [analysis.confidence_inputs.get(str(name), np.nan) for name in inputs]
+            cut.append(np.array([*analysis.indicators.values(), *of_analysis]))
+            whole.append(np.array([*indicators.iloc[row], *inputs.iloc[row]]))
         stocks.append(_recomputed(table, rows, whole, cut))
     return _check("analyses", stocks)
 

@@ -95,6 +95,8 @@ def _predict(prediction: Prediction) -> list[str]:
         else f"it moves about {daily:.2f} % a session, and "
         f"{prediction.prediction_horizon_days} {'is' if prediction.prediction_horizon_days == 1 else 'are'} ahead"
     )
+    if prediction.results_text:
+        swings += f"; {prediction.results_text}"
     *way, end = map(money, prediction.path)
     by = f", by way of {_listed(way)}" if way else ""
     return _paragraphs(

@@ -10,13 +10,25 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from stockml.core.failures import Failure
-from stockml.core.paths import Home
-from stockml.storage.files import storage, write_whole
+from stockml.core.paths import Home, check_symbol
+from stockml.storage.files import StorageError, write_whole
+from stockml.storage.plain_files import read_plain
 
-_ENDINGS = {0: "went well", 1: "some symbols failed", 3: "nothing could be done"}
+KNOWN_YEARS = range(1990, 2200)
+
+D = TypeVar("D", bound=date)
+
+_ENDINGS = {
+    0: "went well",
+    1: "some symbols failed",
+    3: "nothing could be done",
+    129: "was ended by SIGHUP",
+    130: "was interrupted",
+    143: "was ended by SIGTERM",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,20 +58,20 @@ class LastRun:
         """The run that `to_record` wrote down; ValueError or KeyError for anything else."""
         began, ended, code = record["began_at"], record["ended_at"], record["exit_code"]
         for moment in (began, ended):
-            if moment is not None and datetime.fromisoformat(moment).tzinfo is None:
+            if moment is not None and _known(datetime.fromisoformat(moment)).tzinfo is None:
                 raise ValueError(f"{moment!r} has no time zone")
         if not isinstance(code, int | None) or (code is None) != (ended is None):
             raise ValueError(f"the exit code {code!r} does not go with the end {ended!r}")
-        if record["as_of"] is not None:
-            date.fromisoformat(record["as_of"])
+        if began is None or not all(isinstance(record[name], list) for name in ("failures", "notices")):
+            raise ValueError("it is no record of a run")
         return cls(
             began_at=began,
-            as_of=record["as_of"],
+            as_of=None if record["as_of"] is None else _day(record["as_of"]),
             ended_at=ended,
             exit_code=code,
             logged=int(record["logged"]),
             settled=int(record["settled"]),
-            prices_through={s: date.fromisoformat(day).isoformat() for s, day in record["prices_through"].items()},
+            prices_through={check_symbol(s): _day(day) for s, day in record["prices_through"].items()},
             failures=tuple(_failure(failure) for failure in record["failures"]),
             waiting={str(id_): str(reason) for id_, reason in record["waiting"].items()},
             notices=tuple(map(str, record["notices"])),
@@ -74,6 +86,8 @@ class LastRun:
         """The end of the run in a few words."""
         if self.exit_code is None:
             return "has not ended"
+        if self.exit_code == 1 and self.failures and not any(failure.symbol for failure in self.failures):
+            return "a part of it failed"
         return _ENDINGS.get(self.exit_code, f"ended with exit code {self.exit_code}")
 
 
@@ -119,13 +133,12 @@ def amend_run(home: Home, result: Mapping[str, Any], *, began_at: datetime) -> N
 
 
 def read_last_run(home: Home) -> LastRun | None:
-    """The last run; None where none left anything behind, or what it left is damaged."""
-    path = last_run_path(home)
+    """The last run; None where none left anything behind, or what it left is damaged, or no file."""
     try:
-        with storage(path, "read the file"):
-            return LastRun.from_record(json.loads(path.read_bytes())) if path.exists() else None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return None  # the next run rewrites it
+        content = read_plain(last_run_path(home))
+        return LastRun.from_record(json.loads(content)) if content is not None else None
+    except (ArithmeticError, AttributeError, KeyError, RecursionError, StorageError, TypeError, ValueError):
+        return None  # the next run rewrites it, or says why it cannot
 
 
 def _write(home: Home, run: LastRun) -> None:
@@ -135,6 +148,17 @@ def _write(home: Home, run: LastRun) -> None:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(text: str) -> str:
+    return _known(date.fromisoformat(text)).isoformat()
+
+
+def _known(moment: D) -> D:
+    """A day or time that a calendar may be asked about; ValueError for any other."""
+    if moment.year not in KNOWN_YEARS:
+        raise ValueError(f"{moment}: no run can have been then")
+    return moment
 
 
 def _failure(record: Mapping[str, Any]) -> Failure:

@@ -25,19 +25,30 @@ from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
 from stockml.reporting.page_data import LogSummary, collect, sessions_shown, stock_page
 from stockml.reporting.status import Status
-from stockml.storage.files import write_whole
+from stockml.storage.files import storage, write_whole
+from stockml.storage.plain_files import open_plain, plain_status
 
 if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
 PAGE = Path(__file__).with_name("page_assets")
+HEAD_BYTES, TITLE = 4096, b"Stock forecasts"  # by which a page is known
 SCRIPTS = ("core.js", "tables.js", "stock.js", "record.js", "start.js")
 
 
 def report_path(home: Home) -> Path:
     """Default path of the HTML report."""
     return home.log.with_name("report.html")
+
+
+def is_report(path: Path) -> bool:
+    """True for a page as `write_report` writes it, and for an empty file; StorageError for what is no plain file."""
+    if (status := plain_status(path)) is None:
+        return False
+    with storage(path, "read the file"), open_plain(path) as file:
+        head = file.read(HEAD_BYTES)
+    return status.st_size == 0 or (head.startswith(b"<!doctype html>") and TITLE in head.partition(b"</title>")[0])
 
 
 def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes

@@ -78,6 +78,7 @@ def stock_page(lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL) ->
         "why": why(newest),
         "magnitude": newest.magnitude,
         "moves": short(newest.evidence.confidence_inputs.get("volatility_20"), 3),
+        "results": newest.results_text,
     }
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from stockml.accuracy.conditions import ConditionScore, by_condition, coverage_text
+from stockml.accuracy.conditions import ConditionScore, by_condition
 from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
@@ -23,6 +23,7 @@ from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.seals import Head, last_witness
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun, read_last_run
+from stockml.reporting.status_text import status_text
 
 MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
 PRICES_GRACE_SESSIONS = 1  # today's run may still be to come
@@ -80,17 +81,7 @@ class Status:
 
     def to_text(self) -> str:
         """A few plain lines, the alarms last."""
-        pending = f"{self.pending:,} pending, {self.due} of them due, {len(self.overdue)} overdue"
-        lines = [
-            f"Predictions   {pending}; {self.record.total:,} verified",
-            f"Accuracy      {_record_text(self.record)}",
-            *_distribution_lines(self.record, self.by_condition),
-            f"Prices        {_prices_text(self)}",
-            f"Models        {_models_text(self)}",
-            *_seal_lines(self),
-            f"Last run      {_run_text(self.last_run)}",
-        ]
-        return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in self.alarms)])
+        return status_text(self)
 
 
 def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
@@ -105,6 +96,7 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_prices = _stale_prices(run, clock)
     record = AccuracyTracker(home.feedback).record(view)
     alarms = [
+        *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
         *_lagging_alarm(newest, run, clock),
         *_stale_alarms(stale_prices, stale_models),
@@ -182,7 +174,19 @@ def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]
     return ages
 
 
+def _seals(log: PredictionLog, clock: Clock) -> dict[str, Any]:
+    head = log.head() if clock.as_of is None else None
+    witness = last_witness(log.path) if head else None
+    at = witness.at if witness and head and witness.head.seal == head.seal else None
+    return {"head": head, "witnessed_at": at, "broken_seals": log.broken if clock.as_of is None else None}
+
+
 # ---- alarms ----
+
+
+def _damage_alarms(view: View) -> list[str]:
+    lost = [f"{problem}." for problem in view.problems if problem.is_set_aside]
+    return [text[0].upper() + text[1:] for text in lost]
 
 
 def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
@@ -238,63 +242,3 @@ def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
 
 def _named(symbols: Iterable[str]) -> str:
     return named(list(symbols), SYMBOLS_NAMED)
-
-
-# ---- plain text ----
-
-
-def _record_text(record: Score) -> str:
-    told = "nothing verified yet"
-    if record.total:
-        told = (
-            f"{record.accuracy * 100:.1f} % within 5 %; mean error {record.mean_error_pct:.2f} % "
-            f"(naive: {record.mean_naive_error_pct:.2f} %)"
-        )
-    return f"{told}; {record.expired_text().rstrip('.')}" if record.expired else told
-
-
-def _distribution_lines(record: Score, rows: Sequence[ConditionScore]) -> list[str]:
-    """Lines on the intervals and on the whole distribution, where there is any outcome."""
-    if not record.total:
-        return []
-    told = record.distribution_text()
-    return [f"Intervals     {coverage_text(record, rows)}", *([f"Distribution  {told}"] if told else [])]
-
-
-def _seals(log: PredictionLog, clock: Clock) -> dict[str, Any]:
-    head = log.head() if clock.as_of is None else None
-    witness = last_witness(log.path) if head else None
-    at = witness.at if witness and head and witness.head.seal == head.seal else None
-    return {"head": head, "witnessed_at": at, "broken_seals": log.broken if clock.as_of is None else None}
-
-
-def _seal_lines(state: Status) -> list[str]:
-    """The line on the chain of seals, where there is any."""
-    told = [str(state.head)] if state.head else []
-    told += [f"written down {state.witnessed_at}"] if state.witnessed_at else []
-    told += [f"broken: {state.broken_seals}; run --audit"] if state.broken_seals else []
-    return [f"Seals         {'; '.join(told)}"] if told else []
-
-
-def _prices_text(state: Status) -> str:
-    if state.prices_through is None:
-        return "no prediction yet"
-    stale = count(len(state.stale_prices), "stock")
-    return f"predictions made from prices through {state.prices_through}; {stale} stale"
-
-
-def _models_text(state: Status) -> str:
-    ages = state.model_ages.values()
-    without = len(state.without_model)
-    alone = f"; {count(without, 'stock')} predicted from signals alone" if without else ""
-    if not ages:
-        return f"none{alone}"
-    days = f"{min(ages)} to {max(ages)} days" if min(ages) < max(ages) else count(max(ages), "day")
-    return f"{len(ages)}, {days} old, {len(state.stale_models)} stale{alone}"
-
-
-def _run_text(run: LastRun | None) -> str:
-    if run is None:
-        return "none known"
-    done = f": {run.logged} logged, {run.settled} settled" if run.ended_at else ""
-    return f"{run.ended_at or run.began_at}, {run.ending()}{done}"

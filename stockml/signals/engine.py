@@ -15,6 +15,8 @@ from stockml.core.clock import Clock
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.failures import STALE, Failure
 from stockml.core.records import STRONG_SIGNAL_PCT, Evidence, Prediction, Signal, round_price
+from stockml.core.results_expected import ResultsExpected
+from stockml.indicators.confidence_inputs import SPAN
 from stockml.signals.calibration import EIGHTY
 from stockml.signals.learner import Learner, Weighing
 from stockml.signals.priors import Priors
@@ -45,8 +47,9 @@ class Analysis:
     source: str
     indicators: Mapping[str, float]  # a row of `features.indicator_table`
     regime: str
-    volatilities: Mapping[str, float]  # the confidence's inputs, in % per session
+    confidence_inputs: Mapping[str, float]  # a row of `confidence_table`, and the market's volatilities
     model: ModelView | None
+    results: ResultsExpected | None = None  # that the company is expected to publish
 
     @property
     def priors(self) -> Priors:
@@ -115,19 +118,21 @@ def view_of(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelVie
 
 
 def analyze(prices: PriceTable, model: ModelView | None) -> Analysis:
-    """ANALYZE one stock: indicators, regime and volatilities of its newest session."""
+    """ANALYZE one stock: indicators, regime and confidence inputs of its newest session."""
+    from stockml.indicators.confidence_inputs import SESSIONS, confidence_inputs
     from stockml.indicators.features import HISTORY_SESSIONS, indicator_columns
-    from stockml.indicators.volatility import confidence_inputs
 
     newest = prices.last(HISTORY_SESSIONS + 1)  # the newest day depends on no older session
     day = {name: float(column[-1]) for name, column in indicator_columns(newest).items()}
-    return analysis_of(prices, day, confidence_inputs(newest, prices.data_through), model)
+    return analysis_of(prices, day, confidence_inputs(prices.last(SESSIONS), prices.data_through), model)
 
 
 def analysis_of(
-    prices: PriceTable, day: Mapping[str, float], volatilities: Mapping[str, float], model: ModelView | None
+    prices: PriceTable, day: Mapping[str, float], inputs: Mapping[str, float], model: ModelView | None
 ) -> Analysis:
-    """Assemble the analysis of a table's newest session from its row of indicators and its volatilities."""
+    """Assemble the analysis of a table's newest session from its row of indicators and its confidence inputs."""
+    from stockml.indicators.results_ahead import results_ahead
+
     return Analysis(
         symbol=prices.symbol,
         data_through=prices.data_through,
@@ -136,8 +141,9 @@ def analysis_of(
         source=prices.source,
         indicators=day,
         regime=regime(day["change_20"], day["volatility_20"]),
-        volatilities=volatilities,
+        confidence_inputs=inputs,
         model=model,
+        results=results_ahead(prices, inputs),
     )
 
 
@@ -150,9 +156,9 @@ def add_market(analyses: Iterable[Analysis], exchanges: Exchanges = BY_SYMBOL) -
         name = exchanges.calendar(analysis.symbol).name
         markets.setdefault((name, analysis.data_through), []).append(analysis)
     return [
-        replace(analysis, volatilities={**analysis.volatilities, **market})
+        replace(analysis, confidence_inputs={**analysis.confidence_inputs, **market})
         for market_members in markets.values()
-        for market in [market_inputs([member.volatilities for member in market_members])]
+        for market in [market_inputs([member.confidence_inputs for member in market_members])]
         for analysis in market_members
     ]
 
@@ -196,10 +202,9 @@ def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
 def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
     """PREDICT for one stock: the price, its path and interval, the confidence, and the target date."""
     analysis = plan.analysis
-    confidence = learner.confidence(
-        analysis.symbol, plan.horizon, analysis.volatilities, plan.change_pct, analysis.priors
-    )
     target = target_of(analysis.symbol, analysis.data_through, plan.horizon, clock)
+    inputs = {**analysis.confidence_inputs, SPAN: float((target - analysis.data_through).days)}
+    confidence = learner.confidence(analysis.symbol, plan.horizon, inputs, plan.change_pct, analysis.priors)
     price = analysis.current_price
     low_pct, high_pct = confidence.distribution.interval_pct(EIGHTY)
     return Prediction(
@@ -218,7 +223,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
         low=_moved(price, max(low_pct, -99.0)),  # a price stays above 0
         high=_moved(price, high_pct),
         path=tuple(_moved(price, step) for step in _path(plan)),
-        evidence=Evidence(dict(plan.opinions), dict(analysis.volatilities)),
+        evidence=Evidence(dict(plan.opinions), inputs, analysis.results),
         distribution=confidence.distribution,
         model_scale_pct=confidence.model_scale_pct,
         source=analysis.source,

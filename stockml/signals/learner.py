@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
+from stockml.signals import scale_model
 from stockml.signals.calibration import Calibration, Confidence
 from stockml.signals.expert_weights import (
     ANCHORED,
@@ -31,7 +32,6 @@ from stockml.signals.expert_weights import (
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES
-from stockml.signals.scale_model import scale_pct
 from stockml.signals.stock_state import HitRate, StockState
 
 STATE_VERSION = 5
@@ -240,7 +240,7 @@ class Learner:
         priors: Priors = NO_PRIORS,
     ) -> Confidence:
         """The probability that a predicted change in % is accurate, and the distribution of the change."""
-        scale = scale_pct(inputs, horizon)
+        scale = priors.scale_model.scale_pct(inputs, horizon)
         return self._at(horizon).calibration.confidence(symbol, scale, change_pct, priors.stock_prior)
 
     def to_state(self) -> dict[str, Any]:
@@ -274,10 +274,10 @@ def _family(name: str) -> str:
 
 
 def _scale_pct(prediction: Prediction) -> float:
-    """The scale model's scale when the line was made; of a line that does not tell it, by the constants."""
+    """The scale model's scale when the line was made; of a line that does not tell it, the default's."""
     if prediction.model_scale_pct is not None:
         return prediction.model_scale_pct
-    return scale_pct(prediction.evidence.confidence_inputs, prediction.prediction_horizon_days)
+    return scale_model.DEFAULT.scale_pct(prediction.evidence.confidence_inputs, prediction.prediction_horizon_days)
 
 
 @lru_cache

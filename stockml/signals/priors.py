@@ -1,4 +1,4 @@
-"""Priors: the learned weights, the magnitude and the stock prior that training hands to the learner."""
+"""Priors: what training hands to the learner: weights, magnitude, stock prior and scale model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 
 from stockml.signals.calibration import NO_STOCK_PRIOR, StockPrior
 from stockml.signals.rules import RULE_WEIGHTS, SESSIONS_OF_RULES
+from stockml.signals.scale_model import DEFAULT, ScaleModel
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +23,37 @@ class Priors:
     magnitude : float, optional
         The factor that shrinks predictions; None: 1 at five sessions, and sqrt(N / 5) at N.
     stock_prior : StockPrior
+    scale_model : ScaleModel
     """
 
     weights: Mapping[str, float] = field(default_factory=dict)
     magnitude: float | None = None
     stock_prior: StockPrior = NO_STOCK_PRIOR
+    scale_model: ScaleModel = DEFAULT
 
     def to_dict(self) -> dict[str, Any]:
         """The priors as a JSON object, in the keys of metrics.json."""
-        return {"trusts": dict(self.weights), "magnitude": self.magnitude, "habit": asdict(self.stock_prior)}
+        return {
+            "trusts": dict(self.weights),
+            "magnitude": self.magnitude,
+            "habit": asdict(self.stock_prior),
+            "scale_model": self.scale_model.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Priors:
         """Restore priors from a JSON object; ValueError where one is missing or not a finite number."""
         try:
             weights, magnitude, stock_prior = (values[name] for name in ("trusts", "magnitude", "habit"))
+            coefficients = values.get("scale_model")  # bundles made before the model was fitted have none
             return cls(
                 {str(name): _finite(name, value) for name, value in weights.items()},
                 None if magnitude is None else _finite("magnitude", magnitude),
                 StockPrior(**{name: _finite(name, value) for name, value in stock_prior.items()}),
+                DEFAULT if coefficients is None else ScaleModel.from_dict(coefficients),
             )
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"priors: {type(error).__name__}: {error}; train again") from None
+        except (KeyError, TypeError, AttributeError):
+            raise ValueError("its priors are not as training writes them; train again") from None
 
     def weight(self, name: str) -> float:
         """The prior of a signal's learned weight: training's, else 1 for the rules and 0 for all others."""

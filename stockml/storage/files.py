@@ -78,7 +78,7 @@ def write_whole(path: Path, content: bytes | str) -> None:
     make_folder(path.parent)
     temporary = path.with_name(f".{path.name}.tmp")
     with storage(path, "write the file"):
-        descriptor = _open_alone(temporary)
+        descriptor = alone_in(temporary)
         try:
             os.ftruncate(descriptor, 0)
             write_fully(descriptor, data, 0)
@@ -93,8 +93,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
         sync_folder(path.parent)
 
 
-def _open_alone(temporary: Path) -> int:
-    """The temporary file, open and locked; waits for another writer to rename the one it holds."""
+def alone_in(temporary: Path) -> int:
+    """Descriptor of a temporary file, open and locked; waits for another writer to rename the one it holds."""
     import fcntl
 
     while True:

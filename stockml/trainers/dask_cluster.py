@@ -237,8 +237,8 @@ def _check_address(address: str) -> None:
 
     try:
         get_address_host_port(address)
-    except ValueError as error:
-        text = f"--cluster {address}: no address of a scheduler ({error}); write it as tcp://10.0.0.1:8786"
+    except ValueError:
+        text = f"--cluster {address}: no address of a scheduler; write it as tcp://10.0.0.1:8786"
         raise ClusterUsageError(text) from None
 
 

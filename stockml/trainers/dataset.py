@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.wording import count
 from stockml.data.price_table import PriceTable
+from stockml.indicators.confidence_inputs import SPAN, confidence_table
 from stockml.indicators.features import HISTORY_SESSIONS, Split, change_pct, feature_table, split_rows, usable_rows
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
-from stockml.indicators.volatility import confidence_table, market_table
+from stockml.indicators.volatility import market_table
 from stockml.models import lstm
 from stockml.models.bundle import feature_names
 from stockml.models.lstm import Float32, Scaler
@@ -51,7 +52,7 @@ class TrainingSet:
     scaler: Scaler
     patterns: PatternModel
     pattern_pct: NDArray[np.float64]  # (n_days,) mean outcome of each day's pattern, as known on a fit day
-    volatilities: pd.DataFrame  # (n_days, 5) each day's confidence inputs; (n_days, 7) after join_market
+    confidence_inputs: pd.DataFrame  # (n_days, 15); (n_days, 20) after join_market, with the market's volatilities
 
     @property
     def horizon(self) -> int:
@@ -164,7 +165,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
             scaler=scaler,
             patterns=patterns,
             pattern_pct=outcome,
-            volatilities=confidence_table(prices),
+            confidence_inputs=confidence_table(prices).assign(**{SPAN: _span_days(prices, horizon)}),
         )
     )
 
@@ -175,11 +176,21 @@ def join_market(training_sets: Mapping[str, TrainingSet], exchanges: Exchanges =
     markets: dict[str, list[TrainingSet]] = {}
     for symbol, training_set in training_sets.items():
         markets.setdefault(name_of[symbol], []).append(training_set)
-    averages = {name: market_table([member.volatilities for member in members]) for name, members in markets.items()}
+    averages = {
+        name: market_table([member.confidence_inputs for member in members]) for name, members in markets.items()
+    }
     return {
-        symbol: replace(training_set, volatilities=training_set.volatilities.join(averages[name_of[symbol]]))
+        symbol: replace(training_set, confidence_inputs=training_set.confidence_inputs.join(averages[name_of[symbol]]))
         for symbol, training_set in training_sets.items()
     }
+
+
+def _span_days(prices: PriceTable, horizon: int) -> NDArray[np.float64]:
+    """Calendar days from each day to the one so many sessions later, NaN where that is still to come."""
+    days = prices.frame.index.to_numpy().astype("datetime64[D]")
+    spans = np.full(len(days), np.nan)
+    spans[: max(len(days) - horizon, 0)] = (days[horizon:] - days[: len(days) - horizon]).astype(float)
+    return spans
 
 
 def _newest(usable: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
@@ -202,5 +213,5 @@ def _trimmed(training_set: TrainingSet) -> TrainingSet:
     """Drop the days before the first window, so that they need not be sent between processes."""
     start = int(training_set.split.fit[0]) - lstm.WINDOW_SESSIONS + 1
     split = Split(*(getattr(training_set.split, part) - start for part in ("fit", "select", "validation")))
-    columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "volatilities")
+    columns = ("dates", "features", "inputs", "paths_pct", "pattern_pct", "confidence_inputs")
     return replace(training_set, split=split, **{name: getattr(training_set, name)[start:] for name in columns})

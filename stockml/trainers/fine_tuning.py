@@ -24,11 +24,11 @@ from stockml.models.forest import Forest
 from stockml.models.lstm import Network
 from stockml.signals.calibration import StockPrior, stock_prior_of
 from stockml.signals.rules import RULE_WEIGHTS
-from stockml.signals.scale_model import scale_pct
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.global_model import GlobalModel, stock_seed, trainer_for
 from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_trainer import OptimizerSettings
+from stockml.trainers.scale_fit import known_inputs
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import scaled, to_pkl
 
@@ -201,17 +201,16 @@ def _priors(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
     return {
         "trusts": weights,
         "magnitude": None,
-        "habit": asdict(_stock_prior(training_set)),
+        "habit": asdict(_stock_prior(model, training_set)),
+        "scale_model": model.scale_model.to_dict(),
         **{name: _posterior_record(getattr(model, name)) for name in posteriors},
     }
 
 
-def _stock_prior(training_set: TrainingSet) -> StockPrior:
+def _stock_prior(model: GlobalModel, training_set: TrainingSet) -> StockPrior:
     """The stock prior from the days before its validation."""
     rows = np.concatenate([training_set.split.fit, training_set.split.select])
-    days = training_set.volatilities.iloc[rows].to_dict("records")
-    inputs = [{str(name): float(value) for name, value in day.items() if np.isfinite(value)} for day in days]
-    scales = [scale_pct(day, training_set.horizon) for day in inputs]
+    scales = [model.scale_model.scale_pct(inputs, training_set.horizon) for inputs in known_inputs(training_set, rows)]
     prior = stock_prior_of(scales, training_set.paths_pct[rows, -1].tolist())
     return replace(prior, shift=round(prior.shift, 6))
 

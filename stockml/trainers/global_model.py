@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 
 from stockml.models.forest import Forest
 from stockml.models.lstm import Float32, Network, windows
+from stockml.signals.scale_model import ScaleModel
 from stockml.trainers import shrinkage
 from stockml.trainers.dataset import TrainingSet
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
+from stockml.trainers.scale_fit import fit_scale_model
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
@@ -68,6 +70,7 @@ class GlobalModel:
     lstm_slope: Posterior
     xgb_slope: Posterior
     pattern_slope: Posterior
+    scale_model: ScaleModel
 
 
 def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, list[str]]]:
@@ -159,8 +162,11 @@ def train_global_model(
         return shrinkage.slope_posterior(about_mean, targets, rows.hold_out_days, horizon)
 
     symbols = tuple(member.symbol for member in members)
-    slopes = [slope(forecasts) for forecasts in (by_lstm, by_forest, rows.hold_out_pattern)]
-    return GlobalModel(days, symbols, rows.centre, network, model, drift, *slopes)
+    of_lstm, of_forest, of_pattern = (slope(forecasts) for forecasts in (by_lstm, by_forest, rows.hold_out_pattern))
+    scale_model = fit_scale_model(members, days.validation)
+    return GlobalModel(
+        days, symbols, rows.centre, network, model, drift, of_lstm, of_forest, of_pattern, scale_model=scale_model
+    )
 
 
 def stock_seed(seed: int, symbol: str) -> int:

@@ -6,6 +6,7 @@ finished bytes; only the caller writes files.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,14 +19,17 @@ from typing import Any
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
 from stockml.core.progress import Progress, no_progress
+from stockml.core.wording import cause
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle_store import save_bundle
 from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare
 from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
 from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, stock_seed, train_global_model
-from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkersLostError
+from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 
 __all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
+
+log = logging.getLogger("stockml")
 
 TOO_SHORT, FAILED = "too_short", "failed"
 PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
@@ -193,5 +197,12 @@ def _counted(run: Map, on_progress: Progress, task_count: int) -> Map:
 def _failure(symbol: str, error: Exception) -> TrainingFailure:
     if isinstance(error, TooShortError):
         return TrainingFailure(symbol, TOO_SHORT, str(error))
-    text = f"{symbol}: training failed ({type(error).__name__}: {error}); the last models, if any, stay"
-    return TrainingFailure(symbol, FAILED, text)
+    log.debug("%s: %s: %s", symbol, type(error).__name__, error)
+    return TrainingFailure(symbol, FAILED, f"{symbol}: training failed ({_why(error)}); the last models, if any, stay")
+
+
+def _why(error: Exception) -> str:
+    """The cause of a failure that is no stock's fault; the details of others are in the debug log."""
+    if isinstance(error, WorkerDiedError):
+        return str(error)
+    return "memory ran out" if isinstance(error, MemoryError) else cause(error)

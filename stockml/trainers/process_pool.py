@@ -5,6 +5,7 @@ A killed process costs time only: its tasks are run again. Results never depend 
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -14,11 +15,19 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Protocol, Self
+
+from stockml.core import library_warnings
+from stockml.core.wording import cause
+
+log = logging.getLogger("stockml")
 
 # One thread per process: two such processes do more than one with two threads, and sums keep their order.
 _ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 QUEUED_PER_PROCESS = 2  # tasks submitted ahead: no process idles, and memory does not grow with the number of stocks
+ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 DEATHS_ALONE = 2  # a task that kills its process so often while nothing else runs is given up
 
 
@@ -46,14 +55,18 @@ class ProcessRunner:
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
         self._pool: ProcessPoolExecutor | None = None
+        self._is_alone = False
         self._environment: dict[str, str | None] = {}
 
     def __enter__(self) -> Self:
-        self._environment = {name: os.environ.get(name) for name in _ONE_THREAD}
-        os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))  # read when a process starts
+        wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
+        self._environment = {name: os.environ.get(name) for name in wanted}
+        os.environ.update(wanted)  # read when a process starts
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self._kill()
         self._stop()
         for name, value in self._environment.items():
             if value is None:
@@ -65,9 +78,12 @@ class ProcessRunner:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
 
         `function` and the tasks must pickle. Tasks that were running when a process was killed are run again one at a
-        time, before the others.
+        time, before the others. Where no process can be started, this one does them all.
         """
         numbered = enumerate(tasks)
+        if not self._can_start():
+            yield from _here(function, numbered)
+            return
         again: deque[tuple[int, Any, int]] = deque()  # number, task, deaths alone
         while True:
             running: dict[Future[Any], tuple[int, Any]] = {}
@@ -101,7 +117,8 @@ class ProcessRunner:
         self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
     ) -> Future[Any]:
         try:
-            return self._processes().submit(function, task[1])
+            with _undivided():
+                return self._processes().submit(_work, function, task[1])
         except BrokenProcessPool:
             running[Future()] = task  # not begun, but taken from the iterator
             raise
@@ -109,7 +126,9 @@ class ProcessRunner:
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
         number, task, deaths = again.popleft()
         try:
-            yield number, _outcome(self._processes().submit(function, task))
+            with _undivided():
+                future = self._processes().submit(_work, function, task)
+            yield number, _outcome(future)
         except BrokenProcessPool:
             self._stop()
             if deaths + 1 < DEATHS_ALONE:
@@ -117,10 +136,25 @@ class ProcessRunner:
             else:
                 yield number, WorkerDiedError("its process was killed each time, perhaps for want of memory")
 
+    def _can_start(self) -> bool:
+        """False where the system has no place for the locks of a pool, as with a read-only /dev/shm; told once."""
+        if self._pool is None and not self._is_alone:
+            try:
+                self._processes()
+            except (OSError, NotImplementedError) as error:
+                self._is_alone = True
+                log.warning("No helper processes can be started (%s); all is done in one.", cause(error))
+        return not self._is_alone
+
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
             self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=_begin)
         return self._pool
+
+    def _kill(self) -> None:
+        """End the processes at once: whoever ends a run does not wait for the tasks that have begun."""
+        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
+            process.kill()
 
     def _stop(self) -> None:
         if self._pool is not None:
@@ -128,15 +162,73 @@ class ProcessRunner:
             self._pool = None
 
 
-def _outcome(future: Future[Any]) -> Any:
+@contextmanager
+def _undivided() -> Iterator[None]:
+    """Not broken off in the middle: what is asked of a signal in the block happens at its end.
+
+    A process whose start is broken off would look for locks that are gone by then, and say so at length.
+    """
+    came: list[int] = []
+    kept = {}
+    if threading.current_thread() is threading.main_thread():
+        kept = {number: signal.getsignal(number) for number in ENDING if callable(signal.getsignal(number))}
+    for number in kept:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
+
+
+def _safe_path() -> dict[str, str]:
+    """Variables by which a new Python finds this package, and takes no module from the folder that it is started in.
+
+    Its helpers are started as `python -c`, which looks for modules in the current folder first.
+    """
+    package_in = str(Path(__file__).resolve().parents[2])
+    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
+    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
+
+
+def _here(function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+    """The same in this process, one task after the other."""
+    for number, task in numbered:
+        try:
+            outcome = function(task)
+        except Exception as error:
+            outcome = error
+        yield number, outcome
+
+
+def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:
     error = future.exception()
     if isinstance(error, BrokenProcessPool):
         raise error
-    return future.result() if error is None else error
+    if error is not None:
+        return error
+    result, warned = future.result()
+    for text in warned:
+        log.debug("%s", text)
+    return result
+
+
+_warned: list[str] = []  # in a process of the pool: by libraries, and not told yet
+
+
+def _work(function: Callable[[Any], Any], task: Any) -> tuple[Any, list[str]]:
+    """In a process of the pool: the result, and what libraries warned of, which the parent logs."""
+    result = function(task)
+    warned = _warned.copy()
+    _warned.clear()
+    return result, warned
 
 
 def _begin() -> None:
-    """Set up a new process: leave interrupts to the parent, and end when it ends."""
+    """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
+    library_warnings.take(_warned.append)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 

@@ -108,3 +108,13 @@ def test_years_are_those_of_the_days_predictions_were_made_from() -> None:
     assert last.target_date > "2027" and last.data_through == "2026-12-31"
     first = line("KO", (date(2026, 12, 31) - date(2026, 1, 5) + timedelta(days=1)).days)
     assert values(rows_of([last, first]), "year") == {"2026": 1, "2027": 1}
+
+
+@pytest.mark.parametrize(("ahead", "is_expected"), [(-2, True), (0, True), (5, True), (6, False), (21, False)])
+def test_results_count_where_they_are_expected_up_to_the_target(ahead: float, is_expected: bool) -> None:
+    made = line("KO", 0)  # five calendar days to its target
+    inputs = {**made.evidence.confidence_inputs, "results_days_ahead": ahead}
+    made = replace(made, evidence=Evidence({}, inputs))
+    expected = {"expected": 1, "none": 1} if is_expected else {}
+    assert values(rows_of([made, line("KO", 1)]), "results") == expected
+    assert [row.value for row in rows_of([line("KO", 1), made]) if row.family == "results"] == list(expected)

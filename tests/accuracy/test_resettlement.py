@@ -27,11 +27,11 @@ from stockml.data.request import RawBars
 PROMPT = {str(day) for day in SESSIONS}
 ALL = [str(day) for day in EVENINGS]
 LATE = f"{ALL[-1]}T18:30:00"
-CHANGING = ("SPLIT.NS", "FIXED.NS", "LATE.NS", "GHOST.NS", "NEWS.NS")  # with a fault about the 80th evening
+CHANGING = ("SPLIT.NS", "FIXED.NS", "LATE.NS", "GHOST.NS", "NEWS.NS", "RAW.NS")  # with a fault about the 80th evening
 
 
 def stock_of(frame: pd.DataFrame, reach: str) -> resettlement.Stock:
-    rows = frame[["Open", "High", "Low", "Close", "Volume"]].to_numpy().tolist()
+    rows = frame[["Open", "High", "Low", "Close", "Volume", "Adj Close"]].to_numpy().tolist()
     bars = tuple(Bar(str(day.date()), *row) for day, row in zip(frame.index, rows, strict=True))
     return resettlement.Stock(bars, reach, is_session=PROMPT.__contains__)
 
@@ -158,7 +158,16 @@ def test_a_replay_of_the_year_says_what_the_prices_say(tmp_path: Path) -> None:
     assert realtime_predictor.main(words) in (0, 1)
     lines = log_of(tmp_path / "home")
     assert len(lines) > 2000 and {line["symbol"] for line in lines} == set(source)
-    assert differences(lines, stocks_on(source, last), str(last), are_fresh=True) == []
+    whole = {symbol: stock.seen(last) for symbol, stock in source.items()}
+
+    def then(line: Mapping[str, Any]) -> resettlement.Stock:
+        evening = str(line.get("verified_at") or line["expired_at"])[:10]
+        return stock_of(whole[line["symbol"]].loc[:evening], evening)
+
+    told = stocks_on(source, last)
+    assert differences(lines, told, str(last), then, are_fresh=True) == []
+    in_other_units = {found.id.split(":")[0] for found in differences(lines, told, str(last), are_fresh=True)}
+    assert in_other_units == {"RAW.NS"}
 
 
 def test_runs_on_files_that_change_overnight_say_what_each_evening_s_prices_say(tmp_path: Path) -> None:
@@ -234,11 +243,20 @@ def test_each_planted_error_is_named(year: Year, kind: str, plant: Callable[[dic
 def test_a_split_s_units_left_out_are_named(year: Year) -> None:
     lines = [line for line in year.life.records() if "units_factor" in line]
     told = stocks_on(year.life.source, EVENINGS[-1])
-    assert len(lines) > 5 and {line["symbol"] for line in lines} == {"SPLIT.NS"}
+    assert len(lines) > 5 and {line["symbol"] for line in lines} == {"SPLIT.NS", "RAW.NS"}
     raw = [scored(line, round_price(line["actual_price"] / line["units_factor"])) for line in lines]
     assert [found.kind for found in differences(raw, told, ALL[-1], archive(year.life))] == ["price"] * len(raw)
     without = [{key: line[key] for key in line if key != "units_factor"} for line in lines]
     assert {found.kind for found in differences(without, told, ALL[-1], are_fresh=True)} == {"units"}
+
+
+def test_splits_that_adj_close_tells_of_and_spin_offs_expire_no_line(year: Year) -> None:
+    lines = [line for line in year.life.lines.values() if line.symbol in ("RAW.NS", "SPUN.NS")]
+    assert len(lines) > 700 and {line.status for line in lines} <= {"verified", "pending"}
+    factors = {line.outcome.units_factor for line in lines if line.outcome and line.symbol == "RAW.NS"}
+    assert factors == {None, 2.0, 1.5, 0.1, 5.0}
+    across = [line for line in lines if line.data_through < ALL[50] <= line.target_date and line.symbol == "SPUN.NS"]
+    assert len(across) > 4 and all(line.outcome and line.outcome.naive_error_pct > 14 for line in across)
 
 
 def test_a_settled_line_that_should_still_wait_is_named(year: Year) -> None:

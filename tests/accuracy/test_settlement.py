@@ -203,6 +203,44 @@ def test_a_dividend_is_an_ordinary_outcome() -> None:
     assert outcome.actual_price == 97.0 and outcome.units_factor is None
 
 
+def raw_split(day: str, ratio: float, last: str = "2026-07-31") -> pd.DataFrame:
+    """Closes that stand at 100 and 104 on the target day, but for a split that only the adjusted ones know of."""
+    frame = rows({TARGET: 104.0}, last=last)
+    after = frame.index >= pd.Timestamp(day)
+    frame.loc[after, "open":"close"] /= ratio  # type: ignore[misc]
+    frame.loc[after, "volume"] *= ratio
+    return frame
+
+
+@pytest.mark.parametrize("day", ["2026-06-15", "2026-06-17", TARGET])
+@pytest.mark.parametrize("ratio", [2.0, 1.5, 10.0, 0.1])
+def test_a_split_in_raw_closes_that_adj_close_tells_of_settles_at_once_in_the_lines_units(
+    day: str, ratio: float
+) -> None:
+    frame = raw_split(day, ratio)
+    whole, line = bars(frame), prediction()
+    for looked in (TARGET, "2026-06-22", "2026-06-30", "2026-07-31"):
+        outcome = verified(settled(frame, looked))
+        assert (outcome.actual_price, outcome.units_factor) == (104.0, pytest.approx(ratio))
+        replayed = settle([line], {line.symbol: whole.through(date.fromisoformat(looked))}, clock(looked))[0]
+        assert replayed[line.id] == outcome
+
+
+@pytest.mark.parametrize("day", ["2026-06-22", "2026-07-01"])
+def test_a_later_split_in_raw_closes_changes_no_outcome(day: str) -> None:
+    frame = raw_split(day, 2.0)
+    assert verified(settled(frame, TARGET)).actual_price == verified(settled(frame, "2026-07-31")).actual_price == 104.0
+
+
+@pytest.mark.parametrize("kept", [0.83, 0.8333, 0.75, 0.7, 0.62, 0.3])
+def test_a_spin_off_that_adj_close_covers_is_an_outcome_and_no_split(kept: float) -> None:
+    frame = stepped("2026-06-17", kept, 1.2)
+    assert "change units" in str(settled(frame, "2026-06-30")) or kept in (0.7, 0.62)
+    frame.loc[:"2026-06-16", "adj_close"] *= kept * 1.003  # type: ignore[misc]
+    outcome = verified(settled(frame, "2026-06-30"))
+    assert (outcome.actual_price, outcome.units_factor) == (pytest.approx(100 * kept), None)
+
+
 # ---- jumps -----------------------------------------------------------------------------------------------------------
 
 

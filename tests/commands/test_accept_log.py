@@ -99,7 +99,7 @@ def test_a_damaged_key_costs_one_line_and_stops_nothing(home: Path, key: str) ->
     rewrite(home, f"""sed -i '5s/"{key}": /"x{key}": /' predictions.jsonl""")
     assert day_of(home, "2026-03-16", "--status").code in (0, 1)
     done = day_of(home, "2026-03-16")
-    assert done.code == 0 and f"line 5: the key '{key}' is missing: set aside" in done.err
+    assert done.code == 1 and f"line 5: the key '{key}' is missing: set aside" in done.err
 
 
 def fifo(path: Path) -> None:

@@ -57,7 +57,7 @@ def options_of(script: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """Each option of a script's parser, with its help as far as it is words without figures."""
     found: dict[str, str] = {}
 
-    def note(parser: argparse.ArgumentParser, _argv: object = None) -> argparse.Namespace:
+    def note(parser: argparse.ArgumentParser, *_given: object) -> argparse.Namespace:
         for action in parser._actions:
             found.update(dict.fromkeys(action.option_strings, str(action.help).split("%")[0].split(":")[0]))
         raise SystemExit

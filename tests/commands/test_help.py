@@ -65,7 +65,14 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     assert groups == ["options", own, "what to work on", "what to print", "examples"]
     told = options_told(script)
     assert {"--home DIR", "--horizon N"} <= set(told)
-    actions = {"--explain SYMBOL", "--replay START END", "--reopen ID [ID ...]", "--backup FILE", "--restore FILE"}
+    actions = {
+        "--explain SYMBOL",
+        "--replay START END",
+        "--reopen ID [ID ...]",
+        "--backup FILE",
+        "--restore FILE",
+        "--export FILE",
+    }
     assert not {names for names, text in told.items() if "default: " not in text} - actions
     numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS)$", names)}
     assert len(numbers) == {"train_models.py": 5, "realtime_predictor.py": 2}[script]

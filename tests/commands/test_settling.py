@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from made_up_bars import market
+from made_up_bars import market, unadjusted
 from scripts import Ran, log_of, predict
 
 MADE_FROM, TARGET, LATE = "2026-05-12", "2026-05-19", "2026-06-24"
@@ -86,6 +86,20 @@ def test_a_split_that_is_not_adjusted_for_is_told_until_it_is(shop: Shop, factor
     line = shop.line()
     assert line["units_factor"] == pytest.approx(1 / factor, rel=1e-3)
     assert line["actual_price"] == pytest.approx(float(bars()["Close"][TARGET]), rel=1e-3)
+
+
+@pytest.mark.parametrize(("ratio", "words"), [(2, "2:1"), (3 / 2, "3:2"), (0.1, "1:10")])
+def test_a_split_in_raw_closes_that_adj_close_tells_of_costs_nothing(shop: Shop, ratio: float, words: str) -> None:
+    frame = unadjusted(bars(), int(bars().index.get_loc("2026-05-14")), ratio).round(4)
+    shop.put(frame)
+    for day in (MADE_FROM, "2026-05-14", TARGET):
+        done = shop.run(day, "--symbols", "MADE.NS")
+        assert done.code == 0 and "Dropped" not in done.out + done.err
+    assert "split of " + words in shop.run(TARGET, "--symbols", "MADE.NS", "-v").err
+    line = shop.line()
+    assert (line["status"], line["units_factor"]) == ("verified", pytest.approx(ratio, rel=1e-5))
+    assert line["actual_price"] == pytest.approx(frame.loc[TARGET, "Close"] * ratio, abs=0.01)
+    assert shop.line("2026-05-14")["current_price"] == pytest.approx(frame.loc["2026-05-14", "Close"], abs=0.01)
 
 
 def test_what_could_not_be_settled_is_told_beside_every_score(shop: Shop) -> None:

@@ -300,7 +300,7 @@ def test_without_an_environment_the_scripts_say_what_to_do(tmp_path: Path) -> No
     ("damage", "word"),
     [
         (lambda metrics: metrics | {"features": metrics["features"][1:]}, "made for other features"),
-        (lambda metrics: metrics | {"priors": {"trusts": {}}}, "priors: KeyError"),
+        (lambda metrics: metrics | {"priors": {"trusts": {}}}, "its priors are not as training writes them"),
         (lambda metrics: metrics | {"data_through": "June"}, "metrics.json is damaged"),
     ],
     ids=["features", "priors", "day"],

@@ -12,7 +12,7 @@ from moving_average import ema
 from numpy.testing import assert_array_equal
 
 from stockml.data.price_table import PriceTable
-from stockml.indicators import features, volatility
+from stockml.indicators import confidence_inputs, features, volatility
 from stockml.indicators import technical as indicators
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
 
@@ -50,7 +50,7 @@ ALL: dict[str, Callable[[PriceTable], np.ndarray]] = {
     "pattern_unusual": lambda p: PATTERNS.read(normalised_windows(p, PATTERNS.config)).unusual,
     "pattern_outcome": lambda p: PATTERNS.read(normalised_windows(p, PATTERNS.config)).outcome_pct,
     "true_ranges": lambda p: volatility.true_ranges(p.frame, p.breaks),
-    "confidence_table": lambda p: volatility.confidence_table(p).to_numpy(),
+    "confidence_table": lambda p: confidence_inputs.confidence_table(p).to_numpy(),
 }
 
 

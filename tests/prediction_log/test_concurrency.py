@@ -177,7 +177,7 @@ def wait_for(shown: Path, lines: int) -> None:
 
 
 FULL_DISK = """
-mount -t tmpfs -o size=64k none "$1" || exit 77
+mount -t tmpfs -o size=128k none "$1" || exit 77
 for day in $(seq 0 99); do "$2" "$3" "$1" "$day" || { echo "$day $?"; break; }; done
 mount -o remount,size=9m "$1"
 "$2" "$3" "$1" "$day" && cp -r "$1" "$4"

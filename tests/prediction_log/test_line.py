@@ -15,11 +15,13 @@ from log_helpers import outcome, prediction
 
 from stockml.core.outcomes import EXPIRED, Outcome, Reopened
 from stockml.core.records import Prediction
+from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import StudentT
 from stockml.prediction_log.line import read_line
 
 PENDING = prediction()
 WITHOUT_DISTRIBUTION = replace(PENDING, distribution=None, model_scale_pct=None)
+RESULTS = ResultsExpected("2026-02-04", is_known=False, moves_times=2.1)
 LINES = {
     "pending": PENDING,
     "verified": replace(PENDING, outcome=replace(outcome(PENDING), units_factor=0.5)),
@@ -27,6 +29,7 @@ LINES = {
         PENDING, reopened=Reopened(2, "2026-02-21T10:00:00", EXPIRED, "2026-02-20T16:00:00"), outcome=outcome(PENDING)
     ),
     "without a distribution": replace(WITHOUT_DISTRIBUTION, outcome=outcome(PENDING)),
+    "ahead of results": replace(PENDING, evidence=replace(PENDING.evidence, results=RESULTS)),
     "expired": replace(PENDING, outcome=Outcome(EXPIRED, "2026-02-20T16:00:00", reason="no bar came")),
 }
 OPTIONAL = {"units_factor", "format", "reopened", "distribution"}
@@ -36,6 +39,10 @@ PYTHONS_OWN = ("object", "argument", "unpack", "subscript", "indices", "iterable
 
 def encoded(record: dict[str, Any]) -> bytes:
     return json.dumps(record).encode()
+
+
+def with_results(record: dict[str, Any], results: Any) -> dict[str, Any]:
+    return {**record, "evidence": {**record["evidence"], "results_expected": results}}
 
 
 def reasons(record: dict[str, Any]) -> Iterator[str]:
@@ -66,12 +73,57 @@ def test_any_misspelt_key_is_named(line: Prediction) -> None:
 def test_any_odd_value_is_read_or_refused_in_words_of_our_own(line: Prediction) -> None:
     record = line.to_record()
     objects = [(name, record[name]) for name in ("evidence", "distribution") if name in record]
+    told = record["evidence"].get("results_expected", {})
     for odd in ODD:
         changed = [{**record, key: odd} for key in record]
         changed += [{**record, name: {**value, key: odd}} for name, value in objects for key in value]
+        changed += [with_results(record, {**told, key: odd}) for key in told]
         for reason in (reason for one in changed for reason in reasons(one)):
             words = reason.replace("not an object", "").replace("not a JSON object", "")
             assert len(reason) < 200 and not any(own in words for own in PYTHONS_OWN), reason
+
+
+@pytest.mark.parametrize(
+    ("results", "reason"),
+    [
+        ({"date": "soon", "known": True, "moves_times": 2.0}, "date is 'soon', not a date like 2026-02-01"),
+        ({"date": "2026-02-04", "known": 1, "moves_times": 2.0}, "known is 1, not true or false"),
+        ({"date": "2026-02-04", "known": True, "moves_times": 0}, "moves_times is 0.0, not a number above 0"),
+        ({"date": "2026-02-04", "known": True}, "the key 'moves_times' is missing"),
+        ([], "results_expected has the wrong form: it is [], not an object"),
+    ],
+)
+def test_odd_results_are_told(results: Any, reason: str) -> None:
+    assert list(reasons(with_results(PENDING.to_record(), results))) == [reason]
+
+
+def test_a_line_tells_the_results_ahead_or_nothing_of_them() -> None:
+    line = LINES["ahead of results"]
+    assert line.to_record()["evidence"]["results_expected"] == {
+        "date": "2026-02-04", "known": False, "moves_times": 2.1
+    }  # fmt: skip
+    assert read_line(line.to_json().encode()) == line
+    assert "results_expected" not in PENDING.to_record()["evidence"] and PENDING.results_text is None
+
+
+@pytest.mark.parametrize(
+    ("day", "known", "text"),
+    [
+        ("2026-01-09", True, "results expected on 2026-01-09, moves then 2.1 times the usual"),
+        ("2026-01-09", False,
+         "results expected on 2026-01-09 (foretold from last year's), moves then 2.1 times the usual"),
+        ("2026-01-12", True,
+         "results expected on 2026-01-12, moves then 2.1 times the usual, after the close that is predicted"),
+        ("2026-01-05", True, "results published on 2026-01-05, moves then 2.1 times the usual"),
+        ("2026-01-02", False,
+         "results overdue since 2026-01-02 (foretold from last year's), moves then 2.1 times the usual"),
+    ],
+)  # fmt: skip
+def test_the_results_ahead_are_told_in_words(day: str, known: bool, text: str) -> None:
+    results = ResultsExpected(day, is_known=known, moves_times=2.1)
+    line = replace(PENDING, evidence=replace(PENDING.evidence, results=results))
+    assert (line.data_through, line.target_date) == ("2026-01-05", "2026-01-10")
+    assert line.results_text == text
 
 
 def test_a_line_comes_back_with_its_distribution_or_without() -> None:

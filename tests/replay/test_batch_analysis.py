@@ -40,6 +40,17 @@ def scaled(frame: pd.DataFrame, rows: slice, factor: float) -> None:
     frame.iloc[rows, :5] *= factor
 
 
+def raw(frame: pd.DataFrame, row: int, ratio: float) -> None:
+    """A split that only the adjusted closes know of."""
+    frame.iloc[:row, :4] *= ratio
+    frame.iloc[:row, 5] /= ratio
+
+
+def paid_out(frame: pd.DataFrame, row: int, kept: float) -> None:
+    scaled(frame, slice(row, None), kept)
+    frame.iloc[:row, 4] *= kept
+
+
 ODDITIES = {
     "holiday": untraded,
     "untraded at another price": lambda frame, row: (untraded(frame, row), scaled(frame, slice(row, row + 1), 1.9)),
@@ -53,6 +64,11 @@ ODDITIES = {
     "unit jump": lambda frame, row: scaled(frame, slice(row, None), 100.0),
     "misadjusted": lambda frame, row: frame.iloc.__setitem__((row, 4), frame["adj_close"].iloc[row] * 0.6),
     "dividend": lambda frame, row: frame.iloc.__setitem__((slice(None, row), 4), frame["adj_close"].iloc[:row] * 0.93),
+    "raw split": lambda frame, row: raw(frame, row, 2.0),
+    "raw split in three": lambda frame, row: raw(frame, row, 3.0),
+    "raw reverse split": lambda frame, row: raw(frame, row, 0.1),
+    "spin-off": lambda frame, row: paid_out(frame, row, 0.83),
+    "large spin-off": lambda frame, row: paid_out(frame, row, 0.62),
     "no price": lambda frame, row: frame.iloc.__setitem__((row, 3), np.nan),
     "upside down": lambda frame, row: frame.iloc.__setitem__((row, 1), frame["low"].iloc[row] * 0.9),
     "volume below zero": lambda frame, row: frame.iloc.__setitem__((row, 5), -1.0),
@@ -183,6 +199,19 @@ def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
         assert table.data_through == analysis.data_through
 
 
+@pytest.mark.parametrize("ratio", [2.0, 3.0, 0.1])
+def test_nor_where_closes_are_not_adjusted_for_a_later_split(ratio: float) -> None:
+    frame = raw_bars(420)
+    raw(frame, 330, ratio)
+    bars = RawBars(frame, "INR")
+    stock = PastStock(PointInTimePrices("MADE.NS", bars, "csv"), "INR", "csv")
+    for row in (280, 329, 330, 331, 360, 419):
+        span = replace(span_of("MADE.NS", SPAN_SESSIONS, Clock(NOW, frame.index[row].date())), start=date(2000, 1, 1))
+        table, analysis = stock.analyze(span)
+        assert repr(analysis) == repr(engine.analyze(checked("MADE.NS", bars, "csv", span), None))
+        assert table.frame["close"].iloc[-1] == frame["close"].iloc[row]
+
+
 def test_a_stock_without_a_table_stops_no_other() -> None:
     raw = RawBars(raw_bars(100), None)
     stocks = [PastStock(PointInTimePrices(name, raw, "csv"), None, "csv") for name in ("A.NS", "B.NS")]
@@ -191,7 +220,7 @@ def test_a_stock_without_a_table_stops_no_other() -> None:
     seen = session_view(stocks, lambda symbol: DateRange(spans[symbol], last, last, True))
     assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
     assert "10 daily bars" in str(seen.failures["B.NS"])
-    assert "market_volatility_20" in seen.analyses[0].volatilities
+    assert "market_volatility_20" in seen.analyses[0].confidence_inputs
 
 
 def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:

@@ -193,6 +193,12 @@ def test_it_ends_with_the_learning_curve_by_week(tmp_path: Path) -> None:
     ratio = sum(line["error_pct"] for line in verified) / sum(line["naive_error_pct"] for line in verified)
     assert told["overall"]["error_over_no_change"] == pytest.approx(ratio, abs=1e-4)
     assert json.loads((tmp_path / "replay/replay.json").read_text())["end"] == "2026-03-06"
+    overall = told["overall"]
+    assert f"CRPS {overall['mean_crps_pct']:.3f} % (naive: {overall['mean_naive_crps_pct']:.3f} %), interval" in ran.out
+    inside = sum(line["low"] <= line["actual_price"] <= line["high"] for line in verified) / len(verified)
+    assert f"80 % intervals hold {inside * 100:.1f} %." in ran.out  # too few outcomes to name a condition
+    thirds = [row["predictions"] for row in told["by_condition"] if row["family"] == "volatility"]
+    assert sum(thirds) == len(verified)
 
 
 def test_a_stock_that_has_no_prices_stops_no_other(tmp_path: Path) -> None:

@@ -275,6 +275,18 @@ def test_the_reliability_diagram_can_be_read_point_by_point(made_page: Made, vis
     assert total == (made_page.log["status"] == "verified").sum()
 
 
+def test_a_stock_may_be_called_as_what_every_object_has(tmp_path: Path, visit: Callable[..., Opened]) -> None:
+    home, names = Home(tmp_path), ("constructor", "hasOwnProperty", "toString", "valueOf")
+    write_log(home, *(stock_lines(name, 3 if at < 2 else 40, seed=at) for at, name in enumerate(names)))
+    opened = visit(written(home).path)
+    assert sorted(opened.column("Symbol")) == sorted(names)
+    for name in names:
+        opened.page.select_option("#pick", name)
+        opened.comes_to("#stock-name", name)
+        verified = "None of its predictions is verified" if name in names[:2] else "Of 35 verified predictions"
+        assert verified in opened.text("#story")
+
+
 def test_several_horizons_can_be_told_apart(tmp_path: Path, visit: Callable[..., Opened]) -> None:
     home = Home(tmp_path)
     write_log(home, stock_lines("TWO.XY", 40, seed=1), stock_lines("TWO.XY", 40, seed=1, horizon=10))

@@ -28,6 +28,7 @@ from report_helpers import (
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
+from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import StudentT
 from stockml.reporting.page_data import path_days, sessions_shown, signal_columns, stock_page, units_of, why
 from stockml.reporting.page_record import reliability, wilson
@@ -172,6 +173,17 @@ def test_why_adds_up_to_the_expected_change() -> None:
         assert sum(adds for *_, adds in rows) == pytest.approx(line.predicted_change_pct, abs=1e-3)
         sizes = [abs(adds) for *_, adds in rows]
         assert sizes == sorted(sizes, reverse=True)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_stock_tells_the_results_ahead_of_its_newest_line(known: bool) -> None:
+    lines = lines_of(stock_lines("A.XY", 3, seed=9))
+    assert stock_page(lines)["results"] is None
+    results = ResultsExpected(lines[-1].target_date, is_known=known, moves_times=2.14)
+    lines[-1] = replace(lines[-1], evidence=replace(lines[-1].evidence, results=results))
+    source = "" if known else " (foretold from last year's)"
+    told = f"results expected on {lines[-1].target_date}{source}, moves then 2.1 times the usual"
+    assert stock_page(lines)["results"] == told
 
 
 def split_lines(factor: float) -> list[Prediction]:

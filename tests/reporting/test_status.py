@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import os
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -197,7 +200,7 @@ def test_what_a_run_leaves_is_read_back_as_it_was_written(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(
     "damage",
-    ["", "{", "[]", "{}", '{"began_at": 3}', "null"],
+    ["", "{", "[]", "{}", '{"began_at": 3}', "null", "[" * 100_000, "\0" * 1000, "1e999", '"\\ud800"'],
 )
 def test_a_damaged_note_of_the_last_run_is_as_if_not_there(damage: str, tmp_path: Path) -> None:
     home = Home(tmp_path)
@@ -207,14 +210,48 @@ def test_a_damaged_note_of_the_last_run_is_as_if_not_there(damage: str, tmp_path
 
 
 @pytest.mark.parametrize(
+    "put", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to("nowhere")]
+)
+def test_what_stands_in_its_place_hinders_no_status(put: Callable[[Path], object], tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    home.log.parent.mkdir(parents=True)
+    put(last_run_path(home))
+    assert state_of(home).last_run is None
+
+
+@pytest.mark.parametrize(
     ("key", "value"),
-    [("began_at", "2026-03-27T20:00:00"), ("ended_at", None), ("exit_code", "1"), ("as_of", "soon"), ("logged", "x")],
+    [
+        ("began_at", "2026-03-27T20:00:00"),
+        ("began_at", None),
+        ("ended_at", None),
+        ("ended_at", "9999-12-31T23:59:59+00:00"),
+        ("exit_code", "1"),
+        ("as_of", "soon"),
+        ("as_of", "0001-01-01"),
+        ("logged", "x"),
+        ("logged", math.inf),
+        ("prices_through", {"TCS.NS": "0001-01-01"}),
+        ("prices_through", {"../../etc": "2026-03-02"}),
+        ("failures", "all"),
+        ("failures", [3]),
+        ("notices", {"one": 1}),
+        ("waiting", []),
+    ],
 )
 def test_a_note_with_a_wrong_value_is_as_if_not_there(key: str, value: object, tmp_path: Path) -> None:
     home = Home(tmp_path)
     record = ended(home).to_record() | {key: value}
     last_run_path(home).write_text(json.dumps(record))
-    assert read_last_run(home) is None
+    assert read_last_run(home) is None and state_of(home).last_run is None
+
+
+def test_lines_to_be_set_aside_are_an_alarm(tmp_path: Path) -> None:
+    home, _ = made_up_home(tmp_path, 2, 30)
+    lines = home.log.read_text().splitlines(keepends=True)
+    home.log.write_text("".join([lines[0], lines[1].replace('"id": ', '"ie": ', 1), *lines[2:]]))
+    (alarm,) = state_of(home).alarms
+    assert alarm.startswith("The prediction log, line 2: the key 'id' is missing: set aside")
 
 
 def test_as_text_and_as_json_it_says_the_same(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def predicted(price: float, change_pct: float, volatility_pct: float, horizon: i
         source="csv",
         indicators={},
         regime="sideways",
-        volatilities={f"volatility_{window}": volatility_pct for window in (1, 5, 20, 60, 250)},
+        confidence_inputs={f"volatility_{window}": volatility_pct for window in (1, 5, 20, 60, 250)},
         model=None,
     )
     weighing = Weighing({"drift": change_pct / 5}, 1.0)

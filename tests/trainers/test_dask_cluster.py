@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 from conftest import made_up_prices
+from planted_modules import plant
 from scripts import BARE, PROJECT, Ran, files_under, train
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import wait_until
@@ -318,6 +319,15 @@ def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_p
         with runner_of(found, workers=5) as (runner, notices):
             assert len(notices) == 4 and all("tcp://127.0.0.1:" in notice for notice in notices)
             assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2}
+
+
+def test_a_worker_takes_no_module_from_the_folder_it_is_started_in(tmp_path: Path) -> None:
+    executed = plant(tmp_path)
+    with local_cluster(tmp_path, workers=0) as found:
+        found.add_worker(cwd=tmp_path, PYTHONSAFEPATH="1", PYTHONPATH=str(PROJECT))
+        with runner_of(found, workers=1) as (runner, notices):
+            assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2} and notices == []
+    assert not executed.exists()
 
 
 def test_one_that_joins_later_is_looked_at_too(two_workers: LocalCluster) -> None:

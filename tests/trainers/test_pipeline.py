@@ -32,6 +32,7 @@ from stockml.models.bundle_store import (
 )
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
+from stockml.signals.scale_model import DEFAULT
 from stockml.trainers.dataset import TooShortError, join_market, prepare
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
@@ -161,6 +162,7 @@ def test_priors_are_known_before_validation(trained: dict[str, TrainedStock]) ->
         assert {priors.weights[name] for name in RULE_WEIGHTS} == {0.0}
         assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]
         assert abs(priors.stock_prior.shift) < 2
+        assert priors.scale_model != DEFAULT
 
 
 def test_a_market_s_volatility_is_that_of_a_daily_run(stocks: dict[str, PriceTable]) -> None:
@@ -168,14 +170,14 @@ def test_a_market_s_volatility_is_that_of_a_daily_run(stocks: dict[str, PriceTab
     assert len({calendar_for(symbol).name for symbol in stocks}) == 1
     day = max(training_set.dates[-1] for training_set in training_sets.values())
     there = [
-        training_sets[symbol].volatilities.loc[day].to_dict()
+        training_sets[symbol].confidence_inputs.loc[day].to_dict()
         for symbol in training_sets
         if training_sets[symbol].dates[-1] == day
     ]
     assert len(there) > 1
     for training_set in join_market(training_sets).values():
         if training_set.dates[-1] == day:
-            found = training_set.volatilities.loc[day]
+            found = training_set.confidence_inputs.loc[day]
             assert {name: found[name] for name in market_inputs(there)} == pytest.approx(market_inputs(there), abs=1e-4)
 
 

@@ -2,6 +2,8 @@
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const byId = (id) => document.getElementById(id);
+// Every object has a "constructor"; a stock may be called that as well.
+const own = (object, name) => (Object.hasOwn(object, name) ? object[name] : undefined);
 
 // ---- elements; every text goes in as text, never as markup ----
 

@@ -1,7 +1,7 @@
 // One stock: the prediction in words, the chart of past and coming ones, why, and its signals over time.
 
 const isPattern = (name) => /^pattern_\d+$/.test(name);
-const meaning = (name) => (isPattern(name) ? data.meanings.pattern : Object.hasOwn(data.meanings, name) ? data.meanings[name] : "");
+const meaning = (name) => (isPattern(name) ? data.meanings.pattern : (own(data.meanings, name) ?? ""));
 const hitOrMiss = (error) => (error < data.accurate_below_pct ? "a hit" : "a miss");
 const shownSessions = () => Number(document.querySelector("#range input:checked").value);
 const money = (stock, value) => `${price(value)}${stock.currency ? " " + stock.currency : ""}`;
@@ -10,8 +10,8 @@ function story(stock) {
   const last = stock.made.length - 1;
   const change = stock.change[last];
   const verb = Math.abs(change) < 0.005 ? "stay where it is" : `${change > 0 ? "rise" : "fall"} by ${percent(Math.abs(change))}`;
-  const moves = stock.moves ? ` It moves about ${stock.moves.toFixed(1)} % a session.` : "";
-  const score = data.records.all.stocks[stock.symbol];
+  const moves = stock.moves ? ` It moves about ${stock.moves.toFixed(1)} % a session${stock.results ? `; ${stock.results}` : ""}.` : "";
+  const score = own(data.records.all.stocks, stock.symbol);
   const past = score
     ? ` Of ${plural(score.n, "verified prediction")} of this stock ${score.hits} were accurate (${share(score.hit)}; naive: ${share(score.naive_hit)}), with a mean error of ${percent(score.error)} (naive: ${percent(score.naive_error)}).`
     : " None of its predictions is verified yet.";
@@ -208,7 +208,7 @@ function smallChart(values, [low, high], measure, label) {
 let chosen = null;
 
 function show(key) {
-  chosen = data.stocks[key];
+  chosen = own(data.stocks, key);
   byId("pick").value = key;
   const several = Object.values(data.stocks).some((stock) => stock.horizon !== chosen.horizon);
   byId("stock-name").textContent = several ? `${chosen.symbol}, ${plural(chosen.horizon, "session")} ahead` : chosen.symbol;
@@ -229,7 +229,7 @@ function step(by) {
 function fromAddress() {
   const match = location.hash.match(/^#stock\/(.+)$/);
   const key = match ? decodeURIComponent(match[1]) : null;
-  if (key === null || !Object.hasOwn(data.stocks, key)) return;
+  if (key === null || !own(data.stocks, key)) return;
   show(key);
   if (!byId("stock").contains(document.activeElement)) byId("stock-name").focus({ preventScroll: true });
   byId("stock").scrollIntoView();

@@ -1,0 +1,73 @@
+"""The scale model and stock priors, fitted again where stocks differ in their announcements alone.
+
+Networks, trees and patterns know nothing of announcements: what training found of them serves for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from processes import spread
+
+from stockml.core.clock import Clock
+from stockml.core.failures import FetchError
+from stockml.data.fetch import span_of
+from stockml.data.price_table import PriceTable
+from stockml.replay.batch_analysis import Opinions, PastStock
+from stockml.signals.calibration import StockPrior, stock_prior_of
+from stockml.signals.engine import ModelView
+from stockml.signals.scale_model import ScaleModel
+from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, sessions_needed
+from stockml.trainers.global_model import divide, stock_seed, training_stocks
+from stockml.trainers.pipeline import TrainingSettings
+from stockml.trainers.scale_fit import fit_scale_model, known_inputs
+
+Fit = tuple[ScaleModel, StockPrior]
+
+
+def fits(stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings) -> dict[str, Fit]:
+    """The scale model and stock prior of each stock as of the clock's day, as a training of these stocks finds them."""
+    tables: list[PriceTable] = []
+    for stock in stocks:
+        try:
+            tables.append(stock.history.table(span_of(stock.symbol, sessions_needed(settings.years), clock)))
+        except FetchError:
+            continue  # it was not trained either
+    tables.sort(key=lambda table: table.symbol)
+    tasks = [lambda tables, at=at: _prepared(tables[at], settings) for at in range(len(tables))]
+    found = [made for made in spread(settings.jobs, tables, tasks) if made is not None]
+    training_sets = join_market({made.symbol: made for made in found})
+    fitted: dict[str, Fit] = {}
+    for days, symbols in divide(training_sets):
+        members = [training_sets[symbol] for symbol in symbols]
+        model = fit_scale_model(training_stocks(members, settings.pool.most_teachers, settings.seed), days.validation)
+        fitted |= {member.symbol: (model, _stock_prior(model, member)) for member in members}
+    return fitted
+
+
+def with_fit(opinions: Opinions | None, fit: Fit | None) -> Opinions | None:
+    """The opinions of a stock's models with this scale model and stock prior instead of their own."""
+    if opinions is None or fit is None:
+        return opinions
+    model, prior = fit
+    views: Mapping[int, ModelView | None] = {
+        row: None if view is None else replace(view, priors=replace(view.priors, scale_model=model, stock_prior=prior))
+        for row, view in opinions.views.items()
+    }
+    return replace(opinions, views=views)
+
+
+def _prepared(prices: PriceTable, settings: TrainingSettings) -> TrainingSet | None:
+    try:
+        seed = stock_seed(settings.seed, prices.symbol)
+        return prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed)
+    except TooShortError:
+        return None
+
+
+def _stock_prior(model: ScaleModel, training_set: TrainingSet) -> StockPrior:
+    rows = np.concatenate([training_set.split.fit, training_set.split.select])
+    scales = [model.scale_pct(inputs, training_set.horizon) for inputs in known_inputs(training_set, rows)]
+    return stock_prior_of(scales, training_set.paths_pct[rows, -1].tolist())

@@ -1,0 +1,79 @@
+"""The state of the system in a few plain lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from stockml.accuracy.conditions import ConditionScore, coverage_text
+from stockml.accuracy.scores import Score
+from stockml.core.wording import count
+from stockml.reporting.last_run import LastRun
+
+if TYPE_CHECKING:
+    from stockml.reporting.status import Status
+
+
+def status_text(state: Status) -> str:
+    """A line for each part of the state, the alarms last."""
+    pending = f"{state.pending:,} pending, {state.due} of them due, {len(state.overdue)} overdue"
+    lines = [
+        f"Predictions   {pending}; {state.record.total:,} verified",
+        f"Accuracy      {_record_text(state.record)}",
+        *_distribution_lines(state.record, state.by_condition),
+        f"Prices        {_prices_text(state)}",
+        f"Models        {_models_text(state)}",
+        *_seal_lines(state),
+        f"Last run      {_run_text(state.last_run)}",
+    ]
+    return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in state.alarms)])
+
+
+def _record_text(record: Score) -> str:
+    told = "nothing verified yet"
+    if record.total:
+        told = (
+            f"{record.accuracy * 100:.1f} % within 5 %; mean error {record.mean_error_pct:.2f} % "
+            f"(naive: {record.mean_naive_error_pct:.2f} %)"
+        )
+    return f"{told}; {record.expired_text().rstrip('.')}" if record.expired else told
+
+
+def _distribution_lines(record: Score, rows: Sequence[ConditionScore]) -> list[str]:
+    """Lines on the intervals and on the whole distribution, where there is any outcome."""
+    if not record.total:
+        return []
+    told = record.distribution_text()
+    return [f"Intervals     {coverage_text(record, rows)}", *([f"Distribution  {told}"] if told else [])]
+
+
+def _seal_lines(state: Status) -> list[str]:
+    """The line on the chain of seals, where there is any."""
+    told = [str(state.head)] if state.head else []
+    told += [f"written down {state.witnessed_at}"] if state.witnessed_at else []
+    told += [f"broken: {state.broken_seals}; run --audit"] if state.broken_seals else []
+    return [f"Seals         {'; '.join(told)}"] if told else []
+
+
+def _prices_text(state: Status) -> str:
+    if state.prices_through is None:
+        return "no prediction yet"
+    stale = count(len(state.stale_prices), "stock")
+    return f"predictions made from prices through {state.prices_through}; {stale} stale"
+
+
+def _models_text(state: Status) -> str:
+    ages = state.model_ages.values()
+    without = len(state.without_model)
+    alone = f"; {count(without, 'stock')} predicted from signals alone" if without else ""
+    if not ages:
+        return f"none{alone}"
+    days = f"{min(ages)} to {max(ages)} days" if min(ages) < max(ages) else count(max(ages), "day")
+    return f"{len(ages)}, {days} old, {len(state.stale_models)} stale{alone}"
+
+
+def _run_text(run: LastRun | None) -> str:
+    if run is None:
+        return "none known"
+    done = f": {run.logged} logged, {run.settled} settled" if run.ended_at else ""
+    return f"{run.ended_at or run.began_at}, {run.ending()}{done}"

@@ -1,0 +1,75 @@
+"""The scale model is fitted to what its training knows, and hardly leaves the default where that is little."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from conftest import made_up_prices
+
+from stockml.signals.scale_model import DEFAULT, TERMS, ScaleModel, terms_of
+from stockml.trainers.dataset import join_market, prepare
+from stockml.trainers.scale_fit import fit_scale_model, fitted
+
+INPUTS = ("volatility_1", "volatility_5", "volatility_20", "volatility_60", "volatility_250", "recurrence")
+
+
+def days(n: int, seed: int = 1) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    inputs = [dict(zip(INPUTS, np.exp(rng.normal(0.5, 0.4, len(INPUTS))), strict=True)) for _ in range(n)]
+    return np.array([[terms_of(day, 1)[name] for name in TERMS] for day in inputs])
+
+
+def changes(terms: np.ndarray, model: ScaleModel, seed: int = 2) -> np.ndarray:
+    sizes = terms @ np.array([model.coefficients[name] for name in TERMS])
+    return np.exp(sizes) * np.random.default_rng(seed).standard_t(5, len(terms))
+
+
+def misfit(found: ScaleModel, truth: ScaleModel, terms: np.ndarray) -> float:
+    """Root mean square error of the log scale."""
+    gap = np.array([found.coefficients[name] - truth.coefficients[name] for name in TERMS])
+    return float(np.sqrt(np.mean((terms @ gap) ** 2)))
+
+
+TRUTH = ScaleModel({**DEFAULT.coefficients, "constant": 0.2, "recurrence": 0.6, "volatility_20": 0.1})
+
+
+@pytest.mark.parametrize(("n", "share"), [(500, 0.98), (20_000, 0.7), (80_000, 0.45)])
+def test_the_more_days_the_nearer_the_truth(n: int, share: float) -> None:
+    terms = days(n)
+    found = fitted(terms, changes(terms, TRUTH))
+    assert misfit(found, TRUTH, terms) < share * misfit(DEFAULT, TRUTH, terms)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_two_years_of_one_stock_hardly_leave_the_default(seed: int) -> None:
+    terms = days(400, seed)
+    assert misfit(fitted(terms, changes(terms, DEFAULT, seed + 10)), DEFAULT, terms) < 0.01
+
+
+def test_days_that_tell_nothing_of_a_term_leave_it() -> None:
+    terms = days(3000)
+    terms[:, TERMS.index("results_known")] = 0.0
+    found = fitted(terms, changes(terms, TRUTH))
+    assert found.coefficients["results_known"] == pytest.approx(DEFAULT.coefficients["results_known"], abs=1e-6)
+
+
+def test_extreme_changes_do_not_throw_it() -> None:
+    terms = days(3000)
+    wild = changes(terms, DEFAULT)
+    wild[::100] = 1e6
+    assert misfit(fitted(terms, wild), DEFAULT, terms) < 0.1
+    assert misfit(fitted(terms, np.zeros(3000)), DEFAULT, terms) < 1.0
+
+
+def test_a_training_s_model_uses_no_target_known_after_its_day() -> None:
+    stocks = {symbol: made_up_prices(700, seed=seed, symbol=symbol) for seed, symbol in enumerate(("A.NS", "B.NS"))}
+    sets = join_market({symbol: prepare(table, horizon=5, years=2, seed=1) for symbol, table in stocks.items()})
+    members = list(sets.values())
+    before = members[0].dates[members[0].split.validation[0]]
+    found = fit_scale_model(members, before)
+    assert found != DEFAULT
+    for member in members:
+        known = member.dates[np.arange(len(member.dates) - 5) + 5] < before
+        member.paths_pct[:-5][~known] += 50.0
+    assert fit_scale_model(members, before) == found
+    assert fit_scale_model(members, members[0].dates[0]) == DEFAULT
