@@ -87,7 +87,7 @@ def check(path):
             continue
         right = [seal_after(previous, record) for previous in expected] if record else []
         if not has_place or seal not in right:
-            breaks.append(f"line {number} ({record.get('id') if record else 'no JSON'})")
+            breaks.append(f"line {number} ({record.get('id')!a})" if record else f"line {number} (no JSON)")
         if has_place:
             expected = [seal] if seal in right else [seal, *right] if seal else [*expected, *right]
         if seal:
@@ -108,7 +108,7 @@ def main(log, heads):
         place = places.get(str(told.get("seal")))
         if place is None or place != told.get("count"):
             found = "not in the log" if place is None else f"behind {place} lines"
-            wrong.append(f"head {number} of {heads} ({told.get('at')}) is {found}")
+            wrong.append(f"head {number} of {heads} ({told.get('at')!a}) is {found}")
     print("\n".join(wrong) if wrong else "The chain is whole, and holds every head.")
     return 1 if wrong else 0
 

@@ -23,7 +23,8 @@ PAGES = ("README.md", *sorted(f"docs/{page.name}" for page in PROJECT.glob("docs
 
 def shape(text: str) -> list[str]:
     """The words without what differs from machine to machine, day to day or as learning goes: figures and verdicts."""
-    plain = re.sub(r"[-+]?\d[\d,]*(\.\d+)?", "#", " ".join(text.split()))
+    text = re.sub(r"\b[0-9a-f]{16}\b", "seal", " ".join(text.split()))
+    plain = re.sub(r"[-+]?\d[\d,]*(\.\d+)?", "#", text)
     plain = re.sub(r"\b(hit|miss)\b", "verdict", re.sub(r"\b(rise|fall)\b", "move", plain))
     return sorted(re.sub(r"above all for \w+(, read the other way round)?", "", plain).split())
 

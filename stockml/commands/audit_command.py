@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("stockml")
 
 OTHERS = (
-    *("verify_only", "explain", "replay", "self_check", "report", "status", "reopen", "backup", "restore"),
+    *("verify_only", "explain", "replay", "self_check", "report", "status", "reopen", "backup", "restore", "export"),
     *("dry_run", "as_of", "exchange"),
 )
 DAYS_BEFORE = 90  # bars before the first start that say what is usual

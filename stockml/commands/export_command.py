@@ -19,7 +19,7 @@ from stockml.reporting.table_files import MOST_NAMES, MOST_XLSX_ROWS, WRITERS, T
 from stockml.storage.whole_file import whole_file
 
 OTHERS = (
-    *("verify_only", "explain", "replay", "self_check", "report", "status", "reopen", "backup", "restore"),
+    *("verify_only", "explain", "replay", "self_check", "audit", "report", "status", "reopen", "backup", "restore"),
     *("dry_run", "exchange", "offline"),
 )
 ROWS_A_STEP = 1_000  # of the progress bar

@@ -25,7 +25,7 @@ BREAKS_NAMED = 10  # the others are counted
 BLOCK = 1 << 20  # bytes read at a time
 
 _WHOLE_NUMBERS = ("prediction_horizon_days", "format")  # that we write; any other one is found by the slower reading
-_SOME_ID = re.compile(rb'"id"\s*:\s*"([^"\\]{1,80})"')
+_SOME_ID = re.compile(rb'"id"\s*:\s*"([!#-\[\]-~]{1,80})"')  # of printable ASCII; in a damaged line anything may stand
 
 
 class Break(NamedTuple):

@@ -318,6 +318,14 @@ def test_one_flipped_bit_anywhere_in_a_pending_line_is_found(
     assert same or is_unsealed or chain.breaks[0].line in (13, 14), bytes(spoilt)
 
 
+@pytest.mark.parametrize("junk", [b"\xd4", b"\x1b[31m", b"\\u001b", b'\\"'])
+def test_an_id_that_is_damaged_is_not_shown(home: Home, junk: bytes, reader: str) -> None:
+    lines = lines_of(home)
+    spoilt = lines[4].replace(b'"id": "TCS', b'"id": "T' + junk)
+    (first, *_) = put(home, [*lines[:4], spoilt, *lines[5:]]).breaks
+    assert first.line == 5 and first.text.isprintable() and not first.text.startswith("(")
+
+
 def json_or_none(raw: bytes) -> Any:
     try:
         return json.loads(raw)
