@@ -222,7 +222,8 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     refuse_future(args.as_of, now)
     home = Home(args.home.resolve())
     predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
-    refuse_mixed_sources(home, source.kind, predictions.kinds())
+    if vars(args).get("export") is None:  # an export asks for no prices, whatever --source says by default
+        refuse_mixed_sources(home, source.kind, predictions.kinds())
     run = Run(args, home, source, Clock(now, args.as_of, Exchanges(read(home))), named_symbols(args), predictions)
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
