@@ -17,8 +17,8 @@ from threadpoolctl import threadpool_info
 from stockml.core.paths import Home
 from stockml.data.price_table import check_prices
 from stockml.data.simulated_market import sample_bars
+from stockml.indicators.confidence_inputs import confidence_table
 from stockml.indicators.features import indicator_table
-from stockml.indicators.volatility import confidence_table
 from stockml.models.bundle_store import load_bundle, trained_symbols
 
 LAST = date(2026, 3, 2)
@@ -35,7 +35,7 @@ def main(home: Home) -> None:
         said = load_bundle(home, symbol).forecast(table, [stamp.date() for stamp in table.frame.index[-DAYS:]])
         found[symbol] = {
             "indicators": indicator_table(table).iloc[-DAYS:].to_numpy().tolist(),
-            "confidence inputs": confidence_table(table).iloc[-DAYS:].to_numpy().tolist(),
+            "confidence inputs": confidence_table(table).iloc[-DAYS:].fillna(-1.0).to_numpy().tolist(),
             "forecasts": [said.lstm_path_pct.tolist(), said.xgb_pct.tolist(), said.pattern_pct.tolist()],
         }
     print(json.dumps(found))
