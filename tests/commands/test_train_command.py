@@ -121,7 +121,8 @@ def test_models_serve_shorter_horizons_and_not_longer_ones(trained_home: Path) -
     (trained_home / "ml_training_data/models").rename(trained_home / "elsewhere")
     alone = trained_home / "alone"
     assert predict(*SIM, "--symbols", *TRAINED, "--home", alone, "--as-of", TRAINED_AS_OF, "--horizon", 8).code == 0
-    assert log_of(alone) == lines[3:] and any(line["predicted_change_pct"] for line in lines[3:])
+    unsealed = [[line | {"seal": None} for line in some] for some in (log_of(alone), lines[3:])]  # it has another place
+    assert unsealed[0] == unsealed[1] and any(line["predicted_change_pct"] for line in lines[3:])
 
 
 @pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])
