@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -37,6 +38,16 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     reasons = [skipped.longrepr[2].removeprefix("Skipped: ") for skipped in terminalreporter.getreports("skipped")]
     if line := tools.told(reasons):
         terminalreporter.write_line(line, yellow=True)
+
+
+@pytest.fixture(autouse=True)
+def logger_as_it_was() -> Iterator[None]:
+    """A command run within the tests sets our logger up for a terminal; the next test finds it as Python made it."""
+    logger = logging.getLogger("stockml")
+    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers[:] = propagate, handlers
 
 
 @pytest.fixture(scope="session")

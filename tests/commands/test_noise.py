@@ -54,9 +54,10 @@ def warn_of(what: str) -> str:
     return what
 
 
-def test_what_is_warned_of_in_a_process_of_the_pool_is_logged_here(caplog: pytest.LogCaptureFixture) -> None:
-    logger = logging.getLogger("stockml")
-    logger.propagate = True
+def test_what_is_warned_of_in_a_process_of_the_pool_is_logged_here(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("stockml"), "propagate", True)
     with caplog.at_level(logging.DEBUG, "stockml"), ProcessRunner(1) as runner:
         assert dict(runner.map(warn_of, ["apples", "pears"])) == {0: "apples", 1: "pears"}
     told = [record for record in caplog.records if "FutureWarning" in record.message]
