@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from stockml.accuracy.units import Units, units_since
 from stockml.core.clock import Clock
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction, round_price
+from stockml.core.records import Prediction, round_price
 
 if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars

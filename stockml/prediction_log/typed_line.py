@@ -19,6 +19,7 @@ from stockml.core.paths import is_symbol
 from stockml.core.records import FORMAT, Evidence, Prediction, Signal
 from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import GREATEST_DEGREES, LAW, StudentT
+from stockml.prediction_log.typed_checks import adds_up, is_outcome_as_written
 
 T = TypeVar("T")
 
@@ -100,7 +101,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
     source: Text
     currency: Text | None
     model_trained_at: Text | None
-    format: Whole = FORMAT
+    format: Whole = 1
     actual_price: Above0 | UnsetType = UNSET
     error_pct: Number | UnsetType = UNSET
     was_accurate: bool | UnsetType = UNSET
@@ -116,6 +117,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
     seal: str | UnsetType = UNSET
     sealed_after: str | UnsetType = UNSET
     reopened: _Reopened | UnsetType = UNSET
+    outcome_checksum: str | UnsetType = UNSET
 
     @property
     def ended_at(self) -> str | None:
@@ -135,6 +137,8 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             and _is_day(self.data_through)
             and _is_symbol(self.symbol)
             and self._is_ended_right()
+            and adds_up(self)
+            and is_outcome_as_written(self)
             and self.evidence.is_right()
             and (self.distribution is UNSET or self.distribution.is_right())
             and (self.reopened is UNSET or self.reopened.is_right())
