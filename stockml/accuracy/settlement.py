@@ -213,7 +213,7 @@ class _Case:
             ended_at=self._ended_at(),
             actual_price=actual,
             error_pct=error_pct,
-            was_accurate=error_pct < ACCURATE_BELOW_PCT,
+            was_accurate=bool(error_pct < ACCURATE_BELOW_PCT),
             naive_error_pct=_error_pct(actual, line.current_price),
             units_factor=None if units.factor is None else round(units.factor, 6),
             current_price_corrected=units.corrected,
