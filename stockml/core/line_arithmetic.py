@@ -6,6 +6,7 @@ Within the rounding of the figures that are logged, two decimals at least. Stand
 from __future__ import annotations
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
+ANEW = '; with "status": "pending" it is settled anew'  # the remedy where an outcome is damaged
 
 _ROUNDED = 0.005_001  # by writing two decimals
 _PRICE_ROUNDED = 6e-5  # of a price, by rounding the change in % to two decimals, and the price to six digits
@@ -55,10 +56,10 @@ def outcome_fault(
     error_pct, naive_pct = errors_pct
     expected = abs(actual - predicted) / actual * 100
     if abs(error_pct - expected) > _ROUNDED + _LAST_DIGITS * expected:
-        return f"error_pct is {error_pct!r}, but its prices make {expected:.6g}"
+        return f"error_pct is {error_pct!r}, but its prices make {expected:.6g}{ANEW}"
     expected = abs(actual - current) / actual * 100
     if abs(naive_pct - expected) > _ROUNDED + _LAST_DIGITS * expected:
-        return f"naive_error_pct is {naive_pct!r}, but its prices make {expected:.6g}"
+        return f"naive_error_pct is {naive_pct!r}, but its prices make {expected:.6g}{ANEW}"
     if is_accurate != (error_pct < ACCURATE_BELOW_PCT) and abs(error_pct - ACCURATE_BELOW_PCT) > _ROUNDED:
-        return f"was_accurate is {str(is_accurate).lower()}, but error_pct is {error_pct!r}"
+        return f"was_accurate is {str(is_accurate).lower()}, but error_pct is {error_pct!r}{ANEW}"
     return None

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stockml.core.canonical_json import canonical_json, read_canonical
+from stockml.core.line_arithmetic import ANEW
 
 OUTCOME_CHECKSUM = "outcome_checksum"
 VERIFIED_KEYS = ("actual_price", "error_pct", "was_accurate", "verified_at")
@@ -48,5 +49,5 @@ def check_outcome(record: Mapping[str, Any]) -> None:
         raise ValueError(f"the key {OUTCOME_CHECKSUM!r} is missing")
     if found != (right := outcome_checksum(record)):
         raise ValueError(
-            f"its outcome is not as it was written: {OUTCOME_CHECKSUM} is {found!r}, and the outcome makes {right!r}"
+            f"its outcome is not as it was written: {OUTCOME_CHECKSUM} is {found!r}, and it makes {right!r}{ANEW}"
         )
