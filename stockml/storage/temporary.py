@@ -14,13 +14,13 @@ import stat
 from contextlib import suppress
 from pathlib import Path
 
+_MARK = ".stockml-"
 _OURS = re.compile(r"\..+\.stockml-[0-9a-f]{16}\.tmp")
-_swept: set[Path] = set()  # folders, by this process: what is left there later is for the next run
 
 
 def temporary_name(path: Path) -> Path:
     """A new name beside `path`, hidden."""
-    return path.with_name(f".{path.name}.stockml-{os.urandom(8).hex()}.tmp")
+    return path.with_name(f".{path.name[:50]}{_MARK}{os.urandom(8).hex()}.tmp")
 
 
 def parts_of(temporary: Path) -> Path:
@@ -36,7 +36,7 @@ def new_temporary(path: Path) -> tuple[int, Path]:
     OSError
         Where none can be created.
     """
-    _sweep_once(path.parent)
+    _sweep_folder(path.parent)
     while True:
         temporary = temporary_name(path)
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -48,7 +48,7 @@ def new_temporary(path: Path) -> tuple[int, Path]:
 
 def new_temporary_folder(path: Path) -> Path:
     """A new folder beside `path`, for its owner alone, under a lock that keeps other runs from sweeping it; OSError."""
-    _sweep_once(path.parent)
+    _sweep_folder(path.parent)
     temporary = temporary_name(path)
     temporary.mkdir(mode=0o700)
     return temporary
@@ -74,17 +74,15 @@ def _umask() -> int:
     return kept
 
 
-def _sweep_once(folder: Path) -> None:
-    """Delete the temporary files that killed runs of ours left in a folder, with their parts; once in a process."""
-    if folder in _swept:
-        return
+def _sweep_folder(folder: Path) -> None:
+    """Delete the temporary files that killed runs of ours left in a folder, with their parts."""
     with suppress(FileNotFoundError):
-        for name in (found.name for found in folder.iterdir()):
+        names = os.listdir(folder)  # noqa: PTH208 - there may be thousands, at each writing of one of them
+        for name in [name for name in names if _MARK in name]:
             mark = _OURS.match(name)
             if mark and (mark[0] == name or not os.path.lexists(folder / mark[0])):
                 with suppress(OSError):
                     _sweep(folder / name)
-    _swept.add(folder)
 
 
 def _sweep(left: Path) -> None:

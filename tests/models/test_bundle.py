@@ -36,7 +36,6 @@ from stockml.models.bundle_store import (
     trained_symbols,
 )
 from stockml.models.lstm import Network
-from stockml.storage import temporary
 
 
 @pytest.fixture(scope="module")
@@ -188,9 +187,8 @@ def test_other_features_are_refused(home: Home, table: PriceTable, other: dict[s
 
 
 def test_a_run_that_was_killed_before_leaves_nothing_behind(
-    home: Home, table: PriceTable, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    home: Home, table: PriceTable, contents: dict[str, bytes]
 ) -> None:
-    monkeypatch.setattr(temporary, "_swept", set())  # as in a new process
     half = home.models / ".MADE_NS.stockml-0123456789abcdef.tmp"
     half.mkdir()
     (half / "left_over").write_text("half")

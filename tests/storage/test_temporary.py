@@ -165,10 +165,3 @@ def test_only_what_is_ours_and_left_is_swept(tmp_path: Path) -> None:
         os.close(descriptor)
         assert set(tmp_path.iterdir()) == kept | {link, written, made}
     assert victim.read_text() == "precious"
-
-
-def test_the_sweep_is_once_in_a_process_and_a_folder_without_right_does_no_harm(tmp_path: Path) -> None:
-    write_whole(tmp_path / "file", "new")
-    (tmp_path / LEFT).write_text("of another run, which may be killed at any time")
-    write_whole(tmp_path / "file", "newer")
-    assert (tmp_path / LEFT).exists()
