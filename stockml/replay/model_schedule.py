@@ -64,6 +64,7 @@ class ModelSchedule:
             new = folder.with_name(f".{folder.name}.new")
             new_folder(new)
             self.failures += train_into(Home(new), stocks, clock, settings, tell)
+            new.chmod(0o755)
             replace_folder(new, folder)
         self.homes.insert(0, Home(folder))
 

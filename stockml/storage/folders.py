@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -9,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stockml.storage import files
-from stockml.storage.files import make_folder, storage, sync_folder
+from stockml.storage.files import StorageError, make_folder, storage, sync_folder
 from stockml.storage.temporary import new_temporary_folder
 
 
@@ -27,10 +28,10 @@ def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
                     file.write(content)
                     os.fchmod(file.fileno(), 0o644)
             folder.chmod(0o755)
-        except OSError:
+            replace_folder(folder, target)
+        except (OSError, StorageError):
             shutil.rmtree(folder, ignore_errors=True)
             raise
-    replace_folder(folder, target)
 
 
 def new_folder(folder: Path) -> None:
@@ -52,6 +53,8 @@ def replace_folder(new: Path, target: Path) -> None:
     """
     with storage(target, "replace the folder"):
         recover_folder(target)
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         _remove(_moved(target))
         _sync_files(new)
         if not target.exists():
@@ -72,7 +75,7 @@ def recover_folder(target: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    if folder.is_symlink() or folder.is_file():
+    if folder.is_symlink():
         folder.unlink()
     elif folder.exists():
         shutil.rmtree(folder)
