@@ -103,7 +103,7 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
 
 
 def add_lock_timeout(group: argparse._ArgumentGroup) -> None:
-    """How long to wait for another run, which both commands know."""
+    """The seconds to wait for another run, which both commands know."""
     group.add_argument(
         "--lock-timeout",
         type=positive,

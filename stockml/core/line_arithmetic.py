@@ -14,7 +14,7 @@ _LAST_DIGITS = 1e-9  # of a sum of floats, whoever computes it
 
 
 def prediction_fault(current: float, predicted: float, change_pct: float) -> str | None:
-    """What is wrong with a predicted price beside its change in %; None where it follows.
+    """The fault of a predicted price beside its change in %; None where it follows.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def prediction_fault(current: float, predicted: float, change_pct: float) -> str
 
 
 def dates_fault(data_through: str, target_date: str) -> str | None:
-    """What is wrong with a target that is not after the last day used; both YYYY-MM-DD."""
+    """The fault of a target that is not after the last day used, both YYYY-MM-DD; None where it is."""
     if data_through < target_date:
         return None
     return f"target_date is {target_date}, which is not after data_through, {data_through}"
@@ -41,7 +41,7 @@ def dates_fault(data_through: str, target_date: str) -> str | None:
 def outcome_fault(
     prices: tuple[float, float, float], errors_pct: tuple[float, float], *, is_accurate: bool
 ) -> str | None:
-    """What is wrong with the errors of a verified line beside its prices; None where they follow.
+    """The fault of the errors of a verified line beside its prices; None where they follow.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What a line of `typed_line` says as a whole: figures that follow from each other, an outcome as it was written."""
+"""Checks of a line of `typed_line` as a whole: figures that follow from each other, an outcome as it was written."""
 
 from __future__ import annotations
 
