@@ -35,7 +35,7 @@ KERNELS: dict[str, tuple[str, int, set[str]]] = {
 NUMERIC = ("indicators", "models", "signals", "trainers/test_forest.py", "replay/test_lookahead_check.py")
 # With two threads those alone whose products are large enough to be shared, and whose promise is about bits.
 THREADED = ("models", "replay/test_lookahead_check.py")
-BITS = "bits or formulas or see"
+BITS = "(bits or formulas or see) and not command"
 # A hundred epochs; commands, which are run below; processes that read and write, which no kernel changes.
 SLOW = "not memorised and not command and not trainings_at_once and not mixes and not import_no"
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
