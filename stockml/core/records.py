@@ -91,7 +91,7 @@ class Prediction:
 
     @property
     def fault(self) -> str | None:
-        """The first thing that does not follow from the rest of the line, or cannot be, in words; None where all does."""
+        """The first thing that does not follow from the rest of the line, in words; None where all does."""
         current, predicted = self.current_price, self.predicted_price
         fault = dates_fault(self.data_through, self.target_date)
         fault = fault or prediction_fault(current, predicted, self.predicted_change_pct)

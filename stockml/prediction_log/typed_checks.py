@@ -32,7 +32,7 @@ def adds_up(line: TypedLine) -> bool:
 def is_outcome_as_written(line: TypedLine) -> bool:
     """True if its outcome is as its checksum says, or needs none."""
     if line.outcome_checksum is UNSET:
-        return line.status == PENDING or line.format < FIRST_CHECKED_FORMAT
+        return line.status == PENDING or line.format is UNSET or line.format < FIRST_CHECKED_FORMAT
     return line.status == PENDING or line.outcome_checksum == checksum_of(line.seal, _outcome_text(line))
 
 
