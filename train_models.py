@@ -119,12 +119,12 @@ def train_models(args: argparse.Namespace) -> int:
 
 
 def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
-    """FETCH the years to learn from, and before them what the first day's indicators look back on."""
+    """FETCH the years to learn from, what the first day's indicators look back on, and all older bars at hand."""
     if not symbols:
         return {}
     from stockml.trainers.dataset import sessions_needed
 
-    return run.fetch(symbols, sessions_needed(run.args.years)).tables
+    return run.fetch(symbols, sessions_needed(run.args.years), with_history=True).tables
 
 
 def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner | None) -> list[dict[str, Any]]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 from processes import spread
 
 from stockml.core.clock import Clock
@@ -16,13 +15,13 @@ from stockml.core.failures import FetchError
 from stockml.data.fetch import span_of
 from stockml.data.price_table import PriceTable
 from stockml.replay.batch_analysis import Opinions, PastStock
-from stockml.signals.calibration import StockPrior, stock_prior_of
+from stockml.signals.calibration import StockPrior
 from stockml.signals.engine import ModelView
 from stockml.signals.scale_model import ScaleModel
-from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, sessions_needed, stock_seed
+from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, sessions_needed
 from stockml.trainers.global_model import divide, training_stocks
-from stockml.trainers.pipeline import TrainingSettings
-from stockml.trainers.scale_fit import fit_scale_model, known_inputs
+from stockml.trainers.pipeline import TrainingSettings, prepare_with
+from stockml.trainers.scale_fit import fit_scale_model, stock_prior
 
 Fit = tuple[ScaleModel, StockPrior]
 
@@ -32,18 +31,18 @@ def fits(stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings) 
     tables: list[PriceTable] = []
     for stock in stocks:
         try:
-            tables.append(stock.history.table(span_of(stock.symbol, sessions_needed(settings.years), clock)))
+            tables.append(stock.history.training_table(span_of(stock.symbol, sessions_needed(settings.years), clock)))
         except FetchError:
             continue  # it was not trained either
     tables.sort(key=lambda table: table.symbol)
-    tasks = [lambda tables, at=at: _prepared(tables[at], settings) for at in range(len(tables))]
+    tasks = [lambda tables, at=at: _prepared(tables, at, settings) for at in range(len(tables))]
     found = [made for made in spread(settings.jobs, tables, tasks) if made is not None]
     training_sets = join_market({made.symbol: made for made in found})
     fitted: dict[str, Fit] = {}
     for days, symbols in divide(training_sets):
         members = [training_sets[symbol] for symbol in symbols]
         model = fit_scale_model(training_stocks(members, settings.pool.most_teachers, settings.seed), days.validation)
-        fitted |= {member.symbol: (model, _stock_prior(model, member)) for member in members}
+        fitted |= {member.symbol: (model, stock_prior(model, member)) for member in members}
     return fitted
 
 
@@ -59,15 +58,8 @@ def with_fit(opinions: Opinions | None, fit: Fit | None) -> Opinions | None:
     return replace(opinions, views=views)
 
 
-def _prepared(prices: PriceTable, settings: TrainingSettings) -> TrainingSet | None:
+def _prepared(tables: Sequence[PriceTable], at: int, settings: TrainingSettings) -> TrainingSet | None:
     try:
-        seed = stock_seed(settings.seed, prices.symbol)
-        return prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed)
+        return prepare_with(settings, tables[at], len(tables))
     except TooShortError:
         return None
-
-
-def _stock_prior(model: ScaleModel, training_set: TrainingSet) -> StockPrior:
-    rows = np.concatenate([training_set.split.fit, training_set.split.select])
-    scales = [model.scale_pct(inputs, training_set.horizon) for inputs in known_inputs(training_set, rows)]
-    return stock_prior_of(scales, training_set.paths_pct[rows, -1].tolist())

@@ -5,9 +5,10 @@ One source a run, never another in its place. Downloads from Yahoo are left to `
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta, tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,17 +117,17 @@ def fetch_prices(
     parts = [Fetched({}, invalid)]
     if source.kind == YAHOO and not settings.offline:  # many requests at a time
         feed = fetch_bars(spans, source, clock=clock, home=home, settings=settings)
-        parts.append(_check_feed(feed, spans, source.kind, settings.tell))
+        parts.append(_check_feed(feed, spans, source.kind, settings))
     else:  # one file at a time, so that no raw bars are held beyond their check
         silent = replace(settings, tell=no_progress)
         for done, (symbol, span) in enumerate(spans.items(), start=1):
             feed = fetch_bars({symbol: span}, source, clock=clock, home=home, settings=silent)
-            parts.append(_check_feed(feed, spans, source.kind, no_progress))
+            parts.append(_check_feed(feed, spans, source.kind, silent))
             settings.tell("fetch", done, len(spans))
     return merged(parts)
 
 
-def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Progress) -> Fetched:
+def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, settings: FetchSettings) -> Fetched:
     tables: dict[str, PriceTable] = {}
     bars: dict[str, SourceBars] = {}
     failed = dict(feed.failures)
@@ -134,10 +135,12 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, tell: Pro
     for done, symbol in enumerate(found, start=1):
         try:
             bars[symbol] = source_bars(symbol, feed.bars[symbol], spans[symbol])
-            tables[symbol] = checked(symbol, feed.bars[symbol], kind, spans[symbol])
+            check = partial(checked, symbol, feed.bars[symbol], kind)
+            span = spans[symbol]
+            tables[symbol] = with_history(check, span) if settings.with_history else check(span)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
-        tell("check", done, len(found))
+        settings.tell("check", done, len(found))
     return Fetched(tables, failed, bars, feed.requests, listings_of(feed), completed_of(feed), feed.skew)
 
 
@@ -208,6 +211,33 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     return note_stale(replace(table, currency=raw.currency, source=kind, announcements=announcements), span.expected)
 
 
+def with_history(table: Callable[[DateRange], PriceTable], span: DateRange) -> PriceTable:
+    """The table of a span, and in its `history` that of all bars at hand up to the span's limit.
+
+    Parameters
+    ----------
+    table : callable
+        The checked table of a span; raises FetchError where there is none.
+    span : DateRange
+
+    Returns
+    -------
+    PriceTable
+        Without a history where the older bars cannot be used, or are no more.
+
+    Raises
+    ------
+    FetchError
+        Where the prices of the span cannot be used.
+    """
+    found = table(span)
+    try:
+        history = table(replace(span, start=EARLIEST))
+    except FetchError:
+        return found
+    return replace(found, history=replace(history, findings=())) if len(history.frame) > len(found.frame) else found
+
+
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
     """The bars of the span as settlement needs them.
 
@@ -271,10 +301,17 @@ def _from_folder(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
 
 
 def _simulate(symbol: str, span: DateRange) -> RawBars:
-    from stockml.data.simulated_market import CURRENCY, SAMPLE_SYMBOLS, sample_announcements, sample_bars
+    from stockml.data.simulated_market import (
+        CURRENCY,
+        SAMPLE_MARKET,
+        SAMPLE_SYMBOLS,
+        sample_announcements,
+        sample_bars,
+    )
 
     if symbol not in SAMPLE_SYMBOLS:
         names = ", ".join(SAMPLE_SYMBOLS)
         raise FetchError(failures.UNKNOWN_SYMBOL, f"{symbol}: not in the simulated market; it has {names}")
     announcements = known_by(sample_announcements(symbol, span.limit), span.limit)
-    return RawBars(sample_bars(symbol, span.start, span.limit), CURRENCY, announcements=announcements)
+    bars = sample_bars(symbol, SAMPLE_MARKET.first_day, span.limit)  # as a file: all there are
+    return RawBars(bars, CURRENCY, announcements=announcements)

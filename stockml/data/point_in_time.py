@@ -20,7 +20,7 @@ from stockml.data.adjustment_steps import Split, in_newest_units
 from stockml.data.announcements import known_by
 from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, log_changes, sort_dates
 from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
-from stockml.data.fetch import checked
+from stockml.data.fetch import checked, with_history
 from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio
 from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
@@ -85,6 +85,10 @@ class PointInTimePrices:
         """
         rows = self.rows(span)
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
+
+    def training_table(self, span: DateRange) -> PriceTable:
+        """The table of the session `span.limit`, with all bars before it as its `history`; raises as `table` does."""
+        return with_history(self.table, span)
 
     def cut(self, rows: slice) -> PriceTable:
         """The table of these rows of `bars`, unchecked; see `rows`.

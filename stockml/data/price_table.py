@@ -55,6 +55,8 @@ class PriceTable:
         First bars after a real jump that no adjustment covers (demergers, long suspensions).
     announcements : tuple of Announcement
         Of the company's results, by day, as known at the close of the last bar; each from the day it was known on.
+    history : PriceTable, optional
+        All bars up to the last one that the source has at hand, where they are more than the table's own.
     """
 
     symbol: str
@@ -64,6 +66,7 @@ class PriceTable:
     findings: tuple[Finding, ...] = ()
     breaks: tuple[date, ...] = ()
     announcements: tuple[Announcement, ...] = ()
+    history: PriceTable | None = None
 
     @property
     def data_through(self) -> date:
@@ -91,7 +94,7 @@ class PriceTable:
             )
         breaks = tuple(at for at in self.breaks if at <= day)
         dates = known_by(self.announcements, frame.index[-1].date())
-        return replace(self, frame=frame, breaks=breaks, announcements=dates)
+        return replace(self, frame=frame, breaks=breaks, announcements=dates, history=None)
 
     def last(self, n_days: int) -> PriceTable:
         """The table's newest bars, at most `n_days`: shape (n_days, 6)."""

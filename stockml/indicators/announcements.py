@@ -129,7 +129,9 @@ def results_columns(prices: PriceTable, ranges: Array, first: int = 0) -> tuple[
     in_order = sorted((one for one in prices.announcements if one.day >= oldest), key=lambda one: one.day)
     days = [one.day for one in in_order]
     reactions = _Reactions.of(in_order, _days(prices), ranges)
-    for row in range(first, n):
+    known_from = min((min(one.first_known_on or one.day, one.day) for one in in_order), default=date.max)
+    begin = int(np.searchsorted(_days(prices), np.datetime64(known_from)))  # on no day before it is any known
+    for row in range(max(first, begin), n):
         as_of = sessions[row].date()
         near = in_order[bisect_left(days, as_of - LOOKED_BACK) : bisect_right(days, as_of + LOOKED_AHEAD)]
         times, number = reactions.at(row, as_of)

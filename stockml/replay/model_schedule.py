@@ -99,7 +99,8 @@ def train_into(
     failures: list[TrainingFailure] = []
     for stock in stocks:
         try:
-            tables[stock.symbol] = stock.history.table(span_of(stock.symbol, sessions_needed(settings.years), clock))
+            span = span_of(stock.symbol, sessions_needed(settings.years), clock)
+            tables[stock.symbol] = stock.history.training_table(span)
         except FetchError as error:
             failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
     for trained in train(tables, settings, tell, exchanges=clock.exchanges):

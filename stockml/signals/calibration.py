@@ -6,7 +6,7 @@ Both follow from volatility and are corrected by outcomes, for all stocks togeth
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -107,28 +107,6 @@ class Calibration:
         """Restore a calibration from `to_state`."""
         stocks = {symbol: _Track(*values) for symbol, values in state["stocks"].items()}
         return cls(horizon, _Track(*state["pool"]), stocks)
-
-
-def stock_prior_of(scales_pct: Iterable[float], actual_pct: Iterable[float]) -> StockPrior:
-    """Estimate a stock's prior from the accuracy of the naive forecast on past days.
-
-    Parameters
-    ----------
-    scales_pct : iterable of float
-        The scale model's scale of each day, oldest first.
-    actual_pct : iterable of float
-        The change in % after each day.
-
-    Returns
-    -------
-    StockPrior
-    """
-    track = _Track()
-    for scale, actual in zip(scales_pct, actual_pct, strict=True):
-        odds = _log_odds(_chance(scale, 0.0))
-        accurate = abs(actual) / (1 + actual / 100) < ACCURATE_BELOW_PCT
-        track.learn(odds, accurate, 0.0, rate=_own_rate(track.count), width_rate=0.0)
-    return StockPrior(track.shift, float(track.count))
 
 
 # Newton's step is 1 / (n p (1 - p)) for n independent outcomes; correlated and overlapping ones count as far fewer.

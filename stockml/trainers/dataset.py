@@ -25,6 +25,7 @@ from stockml.models import lstm
 from stockml.models.bundle import feature_names
 from stockml.models.lstm import Float32, Scaler
 from stockml.trainers.lstm_trainer import Samples
+from stockml.trainers.older_days import MOST_ROWS, OlderDays, older_days, with_market
 
 SESSIONS_A_YEAR = 252
 LEAST_DAYS, LEAST_HORIZONS = 75, 5  # some 50 days to fit on, 15 each to select and validate, and the gaps
@@ -54,6 +55,7 @@ class TrainingSet:
     patterns: PatternModel
     pattern_pct: NDArray[np.float64]  # (n_days,) mean outcome of each day's pattern, as known on a fit day
     confidence_inputs: pd.DataFrame  # (n_days, 15); (n_days, 20) after join_market, with the market's volatilities
+    older: OlderDays  # for the scale model alone
 
     @property
     def horizon(self) -> int:
@@ -121,7 +123,7 @@ def sessions_needed(years: int) -> int:
     return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
 
 
-def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> TrainingSet:
+def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_older: int = MOST_ROWS) -> TrainingSet:
     """Build the training set of the newest years.
 
     Parameters
@@ -133,6 +135,8 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
         Of days to train on.
     seed : int
         Of the pattern clustering.
+    most_older : int
+        Of the days before these years, in the table's `history`, at most so many.
 
     Returns
     -------
@@ -155,13 +159,14 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
     patterns = PatternModel.fit(windows[split.fit], change[split.fit, -1], horizon=horizon, seed=seed)
     reading = patterns.read(windows)
     outcome = reading.outcome_pct.copy()
+    dates = prices.frame.index.to_numpy().astype("datetime64[D]")
     outcome[split.fit] = patterns.outcomes_as_known(reading.number[split.fit], change[split.fit, -1], horizon=horizon)
     return _trimmed(
         TrainingSet(
             symbol=prices.symbol,
             source=prices.source,
             findings=[finding.summary() for finding in prices.findings],
-            dates=prices.frame.index.to_numpy().astype("datetime64[D]"),
+            dates=dates,
             names=feature_names(table),
             features=np.column_stack([table.to_numpy(), outcome, reading.unusual]),
             inputs=scaler.apply(raw),
@@ -172,6 +177,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int) -> Train
             patterns=patterns,
             pattern_pct=outcome,
             confidence_inputs=confidence_table(prices).assign(**{SPAN: _span_days(prices, horizon)}),
+            older=older_days(prices.history, dates[split.fit[0]], horizon, most_older),
         )
     )
 
@@ -185,8 +191,17 @@ def join_market(training_sets: Mapping[str, TrainingSet], exchanges: Exchanges =
     averages = {
         name: market_table([member.confidence_inputs for member in members]) for name, members in markets.items()
     }
+    older = {
+        member.symbol: joined
+        for members in markets.values()
+        for member, joined in zip(members, with_market([member.older for member in members]), strict=True)
+    }
     return {
-        symbol: replace(training_set, confidence_inputs=training_set.confidence_inputs.join(averages[name_of[symbol]]))
+        symbol: replace(
+            training_set,
+            confidence_inputs=training_set.confidence_inputs.join(averages[name_of[symbol]]),
+            older=older[symbol],
+        )
         for symbol, training_set in training_sets.items()
     }
 

@@ -22,13 +22,13 @@ from stockml.models.bundle_file import to_fast
 from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network
-from stockml.signals.calibration import StockPrior, stock_prior_of
+from stockml.signals.calibration import StockPrior
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet, stock_seed
 from stockml.trainers.global_model import GlobalModel, trainer_for
 from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_trainer import OptimizerSettings
-from stockml.trainers.scale_fit import known_inputs
+from stockml.trainers.scale_fit import stock_prior
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import scaled, to_pkl
 
@@ -208,10 +208,8 @@ def _priors(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
 
 
 def _stock_prior(model: GlobalModel, training_set: TrainingSet) -> StockPrior:
-    """The stock prior from the days before its validation."""
-    rows = np.concatenate([training_set.split.fit, training_set.split.select])
-    scales = [model.scale_model.scale_pct(inputs, training_set.horizon) for inputs in known_inputs(training_set, rows)]
-    prior = stock_prior_of(scales, training_set.paths_pct[rows, -1].tolist())
+    """The stock prior from all days before its validation."""
+    prior = stock_prior(model.scale_model, training_set)
     return replace(prior, shift=round(prior.shift, 6))
 
 

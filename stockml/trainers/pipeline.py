@@ -26,6 +26,7 @@ from stockml.models.bundle_store import save_bundle
 from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, stock_seed
 from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
 from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, train_global_model
+from stockml.trainers.older_days import MOST_ROWS
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 
 __all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
@@ -80,6 +81,7 @@ def train(
     Parameters
     ----------
     tables : mapping of symbol to PriceTable
+        With their `history`, if the scale model shall be fitted to all days at hand.
     settings : TrainingSettings
     on_progress : callable
         Called with the stage (prepare, learn together, finish), the number of its steps that are done, and their
@@ -128,6 +130,13 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str, lock_timeout: fl
     save_bundle(home, metrics, trained.files, trained.validation, lock_timeout)
 
 
+def prepare_with(settings: TrainingSettings, prices: PriceTable, stocks: int) -> TrainingSet:
+    """The training set of one of so many stocks; TooShortError where its history is too short."""
+    share = MOST_ROWS // stocks
+    seed = stock_seed(settings.seed, prices.symbol)
+    return prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed, most_older=share)
+
+
 @dataclass(frozen=True, slots=True)
 class _Run:
     """One training run: its settings, the workers that do its tasks, and the progress bar."""
@@ -143,8 +152,8 @@ def _prepare_all(
     symbols = sorted(tables)  # the global models depend on the order
     found: dict[str, TrainingSet] = {}
     seconds, failures = {}, []
-    tasks = [(tables[symbol], run.settings) for symbol in symbols]
-    for done, (number, result) in enumerate(run.runner.map(_prepare, tasks), start=1):
+    work = partial(_prepare, run.settings, len(symbols))
+    for done, (number, result) in enumerate(run.runner.map(work, [tables[symbol] for symbol in symbols]), start=1):
         symbol = symbols[number]
         if isinstance(result, Exception):
             failures.append(_failure(symbol, result))
@@ -155,12 +164,9 @@ def _prepare_all(
     return join_market(in_order, exchanges), seconds, failures
 
 
-def _prepare(task: tuple[PriceTable, TrainingSettings]) -> tuple[TrainingSet, float]:
-    prices, settings = task
+def _prepare(settings: TrainingSettings, stocks: int, prices: PriceTable) -> tuple[TrainingSet, float]:
     begin = time.perf_counter()
-    seed = stock_seed(settings.seed, prices.symbol)
-    training_set = prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed)
-    return training_set, time.perf_counter() - begin
+    return prepare_with(settings, prices, stocks), time.perf_counter() - begin
 
 
 def _train_stocks(

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -13,8 +14,11 @@ from stockml.core import failures
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
+from stockml.data.csv_files import read_csv
 from stockml.data.fetch import Source, fetch_prices, parse_source, spans_of
-from stockml.data.simulated_market import SAMPLE_SYMBOLS
+from stockml.data.point_in_time import PointInTimePrices
+from stockml.data.request import DEFAULT_SETTINGS, FetchSettings
+from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
 
@@ -24,9 +28,10 @@ def write(folder, symbol, raw):
     raw.to_csv(folder / f"{symbol}.csv")
 
 
-def fetch(symbols, source, home, *, as_of=None, now=NOW, sessions_back=300):
+def fetch(symbols, source, home, *, as_of=None, now=NOW, sessions_back=300, settings=DEFAULT_SETTINGS):
     clock = Clock(now, as_of)
-    return fetch_prices(spans_of(symbols, sessions_back, clock), source, clock=clock, home=Home(home))
+    spans = spans_of(symbols, sessions_back, clock)
+    return fetch_prices(spans, source, clock=clock, home=Home(home), settings=settings)
 
 
 @pytest.fixture
@@ -217,3 +222,54 @@ def test_the_summary_is_plain_values(prices):
 def test_naming_a_source_loads_nothing_heavy():
     code = "import sys, stockml.data.fetch; print({'pandas', 'numpy', 'yfinance'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+
+
+def spoilt(raw, how):
+    """A table whose older bars need a check of their own."""
+    if how == "a phantom":
+        raw.iloc[700, :4] *= 3
+    elif how == "a split not adjusted":
+        raw.iloc[:650, :4] *= 2.37  # at no ratio that a split has: the history before it is lost
+    elif how == "no volume":
+        raw = raw.assign(Volume=0)
+    return raw
+
+
+@pytest.mark.parametrize("how", ["sound", "a phantom", "a split not adjusted", "no volume"])
+def test_all_bars_at_hand_are_those_of_a_replay_on_that_day(tmp_path, how):
+    raw = market(1500)
+    raw.index = pd.bdate_range(end="2026-06-30", periods=1500, name="Date")
+    raw = spoilt(raw.drop(columns="Adj Close") if how != "sound" else raw, how)
+    write(tmp_path / "csv", "TCS.NS", raw)
+    day, source = date(2025, 6, 30), Source("csv", tmp_path / "csv")
+    settings = FetchSettings(with_history=True)
+    table = fetch(["TCS.NS"], source, tmp_path, as_of=day, settings=settings).tables["TCS.NS"]
+    past = PointInTimePrices("TCS.NS", read_csv("TCS.NS", tmp_path / "csv", ZoneInfo("Asia/Kolkata")), "csv")
+    replayed = past.training_table(spans_of(["TCS.NS"], 300, Clock(NOW, day))["TCS.NS"])
+    assert table.history.data_through == table.data_through == day
+    assert len(table.history.frame) > 500 > len(table.frame) and table.history.findings == ()
+    pd.testing.assert_frame_equal(replayed.history.frame, table.history.frame)
+    assert replayed.history.breaks == table.history.breaks
+    assert fetch(["TCS.NS"], source, tmp_path, as_of=day).tables["TCS.NS"].history is None
+
+
+def test_older_bars_that_cannot_be_used_or_are_none_leave_the_table_alone(tmp_path):
+    settings = FetchSettings(with_history=True)
+    raw = market(600)
+    raw.index = pd.bdate_range(end="2026-06-30", periods=600, name="Date")
+    write(tmp_path / "csv", "YOUNG.NS", raw.tail(200))
+    sparse = raw.set_axis([*pd.date_range(end=raw.index[300], periods=301, freq="9D"), *raw.index[301:]])
+    write(tmp_path / "csv", "SPARSE.NS", sparse.rename_axis("Date"))
+    tables = fetch(
+        ["YOUNG.NS", "SPARSE.NS"], Source("csv", tmp_path / "csv"), tmp_path, settings=settings, sessions_back=250
+    ).tables
+    assert {symbol: table.history for symbol, table in tables.items()} == {"YOUNG.NS": None, "SPARSE.NS": None}
+
+
+def test_the_simulated_market_has_all_its_years_at_hand(tmp_path):
+    settings = FetchSettings(with_history=True)
+    (table,) = fetch(
+        ["SIM-BETA"], Source("sample"), tmp_path, as_of=date(2026, 3, 2), settings=settings
+    ).tables.values()
+    expected = sample_bars("SIM-BETA", date(2015, 1, 1), date(2026, 3, 2))
+    assert len(table.frame) < 500 and list(table.history.frame.index) == list(expected.index)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from stockml.core.student_t import StudentT
-from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, stock_prior_of
+from stockml.signals.calibration import NO_STOCK_PRIOR, Calibration, StockPrior
 from stockml.signals.scale_model import DEFAULT
 
 scale_pct = DEFAULT.scale_pct
@@ -49,13 +49,9 @@ def test_the_chance_is_that_of_prices_within_5_pct_of_the_actual_one():
 
 
 def test_a_stock_prior_counts_the_more_the_more_outcomes_it_rests_on():
-    rng = np.random.default_rng(2)
-    quiet = 0.6 * scale_pct(CALM, 5) * rng.standard_t(5, 500)
-    prior = stock_prior_of([scale_pct(WILD, 5)] * 500, quiet)  # far calmer than its volatility says
-    assert prior.outcomes == 500
-    chances = [
-        Calibration(5).confidence("AAA", scale_pct(WILD, 5), 0.0, known).probability
-        for known in (NO_STOCK_PRIOR, prior)
-    ]
-    assert chances[1] > chances[0] + 0.05
-    assert stock_prior_of([], []) == NO_STOCK_PRIOR
+    priors = (NO_STOCK_PRIOR, StockPrior(1.0, 100.0), StockPrior(1.0, 500.0))  # far calmer than its volatility says
+    none, little, much = (
+        Calibration(5).confidence("AAA", scale_pct(WILD, 5), 0.0, prior).probability for prior in priors
+    )
+    assert much > little > none
+    assert much > none + 0.05

@@ -160,7 +160,7 @@ def test_priors_are_known_before_validation(trained: dict[str, TrainedStock]) ->
     for stock in trained.values():
         priors, days = Priors.from_dict(stock.metrics["priors"]), stock.metrics["days"]
         assert {priors.weights[name] for name in RULE_WEIGHTS} == {0.0}
-        assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]
+        assert priors.stock_prior.outcomes == days["fit"]["samples"] + days["select"]["samples"]  # there are no older
         assert abs(priors.stock_prior.shift) < 2
         assert priors.scale_model != DEFAULT
 
