@@ -67,7 +67,7 @@ def _log(values: Array, least: float, greatest: float) -> Array:
 
 
 def _of_market(values: dict[int, Array], of_stock: Terms) -> Terms:
-    """Where a window is unknown, the stock's own, as far from it as the market is over the nearest that is known."""
+    """The market's; for an unknown window the stock's own, as far from it as the market is over the nearest known."""
     gaps = {
         window: _log(found, LEAST_PCT, scale_model.GREATEST_PCT) - of_stock[stock_input(window)]
         for window, found in values.items()
