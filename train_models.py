@@ -122,9 +122,10 @@ def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
     """FETCH the years to learn from, what the first day's indicators look back on, and all older bars at hand."""
     if not symbols:
         return {}
-    from stockml.trainers.dataset import sessions_needed
+    from stockml.trainers.dataset import history_bars, sessions_needed
 
-    return run.fetch(symbols, sessions_needed(run.args.years), with_history=True).tables
+    back = sessions_needed(run.args.years)
+    return run.fetch(symbols, back, history_bars=history_bars(len(symbols))).tables
 
 
 def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner | None) -> list[dict[str, Any]]:

@@ -18,7 +18,7 @@ from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.signals.calibration import StockPrior
 from stockml.signals.engine import ModelView
 from stockml.signals.scale_model import ScaleModel
-from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, sessions_needed
+from stockml.trainers.dataset import TooShortError, TrainingSet, history_bars, join_market, sessions_needed
 from stockml.trainers.global_model import divide, training_stocks
 from stockml.trainers.pipeline import TrainingSettings, prepare_with
 from stockml.trainers.scale_fit import fit_scale_model, stock_prior
@@ -31,7 +31,8 @@ def fits(stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings) 
     tables: list[PriceTable] = []
     for stock in stocks:
         try:
-            tables.append(stock.history.training_table(span_of(stock.symbol, sessions_needed(settings.years), clock)))
+            span = span_of(stock.symbol, sessions_needed(settings.years), clock)
+            tables.append(stock.history.training_table(span, history_bars(len(stocks))))
         except FetchError:
             continue  # it was not trained either
     tables.sort(key=lambda table: table.symbol)

@@ -109,7 +109,7 @@ class Run:
             self.notices.append(message.text)
         log.log(level, "%s", message.text)
 
-    def fetch(self, symbols: Iterable[str], sessions_back: int, *, with_history: bool = False) -> Fetched:
+    def fetch(self, symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0) -> Fetched:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
@@ -117,7 +117,7 @@ class Run:
         with timed(self, "fetch"), progress(self.args) as tell:
             asks = self.args.as_of is None and not self.only_looks
             settings = FetchSettings(
-                offline=self.args.offline, asks_announcements=asks, with_history=with_history, tell=tell
+                offline=self.args.offline, asks_announcements=asks, history_bars=history_bars, tell=tell
             )
             before = self.clock
             spans = spans_of(symbols, sessions_back, before)

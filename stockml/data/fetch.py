@@ -137,7 +137,7 @@ def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, settings:
             bars[symbol] = source_bars(symbol, feed.bars[symbol], spans[symbol])
             check = partial(checked, symbol, feed.bars[symbol], kind)
             span = spans[symbol]
-            tables[symbol] = with_history(check, span) if settings.with_history else check(span)
+            tables[symbol] = with_history(check, span, settings.history_bars)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
         settings.tell("check", done, len(found))
@@ -211,14 +211,16 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     return note_stale(replace(table, currency=raw.currency, source=kind, announcements=announcements), span.expected)
 
 
-def with_history(table: Callable[[DateRange], PriceTable], span: DateRange) -> PriceTable:
-    """The table of a span, and in its `history` that of all bars at hand up to the span's limit.
+def with_history(table: Callable[[DateRange], PriceTable], span: DateRange, most: int) -> PriceTable:
+    """The table of a span, and in its `history` that of the bars at hand up to the span's limit.
 
     Parameters
     ----------
     table : callable
         The checked table of a span; raises FetchError where there is none.
     span : DateRange
+    most : int
+        Bars of the history, the newest; 0 for none.
 
     Returns
     -------
@@ -231,11 +233,14 @@ def with_history(table: Callable[[DateRange], PriceTable], span: DateRange) -> P
         Where the prices of the span cannot be used.
     """
     found = table(span)
+    if most <= len(found.frame):
+        return found
     try:
         history = table(replace(span, start=EARLIEST))
     except FetchError:
         return found
-    return replace(found, history=replace(history, findings=())) if len(history.frame) > len(found.frame) else found
+    history = replace(history.last(most), findings=())
+    return replace(found, history=history) if len(history.frame) > len(found.frame) else found
 
 
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:

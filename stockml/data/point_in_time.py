@@ -86,9 +86,9 @@ class PointInTimePrices:
         rows = self.rows(span)
         return checked(self.symbol, self._raw, self._kind, span) if rows is None else self.cut(rows)
 
-    def training_table(self, span: DateRange) -> PriceTable:
-        """The table of the session `span.limit`, with all bars before it as its `history`; raises as `table` does."""
-        return with_history(self.table, span)
+    def training_table(self, span: DateRange, most: int) -> PriceTable:
+        """The table of the session `span.limit`, with at most so many bars as its `history`; raises as `table` does."""
+        return with_history(self.table, span, most)
 
     def cut(self, rows: slice) -> PriceTable:
         """The table of these rows of `bars`, unchecked; see `rows`.

@@ -56,7 +56,7 @@ class PriceTable:
     announcements : tuple of Announcement
         Of the company's results, by day, as known at the close of the last bar; each from the day it was known on.
     history : PriceTable, optional
-        All bars up to the last one that the source has at hand, where they are more than the table's own.
+        The bars up to the last one that the source has at hand, where they are more than the table's own.
     """
 
     symbol: str

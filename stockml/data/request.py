@@ -33,7 +33,7 @@ class FetchSettings:
     longest_wait_s: float = 60.0
     offline: bool = False  # use the price cache alone, however old it is
     asks_announcements: bool = False  # after the prices, for the days on which results are published
-    with_history: bool = False  # each table with all bars at hand beside those of its span; no more are asked for
+    history_bars: int = 0  # beside each table as many of all bars at hand, at most; no more are asked for
     tell: Progress = no_progress
 
 

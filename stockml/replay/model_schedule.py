@@ -23,7 +23,7 @@ from stockml.models.bundle import MISSING, ModelBundle, ModelError
 from stockml.models.bundle_store import load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.storage.folders import new_folder, replace_folder
-from stockml.trainers.dataset import sessions_needed
+from stockml.trainers.dataset import history_bars, sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner
 
@@ -100,7 +100,7 @@ def train_into(
     for stock in stocks:
         try:
             span = span_of(stock.symbol, sessions_needed(settings.years), clock)
-            tables[stock.symbol] = stock.history.training_table(span)
+            tables[stock.symbol] = stock.history.training_table(span, history_bars(len(stocks)))
         except FetchError as error:
             failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
     for trained in train(tables, settings, tell, exchanges=clock.exchanges):

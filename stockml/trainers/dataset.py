@@ -28,6 +28,7 @@ from stockml.trainers.lstm_trainer import Samples
 from stockml.trainers.older_days import MOST_ROWS, OlderDays, older_days, with_market
 
 SESSIONS_A_YEAR = 252
+HISTORY_BARS = 1 << 21  # of all stocks, 56 bytes each
 LEAST_DAYS, LEAST_HORIZONS = 75, 5  # some 50 days to fit on, 15 each to select and validate, and the gaps
 FARTHEST_TARGET = 4.0  # standard deviations; one crash must not dominate the fit
 LEAST_SPREAD_PCT = 0.05  # per day; a price that moves less is as good as constant
@@ -121,6 +122,14 @@ def stock_seed(seed: int, symbol: str) -> int:
 def sessions_needed(years: int) -> int:
     """Sessions of prices to fetch: the training years, and the history of the first day's indicators."""
     return years * SESSIONS_A_YEAR + HISTORY_SESSIONS
+
+
+def history_bars(stocks: int) -> int:
+    """Bars at most of each stock's history, so that a thousand stocks need no more memory than a hundred.
+
+    All there are for up to 256 stocks; a few stocks more or less change nothing.
+    """
+    return HISTORY_BARS >> max(stocks - 1, 0).bit_length()
 
 
 def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_older: int = MOST_ROWS) -> TrainingSet:

@@ -242,19 +242,21 @@ def test_all_bars_at_hand_are_those_of_a_replay_on_that_day(tmp_path, how):
     raw = spoilt(raw.drop(columns="Adj Close") if how != "sound" else raw, how)
     write(tmp_path / "csv", "TCS.NS", raw)
     day, source = date(2025, 6, 30), Source("csv", tmp_path / "csv")
-    settings = FetchSettings(with_history=True)
+    settings = FetchSettings(history_bars=10_000)
     table = fetch(["TCS.NS"], source, tmp_path, as_of=day, settings=settings).tables["TCS.NS"]
     past = PointInTimePrices("TCS.NS", read_csv("TCS.NS", tmp_path / "csv", ZoneInfo("Asia/Kolkata")), "csv")
-    replayed = past.training_table(spans_of(["TCS.NS"], 300, Clock(NOW, day))["TCS.NS"])
+    replayed = past.training_table(spans_of(["TCS.NS"], 300, Clock(NOW, day))["TCS.NS"], 10_000)
     assert table.history.data_through == table.data_through == day
     assert len(table.history.frame) > 500 > len(table.frame) and table.history.findings == ()
     pd.testing.assert_frame_equal(replayed.history.frame, table.history.frame)
     assert replayed.history.breaks == table.history.breaks
     assert fetch(["TCS.NS"], source, tmp_path, as_of=day).tables["TCS.NS"].history is None
+    few = fetch(["TCS.NS"], source, tmp_path, as_of=day, settings=FetchSettings(history_bars=450)).tables["TCS.NS"]
+    pd.testing.assert_frame_equal(few.history.frame, table.history.frame.iloc[-450:])
 
 
 def test_older_bars_that_cannot_be_used_or_are_none_leave_the_table_alone(tmp_path):
-    settings = FetchSettings(with_history=True)
+    settings = FetchSettings(history_bars=10_000)
     raw = market(600)
     raw.index = pd.bdate_range(end="2026-06-30", periods=600, name="Date")
     write(tmp_path / "csv", "YOUNG.NS", raw.tail(200))
@@ -267,7 +269,7 @@ def test_older_bars_that_cannot_be_used_or_are_none_leave_the_table_alone(tmp_pa
 
 
 def test_the_simulated_market_has_all_its_years_at_hand(tmp_path):
-    settings = FetchSettings(with_history=True)
+    settings = FetchSettings(history_bars=10_000)
     (table,) = fetch(
         ["SIM-BETA"], Source("sample"), tmp_path, as_of=date(2026, 3, 2), settings=settings
     ).tables.values()

@@ -15,7 +15,7 @@ from stockml.data.price_table import PriceTable
 from stockml.indicators.confidence_inputs import SPAN, confidence_table
 from stockml.indicators.volatility import MARKET_WINDOWS, WINDOWS, market_input, market_inputs, stock_input
 from stockml.signals.scale_model import TERMS, terms_of
-from stockml.trainers.dataset import TrainingSet, join_market, prepare
+from stockml.trainers.dataset import HISTORY_BARS, TrainingSet, history_bars, join_market, prepare
 from stockml.trainers.older_days import NO_OLDER_DAYS, older_days, with_market
 from stockml.trainers.scale_fit import fit_scale_model, stock_prior
 from stockml.trainers.scale_terms import terms_table
@@ -120,3 +120,9 @@ def test_no_older_change_counts_that_was_not_known_in_time() -> None:
     assert fit_scale_model(members, before) == found
     members[0].older.changes_pct[0] += 50.0
     assert fit_scale_model(members, before) != found
+
+
+@pytest.mark.parametrize("stocks", [1, 50, 256, 500, 2000, 10_000])
+def test_the_histories_of_any_number_of_stocks_stay_within_bounds(stocks: int) -> None:
+    assert history_bars(stocks) * stocks <= HISTORY_BARS
+    assert stocks > 256 or history_bars(stocks) > 30 * 252
