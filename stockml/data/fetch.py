@@ -5,9 +5,9 @@ One source a run, never another in its place. Downloads from Yahoo are left to `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta, tzinfo
+from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,13 +17,13 @@ from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol, expanded
 from stockml.core.progress import Progress, no_progress
-from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data import announcement_store
 from stockml.data.announcement_file import read_announcements
 from stockml.data.announcements import known_by
 from stockml.data.csv_files import read_csv
 from stockml.data.fetched import Fetched, completed_of, listings_of, merged
-from stockml.data.request import DEFAULT_SETTINGS, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.history import with_history
+from stockml.data.request import DEFAULT_SETTINGS, EARLIEST, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars
 
 YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
-EARLIEST = date.fromisoformat(EARLIEST_DATE)
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
 
 
@@ -209,38 +208,6 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
         table = table.noting(Finding(note, "noted", (), text))
     announcements = known_by(raw.announcements, table.data_through)
     return note_stale(replace(table, currency=raw.currency, source=kind, announcements=announcements), span.expected)
-
-
-def with_history(table: Callable[[DateRange], PriceTable], span: DateRange, most: int) -> PriceTable:
-    """The table of a span, and in its `history` that of the bars at hand up to the span's limit.
-
-    Parameters
-    ----------
-    table : callable
-        The checked table of a span; raises FetchError where there is none.
-    span : DateRange
-    most : int
-        Bars of the history, the newest; 0 for none.
-
-    Returns
-    -------
-    PriceTable
-        Without a history where the older bars cannot be used, or are no more.
-
-    Raises
-    ------
-    FetchError
-        Where the prices of the span cannot be used.
-    """
-    found = table(span)
-    if most <= len(found.frame):
-        return found
-    try:
-        history = table(replace(span, start=EARLIEST))
-    except FetchError:
-        return found
-    history = replace(history.last(most), findings=())
-    return replace(found, history=history) if len(history.frame) > len(found.frame) else found
 
 
 def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:

@@ -20,8 +20,9 @@ from stockml.data.adjustment_steps import Split, in_newest_units
 from stockml.data.announcements import known_by
 from stockml.data.bar_checks import COLUMNS, LEVEL, columns, is_wrong_alone, log_changes, sort_dates
 from stockml.data.day_checks import LONGEST_STEP, RECENT_STEPS, day_steps, is_filled_forward, is_sparse
-from stockml.data.fetch import checked, with_history
+from stockml.data.fetch import checked
 from stockml.data.findings import Mask
+from stockml.data.history import with_history
 from stockml.data.neighbour_checks import MISADJUSTED_ROWS, adjustment_ratio
 from stockml.data.price_jumps import LOOKED_BACK, find_faults, steps
 from stockml.data.price_table import MIN_SESSIONS, PriceError, PriceTable

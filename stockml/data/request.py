@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 
 from stockml.core.failures import Failure
 from stockml.core.progress import Progress, no_progress
+from stockml.core.record_fields import EARLIEST_DATE
 from stockml.data.announcements import Announcement
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from stockml.core.calendars import Calendar
+
+EARLIEST = date.fromisoformat(EARLIEST_DATE)
 
 
 @dataclass(frozen=True, slots=True)
