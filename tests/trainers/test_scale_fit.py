@@ -43,9 +43,10 @@ def test_the_more_days_the_nearer_the_truth(n: int, share: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_two_years_of_one_stock_hardly_leave_the_default(seed: int) -> None:
-    terms = days(400, seed)
-    assert misfit(fitted(terms, changes(terms, DEFAULT, seed + 10)), DEFAULT, terms) < 0.01
+@pytest.mark.parametrize(("n", "most"), [(400, 0.01), (6000, 0.02)])
+def test_one_stock_hardly_leaves_the_default_by_chance(n: int, most: float, seed: int) -> None:
+    terms = days(n, seed)
+    assert misfit(fitted(terms, changes(terms, DEFAULT, seed + 10)), DEFAULT, terms) < most
 
 
 def test_days_that_tell_nothing_of_a_term_leave_it() -> None:
