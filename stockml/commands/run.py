@@ -260,11 +260,16 @@ def refuse_mixed_sources(home: Home, kind: str, kinds_in_log: Iterable[str]) -> 
 
 def _model_sources(home: Home) -> Iterable[str]:
     """The source of the first readable model: all models of a home are of one nature."""
-    for path in sorted(home.models.glob("*/metrics.json")):
+    paths = sorted(home.models.glob("*/metrics.json"))
+    if paths:
+        from stockml.models.metrics_file import MOST_BYTES, source_in
+        from stockml.storage.files import StorageError
+        from stockml.storage.plain_files import read_plain
+    for path in paths:
         try:
-            yield str(json.loads(path.read_bytes())["source"])
+            yield source_in(read_plain(path, MOST_BYTES) or b"")
             return
-        except (OSError, ValueError, KeyError, TypeError):
+        except (StorageError, ValueError):
             continue  # a damaged model is named where it is used
 
 

@@ -1,0 +1,58 @@
+"""The checkpoint of the index as it stands in its file, decoded into values that a log can have; msgspec reads it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
+from stockml.storage.decoding import Count, DecodingError, Digest, Name, Text, decoded
+
+MOST_BYTES = 1 << 20  # ours have some 10,000; the ids of few lines are in it
+GREATEST_STAMP = (1 << 63) - 1
+
+_Stamp = tuple[Annotated[int, Meta(ge=0, le=GREATEST_STAMP)], int, Annotated[int, Meta(ge=0)]]
+_Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+_Step = Annotated[int, Meta(ge=1, le=GREATEST_STAMP)]
+
+
+class _Known(Struct, forbid_unknown_fields=True):
+    count: Count
+    step: _Step
+    spread: Annotated[list[Name], Meta(max_length=MOST_SPREAD)]
+    newest: Annotated[list[Name], Meta(max_length=MOST_NEWEST)]
+    broken: Text | None
+
+    def __post_init__(self) -> None:
+        if self.count < len(self.spread):
+            raise ValueError(f"knows {len(self.spread)} of {self.count} lines")
+
+
+class KeptIndex(Struct, forbid_unknown_fields=True):
+    """The fields of the checkpoint, each by its name in the file."""
+
+    version: int
+    stamp: _Stamp
+    rows: _Stamp
+    kinds: list[Name]
+    known: _Known
+    last_settled: _Day
+    lines: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
+    folded: tuple[Annotated[int, Meta(ge=0)], Digest, Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")]] | None
+
+    def known_lines(self) -> KnownLines:
+        """The lines that were known."""
+        known = self.known
+        return KnownLines(known.count, known.step, known.spread, known.newest, known.broken)
+
+
+def kept_index(body: bytes, version: int) -> KeptIndex | None:
+    """The checkpoint, if it is wholly one that a run of this version can have written; else None."""
+    try:
+        kept = decoded(KeptIndex, body, MOST_BYTES)
+    except DecodingError:
+        return None
+    return kept if kept.version == version else None
+
+
