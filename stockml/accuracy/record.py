@@ -113,7 +113,11 @@ class Record:
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any]) -> Record:
-        """Restore the sums from `to_state`."""
+        """Restore the sums from `to_state`; ValueError for anything else."""
+        from stockml.accuracy.kept_record import KeptRecord
+        from stockml.storage.decoding import converted
+
+        converted(KeptRecord, values)
         return cls({int(horizon): HorizonRecord.from_state(known) for horizon, known in values.items()})
 
 

@@ -11,9 +11,10 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from stockml.accuracy.record import Record
 from stockml.accuracy.scores import Score
@@ -24,6 +25,9 @@ from stockml.prediction_log.view import View
 from stockml.storage.files import storage, write_whole
 from stockml.storage.plain_files import read_plain
 from stockml.storage.tail_file import write_for_tail
+
+if TYPE_CHECKING:
+    from stockml.accuracy.kept_record import KeptState
 
 LOG = logging.getLogger(__name__)
 
@@ -80,32 +84,39 @@ class AccuracyTracker:
         """The score by symbol where the folder holds all outcomes of the log already, else None; under its lock."""
         if not log.path.exists() and not self._state_file.exists() and not self._scores_file.exists():
             return {}
-        values = self._values(log.folded) if log.folded and not log.unfolded else None
-        return None if values is None else Record.from_state(values["record"]).scores
+        record = self._record(log.folded) if log.folded and not log.unfolded else None
+        return None if record is None else record.scores
 
     def record(self, view: View) -> Record:
         """The record as of the view; it needs no lock."""
-        values = self._values(view.folded) if view.folded else None
-        if values is not None:
-            return Record.from_state(values["record"])
+        kept = self._record(view.folded) if view.folded else None
+        if kept is not None:
+            return kept
         record = Record()
         for _ in record.fold(view.settled):
             pass
         return record
 
-    def _values(self, folded: Folded) -> dict[str, Any] | None:
-        """The state file as it was written when `folded` was noted, else None."""
+    def _record(self, folded: Folded) -> Record | None:
+        """The record as it was written when `folded` was noted, else None."""
+        with suppress(ValueError):
+            if (kept := self._kept_state(folded)) is not None:
+                return Record.from_state(kept.record)
+        return None
+
+    def _kept_state(self, folded: Folded) -> KeptState | None:
+        """The state file as it was written when `folded` was noted, else None; ValueError where nobody wrote it so."""
         if self._digest() != folded.digest:
             return None
-        try:
-            values = json.loads(self._state_file.read_bytes())
-            return values if values["version"] == VERSION else None
-        except (ValueError, KeyError, TypeError):
-            return None
+        from stockml.accuracy.kept_record import MOST_BYTES, KeptState
+        from stockml.storage.decoding import decoded
+
+        kept = decoded(KeptState, read_plain(self._state_file, MOST_BYTES) or b"", MOST_BYTES)
+        return kept if kept.version == VERSION else None
 
     def _digest(self) -> str:
         with storage(self._scores_file.parent, "read the folder"):
-            found = [path.read_bytes() if path.exists() else b"" for path in (self._state_file, self._scores_file)]
+            found = [read_plain(path) or b"" for path in (self._state_file, self._scores_file)]
         return hashlib.sha256(b"".join(found)).hexdigest()
 
 
@@ -171,11 +182,10 @@ class Feedback(AccuracyTracker, Generic[L]):
 
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """The state in the folder; None unless it was written when `folded` was noted."""
-        values = self._values(folded)
-        if values is None:
-            return None
         try:
-            return Learned(self._learner.from_state(values["learner"]), Record.from_state(values["record"]))
+            if (kept := self._kept_state(folded)) is None:
+                return None
+            return Learned(self._learner.from_state(kept.learner), Record.from_state(kept.record))
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -201,7 +211,9 @@ def _texts(learned: Learned[L]) -> tuple[str, str]:
 
 def _json_in(path: Path) -> Any:
     """The JSON value in a file; None where there is no file, or none in it."""
+    from stockml.storage.decoding import decoded_object
+
     try:
-        return json.loads(read_plain(path) or b"null")
-    except (ValueError, RecursionError):
+        return decoded_object(read_plain(path) or b"")
+    except ValueError:
         return None

@@ -49,7 +49,12 @@ class _Metrics(_Symbol):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        time_text("trained_at", self.trained_at)
+        try:
+            time_text("", self.trained_at)
+        except ValueError:
+            raise ValueError(
+                f"has {self.trained_at[:60]!r} for trained_at, not a time like 2026-02-01T12:30:00"
+            ) from None
         check_day("trained_at", date.fromisoformat(self.trained_at[:10]))
         check_day("data_through", self.data_through)
 

@@ -54,5 +54,3 @@ def kept_index(body: bytes, version: int) -> KeptIndex | None:
     except DecodingError:
         return None
     return kept if kept.version == version else None
-
-

@@ -8,6 +8,7 @@ is left to the file's owner. Importing this module takes 15 ms, so readers do so
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from functools import cache
 from typing import Annotated, Any, TypeVar, cast
@@ -45,7 +46,8 @@ _GOT_ANOTHER = re.compile(r"Expected `([^`]+)`, got `(\w+)`")
 _BOUND = re.compile(r"Expected `(\w+)[^`]*` (<=|>=) (\S+)")
 _LENGTH = re.compile(r"Expected `(\w+)[^`]*` of length (<= |>= )?(\d+)")
 _FIELD = re.compile(r"Object (?:missing required|contains unknown) field `([^`]*)`")
-_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_STEP = re.compile(r"(\[[^\]]*\])|\.([^.\[`]+)")
+_TYPES = {"int": int, "float": float, "str": str, "bool": bool, "array": list, "object": dict, "null": type(None)}
 
 
 class DecodingError(ValueError):
@@ -131,12 +133,53 @@ def _plainly(error: Exception, source: object) -> str:
     rule, _, path = str(error).partition(" - at `")
     if isinstance(error.__cause__, ValueError):
         return rule
-    path = path.rstrip("`").removeprefix("$").removeprefix("key in `$")
-    where = path.removeprefix(".") or "it"
+    steps = [name or step for step, name in _STEP.findall(path)]
+    if path.startswith("key in "):
+        return f"has a key in {_joined(steps)} that is not {_wanted(rule)}"
     if field := _FIELD.match(rule):
         state = "lacks the key" if "missing" in rule else "has the unknown key"
-        return f"{state} {field[1][:LONGEST_SHOWN]!r}" + (f" in {where}" if path else "")
-    return f"has {_shown(path, source)} for {where}, not {_wanted(rule)}" if path else f"is not {_wanted(rule)}"
+        return f"{state} {field[1][:LONGEST_SHOWN]!r}" + (f" in {_joined(steps)}" if steps else "")
+    if not steps:
+        return f"is not {_wanted(rule)}"
+    try:
+        root = msgspec.json.decode(source) if isinstance(source, bytes) else source
+        where, value = next(_met(steps, root, rule), (steps, "another value"))
+    except (MsgspecError, UnicodeError, RecursionError):
+        where, value = steps, "another value"
+    return f"has {value} for {_joined(where)}, not {_wanted(rule)}"
+
+
+def _joined(steps: Sequence[str]) -> str:
+    return ".".join(steps).replace(".[", "[") or "it"
+
+
+def _met(steps: Sequence[str], value: Any, rule: str) -> Iterator[tuple[list[str], str]]:
+    """The places that an error's path may mean whose value breaks its rule, and the value in words.
+
+    The path names fields and numbers items, but says [...] for any key of an object.
+    """
+    if not steps:
+        if _breaks(value, rule):
+            yield [], _shown(value)
+        return
+    step, rest = steps[0], steps[1:]
+    if step == "[...]":
+        inner: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
+    elif step.startswith("["):
+        inner = [(step, value[int(step[1:-1])])] if isinstance(value, list) else ()
+    else:
+        inner = [(step, value[step])] if isinstance(value, dict) and step in value else ()
+    for name, one in inner:
+        for where, shown in _met(rest, one, rule):
+            yield [str(name)[:LONGEST_SHOWN], *where], shown
+
+
+def _breaks(value: Any, rule: str) -> bool:
+    if found := _GOT_ANOTHER.match(rule):
+        return _TYPES.get(found[2]) is type(value)
+    if (found := _BOUND.match(rule)) and isinstance(value, int | float):
+        return not (value <= float(found[3]) if found[2] == "<=" else value >= float(found[3]))
+    return True
 
 
 def _wanted(rule: str) -> str:
@@ -147,6 +190,8 @@ def _wanted(rule: str) -> str:
         return f"{_KINDS.get(found[1], 'one')} of {_BOUNDS[(found[2] or '').strip()]}{int(found[3]):,} {unit}"
     if found := _BOUND.match(rule):
         return f"{_KINDS.get(found[1], 'one')} of {_BOUNDS[found[2]]}{float(found[3]):,.15g}"
+    if rule.endswith(" date"):
+        return _KINDS["date"]
     if "out of range" in rule:
         return "a number that can be"
     return "of the form that it is written in"
@@ -155,21 +200,8 @@ def _wanted(rule: str) -> str:
 _BOUNDS = {"<=": "at most ", ">=": "at least ", "": ""}
 
 
-def _shown(path: str, source: object) -> str:
-    """The value at a place, cut; another word for it where the place is not told wholly, or it is no scalar."""
-    value: Any = source
-    try:
-        if isinstance(source, bytes):
-            value = msgspec.json.decode(source)
-        at = 0
-        while at < len(path):
-            step = _STEP.match(path, at)
-            if step is None:
-                return "another value"
-            value = value[int(step[2])] if step[2] else value[step[1]]
-            at = step.end()
-    except (MsgspecError, UnicodeError, RecursionError, LookupError, TypeError):
-        return "another value"
+def _shown(value: object) -> str:
+    """A value in words, cut."""
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
     text = repr(value) if not isinstance(value, int) or abs(value) < 10**LONGEST_SHOWN else "a number of many digits"

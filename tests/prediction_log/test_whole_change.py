@@ -20,6 +20,7 @@ from stockml.prediction_log.kept_index import kept_index
 from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
 from stockml.prediction_log.log import LogChanged, PredictionLog
 from stockml.prediction_log.places import LONGEST_LINE
+from stockml.prediction_log.rows import Rows
 from stockml.prediction_log.scan import MOST_SET_ASIDE
 from stockml.storage.files import StorageError
 

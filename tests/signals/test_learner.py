@@ -129,7 +129,7 @@ def test_priors_survive_their_file():
     priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, StockPrior(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
     assert Priors.from_dict({"trusts": {}, "magnitude": 0.5, "habit": {}}) == Priors({}, 0.5)
-    with pytest.raises(ValueError, match="lstm is nan"):
+    with pytest.raises(ValueError, match=r"nan for trusts\.lstm.*train again"):
         Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None, "habit": {}})
 
 
