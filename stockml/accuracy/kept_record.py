@@ -56,4 +56,4 @@ class KeptState(Struct, forbid_unknown_fields=True):
     learner: dict[str, Any]
 
 
-KeptRecord = dict[Annotated[str, Meta(pattern=r"^[1-9]\d{0,6}$")], KeptHorizon]
+KeptRecord = dict[Annotated[str, Meta(pattern=r"^[1-9]\d{0,6}\Z")], KeptHorizon]

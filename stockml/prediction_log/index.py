@@ -29,7 +29,7 @@ from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
 
 if TYPE_CHECKING:
-    from stockml.prediction_log.kept_index import KeptIndex
+    from stockml.prediction_log.kept_files import KeptIndex
 
 VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
@@ -227,7 +227,7 @@ def _kept(path: Path) -> KeptIndex | None:
     body = unsealed(read_plain(path) or b"")
     if body is None:
         return None
-    from stockml.prediction_log.kept_index import kept_index
+    from stockml.prediction_log.kept_files import kept_index
 
     return kept_index(body, VERSION)
 

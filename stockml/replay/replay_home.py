@@ -12,6 +12,9 @@ from typing import Any
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
 from stockml.storage.files import storage, write_whole
+from stockml.storage.plain_files import read_plain
+
+MOST_BYTES = 1 << 24  # ours have some 10 bytes a stock
 
 
 class ReplayError(ValueError):
@@ -75,14 +78,16 @@ def _refuse_other(home: Home, kept: Mapping[str, Any], wanted: Mapping[str, Any]
 
 def _read_mark(mark: Path) -> dict[str, Any] | None:
     with storage(mark, "read the replay's mark"):
-        if not mark.exists():
-            return None
-        try:
-            kept = json.loads(mark.read_bytes())
-        except ValueError:
-            kept = None
-    if not isinstance(kept, dict) or "end" not in kept:
-        raise ReplayError(f"{mark}: is damaged; give the replay another --home")
+        content = read_plain(mark, MOST_BYTES)
+    if content is None:
+        return None
+    from stockml.storage.decoding import decoded_object
+
+    try:
+        kept = decoded_object(content, MOST_BYTES)
+        date.fromisoformat(kept.get("end", ""))
+    except (TypeError, ValueError):
+        raise ReplayError(f"{mark}: is damaged; give the replay another --home") from None
     return kept
 
 

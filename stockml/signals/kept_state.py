@@ -105,7 +105,7 @@ class KeptLearner(Struct, forbid_unknown_fields=True):
     """A learner's state as it stands in learned.json."""
 
     version: int
-    horizons: dict[Annotated[str, Meta(pattern=r"^[1-9]\d{0,6}$")], _Horizon]
+    horizons: dict[Annotated[str, Meta(pattern=r"^[1-9]\d{0,6}\Z")], _Horizon]
 
     def __post_init__(self) -> None:
         for horizon, known in self.horizons.items():

@@ -27,7 +27,7 @@ Count = Annotated[int, Meta(ge=0, le=MOST_COUNTED)]
 Number = Annotated[float, Meta(ge=-GREATEST, le=GREATEST)]
 Name = Annotated[str, Meta(min_length=1, max_length=200)]
 Text = Annotated[str, Meta(max_length=10_000)]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+Digest = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 T = TypeVar("T")
 

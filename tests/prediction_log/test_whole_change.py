@@ -16,7 +16,7 @@ from tools import needs
 from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
 from stockml.prediction_log.index import VERSION, Index, Stamp
-from stockml.prediction_log.kept_index import kept_index
+from stockml.prediction_log.kept_files import kept_index
 from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
 from stockml.prediction_log.log import LogChanged, PredictionLog
 from stockml.prediction_log.places import LONGEST_LINE

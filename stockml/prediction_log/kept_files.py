@@ -1,19 +1,20 @@
-"""The checkpoint of the index as it stands in its file, decoded into values that a log can have; msgspec reads it."""
+"""Small files beside the log as they are read back: the index's checkpoint, heads of the chain, plans of a restore."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
-from stockml.storage.decoding import Count, DecodingError, Digest, Name, Text, decoded
+from stockml.storage.decoding import MOST_COUNTED, Count, DecodingError, Digest, Name, Text, decoded
 
 MOST_BYTES = 1 << 20  # ours have some 10,000; the ids of few lines are in it
 GREATEST_STAMP = (1 << 63) - 1
 
 _Stamp = tuple[Annotated[int, Meta(ge=0, le=GREATEST_STAMP)], int, Annotated[int, Meta(ge=0)]]
-_Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?$")]
+_Place = Annotated[int, Meta(ge=0, le=GREATEST_STAMP)]
+_Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?\Z")]
 _Step = Annotated[int, Meta(ge=1, le=GREATEST_STAMP)]
 
 
@@ -38,13 +39,30 @@ class KeptIndex(Struct, forbid_unknown_fields=True):
     kinds: list[Name]
     known: _Known
     last_settled: _Day
-    lines: Annotated[str, Meta(pattern="^[0-9a-f]{32}$")]
-    folded: tuple[Annotated[int, Meta(ge=0)], Digest, Annotated[str, Meta(pattern="^([0-9a-f]{32})?$")]] | None
+    lines: Annotated[str, Meta(pattern=r"^[0-9a-f]{32}\Z")]
+    folded: tuple[Annotated[int, Meta(ge=0)], Digest, Annotated[str, Meta(pattern=r"^([0-9a-f]{32})?\Z")]] | None
 
     def known_lines(self) -> KnownLines:
         """The lines that were known."""
         known = self.known
         return KnownLines(known.count, known.step, known.spread, known.newest, known.broken)
+
+
+class KeptHead(Struct):
+    """A line of seals.jsonl, each field by its name there."""
+
+    at: Text
+    count: Annotated[int, Meta(ge=1, le=MOST_COUNTED)]
+    seal: Digest
+    width: _Place = field(name="bytes")
+    as_of: Text | None = None
+
+
+class KeptPlan(Struct, forbid_unknown_fields=True):
+    """The plan of a restore."""
+
+    names: list[Text]
+    aside: Annotated[str, Meta(pattern=r"^before-restore-[A-Za-z0-9-]{1,60}\Z")]
 
 
 def kept_index(body: bytes, version: int) -> KeptIndex | None:
