@@ -15,14 +15,15 @@ GREATEST_STAMP = (1 << 63) - 1
 _Stamp = tuple[Annotated[int, Meta(ge=0, le=GREATEST_STAMP)], int, Annotated[int, Meta(ge=0)]]
 _Place = Annotated[int, Meta(ge=0, le=GREATEST_STAMP)]
 _Day = Annotated[str, Meta(pattern=r"^(\d{4}-\d\d-\d\d)?\Z")]
+_Id = Annotated[str, Meta(pattern=r"^[^:]{1,40}:\d{4}-\d\d-\d\d:\d{1,7}\Z")]
 _Step = Annotated[int, Meta(ge=1, le=GREATEST_STAMP)]
 
 
 class _Known(Struct, forbid_unknown_fields=True):
     count: Count
     step: _Step
-    spread: Annotated[list[Name], Meta(max_length=MOST_SPREAD)]
-    newest: Annotated[list[Name], Meta(max_length=MOST_NEWEST)]
+    spread: Annotated[list[_Id], Meta(max_length=MOST_SPREAD)]
+    newest: Annotated[list[_Id], Meta(max_length=MOST_NEWEST)]
     broken: Text | None
 
     def __post_init__(self) -> None:

@@ -166,7 +166,8 @@ def _met(steps: Sequence[str], value: Any, rule: str) -> Iterator[tuple[list[str
     if step == "[...]":
         inner: Iterable[tuple[Any, Any]] = value.items() if isinstance(value, dict) else ()
     elif step.startswith("["):
-        inner = [(step, value[int(step[1:-1])])] if isinstance(value, list) else ()
+        at = int(step[1:-1])
+        inner = [(step, value[at])] if isinstance(value, list) and at < len(value) else ()
     else:
         inner = [(step, value[step])] if isinstance(value, dict) and step in value else ()
     for name, one in inner:

@@ -296,9 +296,9 @@ def test_the_way_back_that_is_named_leads_back(home: Home, name: str) -> None:
 def test_a_sample_of_any_log_is_small_and_in_order(count: int) -> None:
     known = KnownLines()
     for number in range(count):
-        known.add(f"{number:05}")
+        known.add(f"A:2026-01-05:{number:05}")
     sample = known.sample()
-    assert known.count == count and sample == sorted(sample) and sample[-1] == f"{count - 1:05}"
+    assert known.count == count and sample == sorted(sample) and sample[-1] == f"A:2026-01-05:{count - 1:05}"
     assert min(count, MOST_SPREAD // 2) <= len(sample) <= MOST_SPREAD + MOST_NEWEST
     index = Index(Stamp(0, 0, 0), Rows.new(), known=known).to_json(Stamp(0, 0, 0))
     kept = kept_index(json.dumps(index).encode(), VERSION)
