@@ -134,7 +134,7 @@ def _plainly(error: Exception, source: object) -> str:
     if isinstance(error.__cause__, ValueError):
         return rule
     steps = [name or step for step, name in _STEP.findall(path)]
-    if path.startswith("key in "):
+    if path.startswith("key"):
         return f"has a key in {_joined(steps)} that is not {_wanted(rule)}"
     if field := _FIELD.match(rule):
         state = "lacks the key" if "missing" in rule else "has the unknown key"
@@ -176,6 +176,8 @@ def _met(steps: Sequence[str], value: Any, rule: str) -> Iterator[tuple[list[str
 
 
 def _breaks(value: Any, rule: str) -> bool:
+    if "out of range" in rule:
+        return isinstance(value, int | float) and not -GREATEST <= value <= GREATEST
     if found := _GOT_ANOTHER.match(rule):
         return _TYPES.get(found[2]) is type(value)
     if (found := _BOUND.match(rule)) and isinstance(value, int | float):

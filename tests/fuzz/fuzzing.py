@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from guard import within
 from hypothesis import HealthCheck, Phase, given, settings
+from mutations import Recipe
 from readers import Target
 
 PYTHON = ("Traceback", "object has no attribute", "expected recursion", "maximum recursion", "<class '", "NoneType")
@@ -52,6 +53,9 @@ def fuzz(
     watched : callable
         A context for each reading, which may end it.
     """
+    target.read(target.whole)  # which imports what it needs, from anywhere
+    with watched(), within(target.home):
+        target.read(target.whole)  # or refusals of the others would say nothing
     told = Told()
 
     @settings(
@@ -63,7 +67,8 @@ def fuzz(
         suppress_health_check=list(HealthCheck),
     )
     @given(target.contents)
-    def one(content: bytes) -> None:
+    def one(drawn: bytes | Recipe) -> None:
+        content = drawn.made() if isinstance(drawn, Recipe) else drawn
         told.cases += 1
         begin = time.perf_counter()
         try:

@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import dataclass
 from typing import Any
 
 from hypothesis import strategies as st
@@ -32,6 +33,34 @@ HOSTILE: tuple[Any, ...] = (
 )
 
 Draw = st.DrawFn
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Recipe:
+    """A large content by its differences from a whole one: hypothesis keeps what it has drawn."""
+
+    whole: bytes
+    head: bytes = b""
+    head_end: int = 0
+    patches: tuple[tuple[int, bytes], ...] = ()
+    cut: int = 0
+
+    def __repr__(self) -> str:
+        return f"Recipe({self.head[:4000]!r}, {self.head_end}, {self.patches}, {self.cut})"
+
+    def made(self) -> bytes:
+        """The content."""
+        found = bytearray(self.head + self.whole[self.head_end : len(self.whole) - self.cut])
+        for at, new in self.patches:
+            found[at : at + len(new)] = new
+        return bytes(found)
+
+
+class Content(bytes):
+    """A file's content that is shown cut: of two megabytes hypothesis would make eight."""
+
+    def __repr__(self) -> str:
+        return f"{bytes(self[:4000])!r}, of {len(self):,} bytes"
 
 
 def places(value: Any) -> list[tuple[Any, Any]]:
@@ -127,7 +156,7 @@ def other_file(draw: Draw, content: bytes) -> bytes:
     """A JSON file after edits of its values or, one time in four, of its bytes."""
     try:
         value = json.loads(content)
-    except ValueError:  # changed before
+    except (ValueError, RecursionError):  # changed before
         return draw(other_bytes(content))
     return draw(other_bytes(content) if draw(st.integers(0, 3)) == 0 else other_json(value))
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from log_helpers import AT, outcome, prediction, run_day
 from made_up_bars import market
 from made_up_models import made_up_metrics, made_up_models
-from mutations import other_bytes, other_file, other_json, other_lines, other_sealed, other_table
+from mutations import Content, Recipe, other_bytes, other_file, other_json, other_lines, other_sealed, other_table
 
 from stockml.accuracy.tracker import Feedback
 from stockml.core.clock import Clock
@@ -61,10 +61,11 @@ SPAN = DateRange(date(2024, 1, 1), date(2026, 12, 31), date(2025, 7, 11), False)
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A reader: the contents to read, how to read one from the home, and the refusals that are its own."""
+    """A reader: a real file, the contents to read, how to read one from the home, and its own refusals."""
 
     home: Path
-    contents: st.SearchStrategy[bytes]
+    whole: bytes
+    contents: st.SearchStrategy[bytes] | st.SearchStrategy[Recipe]
     read: Callable[[bytes], object]
     refusals: tuple[type[Exception], ...] = ()
 
@@ -82,7 +83,7 @@ def csv_table(folder: Path) -> Target:
         source_bars(SYMBOL, raw, SPAN)
         checked(SYMBOL, raw, "csv", SPAN)
 
-    return Target(folder, other_table(content), read, (FetchError,))
+    return Target(folder, content, other_table(content), read, (FetchError,))
 
 
 class _Response:
@@ -112,9 +113,8 @@ def yahoo_chart(folder: Path) -> Target:
 
     from stockml.data.yahoo_client import Client, quiet
 
-    listing = Listing(market(30).drop(columns="Adj Close"), splits={date(2024, 1, 15): 2.0}, closes="15:30")
-    listing.dividends[date(2024, 1, 22)] = 1.5
-    chart = listing.chart(SYMBOL, {}, date(2024, 2, 20))
+    traded = Listing(market(40).drop(columns="Adj Close"), dividends={date(2024, 1, 22): 1.5}, closes="15:30")
+    chart = traded.splitting(date(2024, 1, 15), 2.0).chart(SYMBOL, {}, date(2024, 2, 20))
     home = Home(folder)
     with quiet():
         client = Client(home, 5.0)
@@ -128,21 +128,22 @@ def yahoo_chart(folder: Path) -> Target:
         source_bars(SYMBOL, raw, SPAN)
         checked(SYMBOL, raw, "yahoo", SPAN)
 
-    return Target(folder, other_file(json.dumps(chart).encode()), read, (FetchError,))
+    content = json.dumps(chart).encode()
+    return Target(folder, content, other_file(content), read, (FetchError,))
 
 
 # ---- the log ----
 
 
 def _logged(folder: Path) -> Home:
-    """A home with ten lines, of which some are settled, and a learner that learned from them."""
+    """A home with six lines, of which some are settled, and a learner that learned from them."""
     home = Home(folder)
-    for day in range(5):
+    for day in range(3):
         run_day(home, day)
     log = PredictionLog(home.log)
     with log.locked():
         view = log.read()
-        due = {line.id: outcome(line, at=AT) for line in view.pending[:6]}
+        due = {line.id: outcome(line, at=AT) for line in view.pending[:4]}
         Feedback(home.feedback, Learner).update(log, view, log.settle(due))
         log.witness(datetime(2026, 3, 1, 12, tzinfo=UTC))
     return home
@@ -178,7 +179,7 @@ def _asked(home: Home) -> int:
         list(view.verified)
         log.newest(view, 5)
         log.expired(date(2026, 3, 2))
-        log.read(date(2026, 1, 8))
+        log.read(date(2026, 1, 6))
         return log.count
 
 
@@ -216,7 +217,7 @@ def log_lines(folder: Path) -> Target:
             home.log.write_bytes(changed)
             _used(home)
 
-    return Target(folder, other_lines(files[name], other_file), read, (StorageError, LogChanged))
+    return Target(folder, files[name], other_lines(files[name], other_file), read, (StorageError, LogChanged))
 
 
 def index(folder: Path) -> Target:
@@ -239,7 +240,8 @@ def index(folder: Path) -> Target:
             path.write_bytes(sealed(changed))
             assert _asked(home) >= lines
 
-    return Target(folder, other_file(json.dumps(values).encode()), read, (StorageError,))
+    content = json.dumps(values).encode()
+    return Target(folder, content, other_file(content), read, (StorageError,))
 
 
 def rows(folder: Path) -> Target:
@@ -258,7 +260,7 @@ def rows(folder: Path) -> Target:
             path.write_bytes(sealed(json.dumps(values).encode()))
             _asked(home)
 
-    return Target(folder, other_bytes(database.read_bytes()), read, (StorageError,))
+    return Target(folder, database.read_bytes(), other_bytes(Content(database.read_bytes())), read, (StorageError,))
 
 
 def journal(folder: Path) -> Target:
@@ -275,7 +277,7 @@ def journal(folder: Path) -> Target:
             found.left()
             assert not found.path.exists() and log.stat().st_size < 1 << 20
 
-    return Target(folder, other_sealed(content), read, (StorageError,))
+    return Target(folder, content, other_sealed(content), read, (StorageError,))
 
 
 def heads(folder: Path) -> Target:
@@ -288,7 +290,7 @@ def heads(folder: Path) -> Target:
         list(witnesses(home.log))
         last_witness(home.log)
 
-    return Target(folder, other_lines(content, other_file), read, (StorageError,))
+    return Target(folder, content, other_lines(content, other_file), read, (StorageError,))
 
 
 def restore_plan(folder: Path) -> Target:
@@ -304,7 +306,7 @@ def restore_plan(folder: Path) -> Target:
             (staging / "plan.json").write_bytes(changed)
             finish_restore(log)
 
-    return Target(folder, other_sealed(content), read, (StorageError,))
+    return Target(folder, content, other_sealed(content), read, (StorageError,))
 
 
 def archive(folder: Path) -> Target:
@@ -316,7 +318,7 @@ def archive(folder: Path) -> Target:
         path.write_bytes(changed)
         read_archive(path, ("log",))
 
-    return Target(folder, other_bytes(path.read_bytes()), read, (StorageError, ArchiveError))
+    return Target(folder, path.read_bytes(), other_bytes(path.read_bytes()), read, (StorageError, ArchiveError))
 
 
 # ---- what was learned ----
@@ -347,7 +349,7 @@ def feedback(folder: Path) -> Target:
                 tracker.kept(log)
                 _weighed(tracker.update(log).learner)
 
-    return Target(folder, other_file(learned.read_bytes()), read, (StorageError,))
+    return Target(folder, learned.read_bytes(), other_file(learned.read_bytes()), read, (StorageError,))
 
 
 # ---- models ----
@@ -389,34 +391,34 @@ def metrics(folder: Path) -> Target:
             read_metrics(home, SYMBOL)
         use()
 
-    return Target(folder, other_file(path.read_bytes()), read, (ModelError,))
+    return Target(folder, path.read_bytes(), other_file(path.read_bytes()), read, (ModelError,))
 
 
 _SPECIALS = [np.nan, np.inf, -np.inf, 0.0, -1.0, 1e30, 1e-30, -3e38]
 
 
 @st.composite
-def _other_bundle(draw: st.DrawFn, content: bytes) -> bytes:
+def _other_bundle(draw: st.DrawFn, content: bytes) -> Recipe:
     """A bundle with its head's JSON edited, or a few of its numbers or bytes."""
-    head, line, body = content.partition(b"\n")
-    match draw(st.sampled_from(["head", "numbers", "numbers", "integers", "bytes"])):
-        case "head":
-            changed = draw(other_json(json.loads(head)))
-            return (changed + line).ljust(len(head) + 1 + len(body) % 16) + body
-        case "bytes":
-            return draw(other_bytes(content))
-        case kind:
-            found = bytearray(content)
-            for _ in range(draw(st.integers(1, 4))):
-                width = draw(st.sampled_from([4, 8]))
-                at = draw(st.integers(len(head) // width + 1, len(found) // width - 1)) * width
-                if kind == "integers":
-                    number = np.array(draw(st.sampled_from([-1, 0, 1, 126, 4095, 2**31 - 1, -(2**31)])), f"<i{width}")
-                else:
-                    with np.errstate(over="ignore"):
-                        number = np.array(draw(st.sampled_from(_SPECIALS)), f"<f{width}")
-                found[at : at + width] = number.tobytes()
-            return bytes(found)
+    head, _, body = content.partition(b"\n")
+    kind = draw(st.sampled_from(["head", "numbers", "numbers", "integers", "bytes"]))
+    if kind == "head":
+        changed = draw(other_json(json.loads(head)))
+        return Recipe(content, (changed + b"\n").ljust(len(head) + 1 + len(body) % 16), len(head) + 1)
+    if kind == "bytes":
+        changed = draw(other_bytes(content[: len(head) + 200]))
+        return Recipe(content, changed, len(head) + 200, cut=draw(st.sampled_from([0, 1, 8, 1000, 10**6])))
+    patches = []
+    for _ in range(draw(st.integers(1, 4))):
+        width = draw(st.sampled_from([4, 8]))
+        at = draw(st.integers(len(head) // width + 1, len(content) // width - 1)) * width
+        if kind == "integers":
+            number = np.array(draw(st.sampled_from([-1, 0, 1, 126, 4095, 2**31 - 1, -(2**31)])), f"<i{width}")
+        else:
+            with np.errstate(over="ignore"):
+                number = np.array(draw(st.sampled_from(_SPECIALS)), f"<f{width}")
+        patches.append((at, number.tobytes()))
+    return Recipe(content, patches=tuple(patches))
 
 
 def bundle(folder: Path) -> Target:
@@ -430,7 +432,7 @@ def bundle(folder: Path) -> Target:
         (path / METRICS_FILE).write_text(text.replace(right, hashlib.sha256(changed).hexdigest()))
         use()
 
-    return Target(folder, _other_bundle(contents[FAST_FILE]), read, (ModelError,))
+    return Target(folder, contents[FAST_FILE], _other_bundle(Content(contents[FAST_FILE])), read, (ModelError,))
 
 
 # ---- small files ----
@@ -454,7 +456,8 @@ def last_run(folder: Path) -> Target:
             assert found.day and found.ending()
             json.dumps(found.to_record()).encode()
 
-    return Target(folder, other_file(json.dumps(record).encode()), read)
+    content = json.dumps(record).encode()
+    return Target(folder, content, other_file(content), read)
 
 
 def _small(folder: Path, path: Callable[[Home], Path], content: bytes, use: Callable[[Home], object]) -> Target:
@@ -466,7 +469,9 @@ def _small(folder: Path, path: Callable[[Home], Path], content: bytes, use: Call
         use(home)
 
     lined = path(home).suffix == ".jsonl"
-    return Target(folder, other_lines(content, other_file) if lined else other_file(content), read, (StorageError,))
+    return Target(
+        folder, content, other_lines(content, other_file) if lined else other_file(content), read, (StorageError,)
+    )
 
 
 def resting_symbols(folder: Path) -> Target:
