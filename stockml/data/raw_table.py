@@ -14,7 +14,7 @@ from stockml.data.findings import DROPPED, Finding, Mask, PriceError, drop
 
 NAMES = pd.Index(COLUMNS)
 UNREADABLE_SHARE = 0.1  # a tenth of the rows unreadable is not a slip of the pen but another kind of file
-GREATEST_PRICE, SMALLEST_PRICE, GREATEST_VOLUME = 1e15, 1e-15, 1e20  # of these no product or ratio overflows
+GREATEST = 1e100  # no product and no ratio of prices or volumes up to it overflows; the checks are much stricter
 NEWEST_ROWS = 20  # sessions that the regime looks at: without one of them a forecast is another one
 
 
@@ -175,9 +175,8 @@ def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[Array, Mask]:
         else:
             row[:] = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
             unread |= np.isnan(row) & column.notna().to_numpy()
-        unread |= np.abs(row) > (GREATEST_VOLUME if name == "volume" else GREATEST_PRICE)  # infinite ones too
-        if name != "volume":
-            unread |= (row != 0) & (np.abs(row) < SMALLEST_PRICE)
+        size = np.abs(row)
+        unread |= (size > GREATEST) | ((size < 1 / GREATEST) & (size > 0))  # infinite ones too
     return values, wrong
 
 
