@@ -1,4 +1,4 @@
-"""What the learner reads back: its own state, and the priors in metrics.json, in values that learning can have left."""
+"""State of the learner and priors of a training as they are read back, in values that learning can have left."""
 
 from __future__ import annotations
 
@@ -118,8 +118,8 @@ class _StockPrior(Struct, forbid_unknown_fields=True):
     outcomes: Annotated[float, Meta(ge=0, le=1e9)] = 0.0
 
 
-class KeptPriors(Struct, forbid_unknown_fields=True):
-    """A stock's priors as they stand in its metrics.json; bundles made before the scale model was fitted have none."""
+class KeptPriors(Struct):
+    """A stock's priors in its metrics.json, beside what they came from; older bundles have no scale model."""
 
     trusts: dict[Name, Annotated[float, Meta(ge=-GREATEST_TRUST, le=GREATEST_TRUST)]]
     magnitude: Annotated[float, Meta(ge=0, le=GREATEST_MAGNITUDE)] | None

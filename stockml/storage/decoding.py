@@ -125,7 +125,7 @@ def _refuse_long(content: bytes, most_bytes: int) -> None:
 
 
 def _plainly(error: Exception, source: object) -> str:
-    """What is wrong, in our own words."""
+    """Words of ours for what is wrong."""
     if isinstance(error, RecursionError):
         return "is nested too deeply"
     if not isinstance(error, ValidationError):

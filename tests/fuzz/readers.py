@@ -378,7 +378,12 @@ def _trained(folder: Path) -> tuple[Home, dict[str, bytes], Callable[[], None]]:
     return home, contents, use
 
 
-_PRIORS = {"trusts": {"lstm": 0.2, "drift": 1.0}, "magnitude": None, "habit": {"shift": 0.1, "outcomes": 100.0}}
+_PRIORS = {
+    "drift": {"value": 0.1},
+    "trusts": {"lstm": 0.2, "drift": 1.0},
+    "magnitude": None,
+    "habit": {"shift": 0.1, "outcomes": 100.0},
+}
 
 
 def metrics(folder: Path) -> Target:
