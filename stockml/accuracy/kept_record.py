@@ -28,6 +28,7 @@ _Score = defstruct(
     [*((name, _Sum) for name in SUMS), ("expired", dict[Text, Count])],
     namespace={"__post_init__": _check_score},
     array_like=True,
+    gc=False,
     forbid_unknown_fields=True,
 )
 

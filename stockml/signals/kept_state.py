@@ -28,7 +28,7 @@ _Rows = Annotated[list[_Sums], Meta(min_length=len(EXPERTS), max_length=len(EXPE
 _Track = tuple[Count, _Odds, _Widening]
 
 
-class _HitRate(Struct, forbid_unknown_fields=True):
+class _HitRate(Struct, forbid_unknown_fields=True, gc=False):
     count: Count
     accurate: Count
 
@@ -37,7 +37,7 @@ class _HitRate(Struct, forbid_unknown_fields=True):
             raise ValueError(f"has {self.accurate} accurate predictions of {self.count}")
 
 
-class _Stock(Struct, forbid_unknown_fields=True):
+class _Stock(Struct, forbid_unknown_fields=True, gc=False):
     accuracy: _HitRate
     own: dict[Name, tuple[_Positive, Sum]]
 
