@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, time
-from typing import Annotated
+from datetime import date, datetime, time
+from typing import Annotated, Any
 
 from msgspec import Meta, Struct, field
 
 from stockml.core.paths import is_symbol
-from stockml.storage.decoding import Name, check_day
+from stockml.storage.decoding import Name, check_day, converted, decoded_object
 
 LONGEST_LINE = 1 << 16
+BARS = ("Open", "High", "Low", "Close", "Adj Close", "Volume")
 
 KeptDead = dict[Name, Annotated[list[date], Meta(max_length=100)]]
 
@@ -50,6 +51,30 @@ class KeptDates(Struct, forbid_unknown_fields=True):
         if not is_symbol(self.symbol):
             raise ValueError(f"has {self.symbol[:60]!r} for symbol")
         _check_days({"asked_on": self.asked_on, "past_asked_on": self.past_asked_on})
+
+
+class _PriceNotes(Struct):
+    currency: Name | None
+    asked_from: date
+    fetched_at: datetime
+    exchange: Name | None = None
+    timezone: Name | None = None
+
+    def __post_init__(self) -> None:
+        _check_days({"asked_from": self.asked_from, "fetched_at": self.fetched_at.date()})
+
+
+def price_notes(table: Any, key: bytes) -> dict[str, Any]:
+    """The notes beside the bars in a Parquet table; ValueError or KeyError where it is none of the price cache's."""
+    notes = decoded_object((table.schema.metadata or {})[key], LONGEST_LINE)
+    converted(_PriceNotes, notes)
+    if (table.schema.pandas_metadata or {}).get("index_columns") != ["Date"]:
+        raise ValueError("has bars without days")
+    for name, kinds in (("Date", ("timestamp",)), *((name, ("double", "int64")) for name in BARS)):
+        found = str(table.schema.field(name).type).partition("[")[0]
+        if found not in kinds:
+            raise ValueError(f"has {found} for {name}")
+    return notes
 
 
 def _check_days(days: Mapping[str, date | None]) -> None:

@@ -60,12 +60,14 @@ def read(symbol: str, home: Home) -> CachedBars | None:
     import pyarrow
     from pyarrow import parquet
 
+    from stockml.data.kept_files import price_notes
+
     path = path_of(symbol, home)
     if not path.exists():
         return None
     try:
         table = parquet.read_table(path)
-        notes = json.loads(table.schema.metadata[_KEY])
+        notes = price_notes(table, _KEY)
         return CachedBars(
             frame=table.to_pandas(),
             currency=notes["currency"],

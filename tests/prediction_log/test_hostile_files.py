@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,34 @@ def test_a_checkpoint_that_no_run_wrote_is_as_if_not_there(home: Home, edit: Cal
     assert PredictionLog(home.log).count == 4
     run_day(home, 2)
     assert len(records(home.log)) == 6
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "DROP TABLE lines; CREATE VIEW lines AS WITH RECURSIVE n(at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n) "
+        "SELECT at, 1 AS width, 1 AS series, 20260105 AS made, 1 AS target, 0 AS state, NULL AS settled FROM n",
+        "CREATE TRIGGER t AFTER INSERT ON lines BEGIN DELETE FROM lines; END",
+        "DROP TABLE lines",
+        "UPDATE lines SET at = at + 1000000",
+        "UPDATE lines SET width = -1",
+        "UPDATE lines SET made = 'soon'",
+        "UPDATE lines SET series = 99",
+        "UPDATE series SET horizon = 'five'",
+        "UPDATE series SET latest = 1e308",
+        "DELETE FROM lines",
+    ],
+)
+def test_an_index_that_no_run_wrote_is_made_again(home: Home, script: str) -> None:
+    path = home.log.with_name(CHECKPOINT)
+    values = json.loads(unsealed(path.read_bytes()) or b"")
+    with closing(sqlite3.connect(home.log.with_name(INDEX))) as database:
+        database.executescript(script)
+    values |= {"stamp": Stamp.of(home.log), "rows": Stamp.of(home.log.with_name(INDEX))}
+    path.write_bytes(sealed(json.dumps(values).encode()))
+    before = home.log.read_bytes()
+    run_day(home, 2)
+    assert home.log.read_bytes().startswith(before) and len(records(home.log)) >= 6
 
 
 @pytest.mark.parametrize(
