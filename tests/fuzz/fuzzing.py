@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from guard import within
 from hypothesis import HealthCheck, Phase, given, settings
 from mutations import Recipe
-from readers import Target
+from readers import Target, forget_yahoo
 
 PYTHON = ("Traceback", "object has no attribute", "expected recursion", "maximum recursion", "<class '", "NoneType")
 
@@ -31,8 +31,11 @@ class Told:
 def folder() -> Iterator[Path]:
     """A new folder, in memory where there is one: a case deletes and writes some ten files."""
     memory = Path("/dev/shm")
-    with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
-        yield Path(name)
+    try:
+        with TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as name:
+            yield Path(name)
+    finally:
+        forget_yahoo()
 
 
 def fuzz(

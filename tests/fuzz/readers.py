@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -108,6 +108,12 @@ class _Response:
         """It is fine."""
 
 
+def forget_yahoo() -> None:
+    """Have yfinance open its cache of time zones anew: the folder it lay in may be gone."""
+    if "yfinance" in sys.modules:
+        sys.modules["yfinance"].cache._TzCacheManager._tz_cache = None
+
+
 def yahoo_chart(folder: Path) -> Target:
     from curl_cffi.requests import Session
 
@@ -115,6 +121,7 @@ def yahoo_chart(folder: Path) -> Target:
 
     traded = Listing(market(40).drop(columns="Adj Close"), dividends={date(2024, 1, 22): 1.5}, closes="15:30")
     chart = traded.splitting(date(2024, 1, 15), 2.0).chart(SYMBOL, {}, date(2024, 2, 20))
+    forget_yahoo()
     home = Home(folder)
     with quiet():
         client = Client(home, 5.0)
@@ -360,7 +367,6 @@ def _trained(folder: Path) -> tuple[Home, dict[str, bytes], Callable[[], None]]:
     home, long = Home(folder), made_up_prices(700)
     table, contents = long.last(320), made_up_models(long, 0)
     contents = {**dict.fromkeys(MODEL_FILES, b"not read"), FAST_FILE: contents[FAST_FILE]}
-    os.umask(0o022)
     save_bundle(home, made_up_metrics(table) | {"priors": _PRIORS, "naive_mae": 1.5, "source": "csv"}, contents, "")
     clock = Clock(datetime(2026, 6, 30, 20, tzinfo=UTC))
 
