@@ -109,13 +109,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     options.add_export(how)
     options.add_proof(how)
     how.add_argument("--dry-run", action="store_true", help="do everything but write")
-    how.add_argument(
-        "--lock-timeout",
-        type=options.positive,
-        default=60,
-        metavar="SECONDS",
-        help="how many seconds to wait for another run that is writing (default: %(default)s)",
-    )
+    options.add_lock_timeout(how)
     how.add_argument(
         "--accept-log",
         action="store_true",

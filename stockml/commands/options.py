@@ -102,6 +102,17 @@ def add_horizon(group: argparse._ArgumentGroup) -> None:
     )
 
 
+def add_lock_timeout(group: argparse._ArgumentGroup) -> None:
+    """The seconds to wait for another run, which both commands know."""
+    group.add_argument(
+        "--lock-timeout",
+        type=positive,
+        default=60,
+        metavar="SECONDS",
+        help="how many seconds to wait for another run that is writing (default: %(default)s)",
+    )
+
+
 def add_past(group: argparse._ArgumentGroup) -> None:
     """The walk-forward backtest and the look-ahead bias check."""
     group.add_argument(
