@@ -18,6 +18,8 @@ from stockml.core.student_t import StudentT
 
 ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+DEFAULT_HORIZON = 5  # sessions
+FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
 FORMAT = 1  # of a line's object; a line that does not say is of format 1
 
 
