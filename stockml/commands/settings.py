@@ -27,7 +27,9 @@ LONGEST_SHOWN = 40  # characters of a value in a message
 CLOSE = 0.6  # difflib's own measure of a close match
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
-_DEEP_KEY = re.compile(r"""(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){50}""")  # tomllib takes minutes over long ones
+_DEEP_KEY = re.compile(
+    r"""(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){50}"""
+)  # tomllib takes minutes over long ones
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 

@@ -71,8 +71,8 @@ def test_on_real_prices_with_a_demerger_and_holidays_too(nse_folder: Path, tmp_p
 
 def test_a_run_on_every_day_leaves_what_one_replay_leaves(tmp_path: Path) -> None:
     for day in calendar_for("SIM-ALPHA").sessions_between(date.fromisoformat(START), date(2026, 2, 27)):
-        run(*SIM, *TWO, "--as-of", day, "--home", tmp_path / "live")
-    replay(tmp_path / "replay", "2026-02-27", *SIM, *TWO)
+        run(*SIM, *TWO, "--horizons", 5, 1, "--as-of", day, "--home", tmp_path / "live")
+    replay(tmp_path / "replay", "2026-02-27", *SIM, *TWO, "--horizons", 5, 1)
     assert written(tmp_path / "live") == written(tmp_path / "replay")
 
 
