@@ -95,7 +95,7 @@ def _add_time_and_place(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
-    """What is told, and where."""
+    """The output, and its places."""
     group.add_argument("--json", action="store_true", help="print the result as one JSON object instead of a table")
     group.add_argument(
         "-v", "--verbose", action="store_true", help="say what is being done, and how many seconds each stage took"

@@ -1,4 +1,4 @@
-"""What the predictor does instead of its daily run, each a function of the options; heavy modules load as needed."""
+"""The predictor's commands beside its daily run, each a function of the options; heavy modules load as needed."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
-    """What the daily run does, or leaves out."""
+    """The daily run, or a part of it."""
     options.add_horizons(group)
     group.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     group.add_argument(
@@ -148,7 +148,7 @@ def _add_proof(group: argparse._ArgumentGroup) -> None:
 
 
 def _add_writing(group: argparse._ArgumentGroup) -> None:
-    """How, and whether, a run writes."""
+    """Writing: whether, and after what."""
     group.add_argument("--dry-run", action="store_true", help="do everything but write")
     group.add_argument(
         "--lock-timeout",

@@ -35,7 +35,7 @@ _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment or the file says; a key that neither knows is empty or None."""
+    """The keys as the environment or the file says; one that neither knows is empty or None."""
 
     source: Source | None = None
     symbols: tuple[str, ...] = ()
@@ -118,7 +118,7 @@ def _from_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 def _text_of(path: Path) -> str | None:
     """The text of the file; None where there is none, UsageError where it is no file of settings."""
     try:
-        if plain_status(path) is None:
+        if not path.parent.is_dir() or plain_status(path) is None:
             return None
         with open_plain(path) as file:
             content = file.read(LARGEST_BYTES + 1)

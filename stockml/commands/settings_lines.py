@@ -1,4 +1,4 @@
-"""Where in a TOML text a key or an item of its list stands: `tomllib` gives the values and no lines.
+"""Line of a key, or of an item of its list, in a TOML text: `tomllib` gives the values and no lines.
 
 Only for a text that `tomllib` has read: what is wrong in it is wrong in its meaning alone.
 """
@@ -43,7 +43,7 @@ def line_of(text: str, path: Sequence[str], item: int | None = None) -> int:
 
 
 def _statements(text: str) -> Iterator[tuple[int, int]]:
-    """Where each statement begins and ends: at a line's end outside strings and brackets."""
+    """Start and end of each statement: it ends with a line outside strings and brackets."""
     depth, start = 0, 0
     for piece in _PIECE.finditer(text):
         depth += _step(piece[0])
@@ -90,7 +90,7 @@ def _holds(header: Sequence[str], values: Any, path: Sequence[str]) -> bool:
 
 
 def _item(text: str, start: int, end: int, item: int) -> int:
-    """Where an item of a statement's list begins; the statement's own place where it has none such."""
+    """The place of an item of a statement's list; the statement's own where it has none such."""
     depth, number, may_begin = 0, -1, False
     for piece in _PIECE.finditer(text, start, end):
         mark = piece[0]
