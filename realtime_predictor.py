@@ -91,7 +91,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(other_command(args) or predict_and_learn, args)
+    return run_command(other_command(args, datetime.now(UTC)) or predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Settlement:
 
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
-    run = opened(args)
+    run = opened(args, datetime.now(UTC))
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))

@@ -121,9 +121,14 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     """
     if not results and not run.failures:
         return None
-    names = ("years", "seed", "jobs", "cluster", "only_stale")
-    settings = {name: getattr(run.args, name) for name in names}
-    settings |= {"source": str(run.source), "horizon": max(run.horizons), "horizons": list(run.horizons)}
+    names = ("seed", "jobs", "cluster", "only_stale")
+    settings = {
+        "source": str(run.source),
+        "years": run.args.years,
+        "horizon": max(run.horizons),  # that was learned
+        **{name: getattr(run.args, name) for name in names},
+        "horizons": list(run.horizons),
+    }
     if exit_code is None:
         exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
