@@ -21,7 +21,8 @@ from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
-from stockml.commands.settings import Settings, read_settings
+from stockml.commands.settings import Settings
+from stockml.commands.settings_reader import read_settings
 from stockml.commands.symbols import named_symbols
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges

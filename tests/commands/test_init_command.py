@@ -11,7 +11,8 @@ from scripts import files_under
 
 import realtime_predictor
 import train_models
-from stockml.commands.settings import Settings, read_settings
+from stockml.commands.settings import Settings
+from stockml.commands.settings_reader import read_settings
 from stockml.core.paths import Home
 from stockml.data.fetch import Source
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from stockml.commands.exits import UsageError
-from stockml.commands.settings import KEYS, Settings, read_settings
+from stockml.commands.settings import KEYS, Settings
+from stockml.commands.settings_reader import read_settings
 from stockml.core.paths import Home
 from stockml.data.fetch import Source
 
