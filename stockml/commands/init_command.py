@@ -16,7 +16,7 @@ from stockml.storage.files import make_folder, storage, sync_folder, write_fully
 
 OTHERS = (
     *("verify_only", "explain", "replay", "self_check", "audit", "report", "status", "reopen", "backup", "restore"),
-    *("export", "dry_run", "as_of", "offline", "only_stale", "cluster"),
+    *("export", "dry_run", "as_of", "offline", "only_stale", "cluster", "accept_log"),
 )
 
 _TEXT = """\
@@ -126,7 +126,7 @@ def _write_new(path: Path, text: str) -> None:
     make_folder(path.parent)
     with storage(path, "write the file"):
         try:
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)  # see `witness`
         except FileExistsError:
             raise UsageError(f"{path}: is there already, and --init overwrites nothing; edit it") from None
         try:

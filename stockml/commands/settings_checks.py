@@ -5,7 +5,9 @@ Standard library only, and `tomllib` only where the file exists.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
@@ -23,6 +25,7 @@ from stockml.storage.plain_files import open_plain, plain_status
 
 LARGEST_BYTES = 1 << 16  # some thousands of symbols
 LONGEST_SHOWN = 40  # characters of a value in a message
+WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 CLOSE = 0.6  # difflib's own measure of a close match
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
@@ -75,12 +78,23 @@ def of_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
             found[key] = _CHECKS[key](value, path.parent)
         except _WrongError as error:
             raise UsageError(f"{_place(path, text, [key, *error.below], error.item)}: {error}") from None
+    if "witness" in found and _is_of_others(path):
+        raise UsageError(
+            f"{_place(path, text, ['witness'])}: witness: another user could have written the file, and so have any "
+            f"command run; make it yours alone (chmod go-w {path})"
+        )
     if all(key in found for key in ONE_OF_BOTH):
         raise UsageError(f"{_place(path, text, [list(values)[-1]])}: symbols and symbols_file both name symbols")
     for key in ONE_OF_BOTH:
         if key in found:
             places[key] = f"{_place(path, text, [key])}: {key}"
     return found, places
+
+
+def _is_of_others(path: Path) -> bool:
+    """True where somebody else may write the file."""
+    status = plain_status(path)
+    return status is not None and (status.st_uid not in (os.getuid(), 0) or bool(status.st_mode & WRITTEN_BY_OTHERS))
 
 
 def _text_of(path: Path) -> str | None:

@@ -171,6 +171,16 @@ def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
         path.rmdir() if path.is_dir() else path.unlink()
 
 
+@pytest.mark.parametrize("mode", [0o664, 0o646, 0o666])
+def test_a_command_is_not_taken_from_a_file_that_others_may_write(tmp_path: Path, mode: int) -> None:
+    assert told(tmp_path, "horizons = [1]\nwitness = 'true'").witness == "true"
+    (tmp_path / "stockml.toml").chmod(mode)
+    assert "line 2: witness: another user could have written the file" in refusal(
+        tmp_path, "horizons = [1]\nwitness = 'true'"
+    )
+    assert told(tmp_path, "horizons = [1]").horizons == (1,)
+
+
 def test_the_environment_beats_the_file_key_by_key(tmp_path: Path) -> None:
     text = 'source = "sample"\nsymbols_file = "mine.txt"\nhorizons = [5]\nwitness = "a"'
     found = told(tmp_path, text, STOCKML_SYMBOLS="tcs.ns, INFY.NS", STOCKML_HORIZONS="1 20", STOCKML_WITNESS="")
