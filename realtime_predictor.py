@@ -136,7 +136,7 @@ def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
     explained = [run.args.explain] if run.args.explain else []
     listed = to_predict(run)
-    if listed:
+    if listed and not run.args.explain:
         tell_changes(run, listed)
     run.watchlist = remembered(run, listed)
     wanted = list(dict.fromkeys([*explained, *listed]))
