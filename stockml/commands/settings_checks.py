@@ -29,9 +29,8 @@ WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 CLOSE = 0.6  # difflib's own measure of a close match
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
-_DEEP_KEY = re.compile(
-    r"""(?:(?:"[^"\n]*"|'[^'\n]*'|[\w-]+)[ \t]*\.[ \t]*){50}"""
-)  # tomllib takes minutes over long ones
+# A key of so many parts that tomllib would take minutes over it; possessive, so that looking for it takes none.
+_KEY_OF_MANY = r"""(?<![\w-])(?:(?:"[^"\n]*+"|'[^'\n]*+'|[\w-]++)[ \t]*+\.[ \t]*+){50}"""
 _AT_LINE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 
 LISTS = ("symbols", "horizons", "notify")
@@ -123,7 +122,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
     import tomllib
 
     try:
-        if _DEEP_KEY.search(text):
+        if re.search(_KEY_OF_MANY, text):
             raise RecursionError
         return tomllib.loads(text)
     except RecursionError:
