@@ -40,6 +40,7 @@ from stockml.commands.train_command import (
 )
 from stockml.core.failures import Failure
 from stockml.core.wording import count
+from stockml.storage.file_lock import LockTimeout
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -95,6 +96,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="DAYS",
         help="leave out stocks whose models are younger than so many days (default: train all)",
     )
+    options.add_lock_timeout(how)
     options.add_common(parser)
     return parser.parse_args(argv)
 
@@ -153,7 +155,12 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
                     run.fail(Failure(trained.symbol, trained.kind, trained.message))
                     continue
                 at = run.clock.written_time(trained.symbol, tables[trained.symbol].data_through)
-                if not save(run, trained, at):
+                try:
+                    is_saved = save(run, trained, at)
+                except LockTimeout:
+                    note_trained(results)
+                    raise
+                if not is_saved:
                     continue
                 results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
         except WorkersLostError as error:

@@ -16,7 +16,7 @@ from pathlib import Path
 UNSEALED = {  # all that is written after the prediction was made, and the seal itself; every other field is sealed
     *("status", "actual_price", "error_pct", "was_accurate", "verified_at", "reason", "expired_at"),
     *("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at"),
-    *("reopened", "seal", "sealed_after"),
+    *("reopened", "outcome_checksum", "seal", "sealed_after"),
 }
 FIRST = "0" * 64  # the seal before the first
 

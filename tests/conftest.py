@@ -20,6 +20,7 @@ from filelock import FileLock
 from hypothesis import HealthCheck, settings
 from made_up_bars import market
 from scripts import predict, train
+from threadpoolctl import threadpool_limits
 
 from stockml.commands.symbols import WATCHLIST
 from stockml.core.calendars import calendar_for
@@ -31,6 +32,10 @@ REAL_SYMBOLS = ("TCS.NS", "RELIANCE.NS", "INFY.NS")
 # How long an example takes is no property of what is tested; a busy machine takes ten times as long.
 settings.register_profile("stockml", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("stockml")
+
+# Two workers of two threads each wait for one another where there are two cores: what takes 5 seconds took 370.
+if "OPENBLAS_NUM_THREADS" not in os.environ:
+    threadpool_limits(1, user_api="blas")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from stockml.core.clock import Clock
-from stockml.core.outcomes import VERIFIED, Outcome, completed
+from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome, completed
 from stockml.core.paths import Home
 from stockml.core.records import Evidence, Prediction, Signal, record_line, round_price
 from stockml.core.student_t import StudentT
@@ -193,17 +193,14 @@ def hostile_home(root: Path, text: str) -> Home:
         record["signals"] = [[text, weight] for _, weight in record["signals"][:1]]
         record["evidence"]["opinions"] = {text: 1.0}
     pending = {key: value for key, value in records[-1].items() if key != "status"} | {"status": "pending"}
-    expired = completed(pending | {"data_through": "2026-01-02", "id": f"{text}:2026-01-02:{HORIZON}"}, EXPIRED)
+    expired = completed(pending | {"data_through": "2026-01-02", "id": f"{text}:2026-01-02:{HORIZON}"}, GONE)
     write_log(home, [record_line(record) for record in [*records, expired]], ["{" + text.replace("\n", " ")])
     failures = [{"symbol": text, "kind": "network", "message": text}]
     ended(home, exit_code=1, failures=failures, notices=[text], waiting=[{"id": "A", "reason": text}])
     return home
 
 
-EXPIRED = Prediction.from_record(
-    json.loads(stock_lines("E.XY", 1, seed=1)[0])
-    | {"status": "expired", "expired_at": "2026-02-20T17:00:00", "reason": HOSTILE}
-).outcome
+GONE = Outcome(EXPIRED, "2026-02-20T17:00:00", reason=HOSTILE)
 
 
 class Parsed(HTMLParser):

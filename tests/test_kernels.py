@@ -33,8 +33,11 @@ KERNELS: dict[str, tuple[str, int, set[str]]] = {
     "SkylakeX": ("avx512f", 4, {"SkylakeX"}),
 }
 NUMERIC = ("indicators", "models", "signals", "trainers/test_forest.py", "replay/test_lookahead_check.py")
-THREADED = ("models", "replay/test_lookahead_check.py")  # those with products large enough to be shared
-SLOW = "not memorised and not command"  # a hundred epochs; commands, which are run below
+# With two threads those alone whose products are large enough to be shared, and whose promise is about bits.
+THREADED = ("models", "replay/test_lookahead_check.py")
+BITS = "(bits or formulas or see) and not command"
+# A hundred epochs; commands, which are run below; processes that read and write, which no kernel changes.
+SLOW = "not memorised and not command and not trainings_at_once and not mixes and not import_no"
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
 SCORE_TOLERANCE = 1e-3  # of a score; between the processors at hand they agreed to 1e-6
@@ -70,9 +73,9 @@ def probed(home: Path, environment: Mapping[str, str]) -> dict[str, Any]:
 def test_the_numeric_tests_pass(kernel: str, threads: int) -> None:
     places = [f"tests/{name}" for name in (NUMERIC if threads == 1 else THREADED)]
     outside = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-    left_out = SLOW if threads == 1 else f"{SLOW} and not keras"  # once is enough for what loads TensorFlow
+    chosen = SLOW if threads == 1 else BITS
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", left_out, *places],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", "-k", chosen, *places],
         capture_output=True,
         text=True,
         env=outside | as_on(kernel, threads),

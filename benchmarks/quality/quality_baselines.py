@@ -12,8 +12,9 @@ from datetime import date
 import numpy as np
 import pandas as pd
 
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.outcomes import VERIFIED
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.records import Prediction
 from stockml.replay.batch_analysis import PastStock
 from stockml.signals.rules import RULE_WEIGHTS
 

@@ -16,7 +16,7 @@ from stockml.accuracy.conditions import AGE, FAMILIES, NAMES, OLD, RESULTS, THIR
 from stockml.accuracy.conditions import EXPECTED as CAME
 from stockml.accuracy.conditions import NONE_EXPECTED as NONE_CAME
 from stockml.accuracy.weekly import BINS
-from stockml.core.records import ACCURATE_BELOW_PCT
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 
 DRAWS = 1000
 LEAST = 200  # rows below which a condition says too little to be shown

@@ -13,8 +13,9 @@ import pandas as pd
 
 from stockml.accuracy.conditions import A_YEAR_KNOWN
 from stockml.accuracy.weekly import calibration_error
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.outcomes import VERIFIED
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.records import Prediction
 from stockml.core.student_t import StudentT
 
 BLOCK_SESSIONS, DRAWS = 20, 1000

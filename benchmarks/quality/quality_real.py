@@ -34,7 +34,8 @@ from walk_forward import (
     see_alike,
 )
 
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
+from stockml.core.records import Prediction
 from stockml.core.student_t import StudentT
 
 NAIVE, FIXED, DRIFT, LOGIT = "naive", "SPEC's fixed rule", "pooled drift", "range-volatility logit"

@@ -3,7 +3,8 @@
 python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500] [--before DIR]
 
 It takes some minutes, and 3 KB of disk a line. DIR is a checkout of another version: it does the same on the same logs,
-as far as it can, and its figures are printed beside these.
+as far as it can, and its figures are printed beside these. Seconds are those of the clock; how many times as long a run
+takes in the longer log is counted in seconds of a core, which other processes disturb less.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ import json
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import astuple, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,6 +27,7 @@ from timing import PROJECT, PYTHON, Usage, usage_of, verdict
 from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
 from stockml.core.records import Evidence, Prediction, Signal
+from stockml.core.seals import FIRST, canonical, seal_of
 from stockml.core.student_t import StudentT
 from stockml.prediction_log.line import new_line
 
@@ -33,12 +35,12 @@ if TYPE_CHECKING:
     from stockml.prediction_log.log import PredictionLog
 
 FIRST_DAY = date(2000, 1, 3)
-HORIZON = 5  # weekdays: the symbols' suffix is on no exchange's list
-ROUNDS = 5
+HORIZON = 5  # weekdays, on which currencies trade: no exchange has to be found by the days of 500 files
+ROUNDS, WHOLE_RUNS = 5, 3
 SLOWER = 1.2
 MEGABYTES, READING_MEGABYTES = 300, 250
 READING_SECONDS, REPORT_SECONDS = 40, 3
-FULL_READINGS = {"read": "first reading, learning from all", "reread": "full reading, nothing new to learn"}
+FULL_READINGS = ("first reading, learning from all", "full reading, nothing new to learn")
 NAMES = ("overbought", "macd_positive", "golden_cross", "death_cross", "regime_bullish", "lstm", "xgb", "pattern_1")
 
 
@@ -48,7 +50,7 @@ def weekday(number: int) -> date:
 
 
 def symbols(stocks: int) -> list[str]:
-    return [f"N{number:03d}.ZZ" for number in range(stocks)]
+    return [f"N{number:03d}=X" for number in range(stocks)]
 
 
 def close(symbol: str, day: int) -> float:
@@ -82,17 +84,18 @@ def came_true(line: Prediction) -> Outcome:
 
 
 def lines(stocks: int, days: int) -> Iterator[bytes]:
-    """A log in which all is settled: every stock's prediction of each day, written from one pattern."""
+    """A sealed log in which all is settled: every stock's prediction of each day, as long as one of them."""
+    seal = FIRST
     for day in range(days):
-        pattern = made("N000.ZZ", day)
-        width = len(new_line(pattern))
+        width = len(new_line(replace(made("N000=X", day), seal=seal)))
         for symbol in symbols(stocks):
-            line = replace(made(symbol, day), outcome=None)
+            line = made(symbol, day)
+            seal = seal_of(seal, canonical(line.to_json().encode()))
             actual = close(symbol, day + HORIZON)
             error = round(abs(actual - line.predicted_price) / actual * 100, 2)
             naive = round(abs(actual - line.current_price) / actual * 100, 2)
             outcome = Outcome(VERIFIED, f"{weekday(day + HORIZON)}T16:00:00", actual, error, error < 5, naive)
-            yield replace(line, outcome=outcome).to_json().encode().ljust(width - 1) + b"\n"
+            yield replace(line, outcome=outcome, seal=seal).to_json().encode().ljust(width - 1) + b"\n"
 
 
 def build(home: Home, stocks: int, count: int) -> int:
@@ -111,8 +114,6 @@ def work(home: Home, what: str, day: int, stocks: int) -> None:
     from stockml.prediction_log.log import PredictionLog, Settled
     from stockml.signals.learner import Learner
 
-    if what == "reread":
-        home.log.touch()
     log = PredictionLog(home.log)
     if what == "report":
         return report(home, log, day)
@@ -154,8 +155,10 @@ def prices(folder: Path, stocks: int, first: int, last: int) -> None:
 def log_runs(home: Home, stocks: int, day: int, project: Path = PROJECT) -> dict[str, list[Usage]]:
     """Each kind of run on a log, by a version; `day` is the first that is not in it."""
     me = [PYTHON, project / "benchmarks" / "speed" / Path(__file__).name, "--home", home.root, "--stocks", stocks]
-    kinds = ["read"] if project != PROJECT else FULL_READINGS
-    taken = {FULL_READINGS[what]: [usage_of([*me, "--work", what, "--day", day])] for what in kinds}
+    taken = {}
+    for what in FULL_READINGS:
+        home.log.touch()  # so that no index agrees with it
+        taken[what] = [usage_of([*me, "--work", "read", "--day", day])]
     for number in range(ROUNDS):
         for what in ("append", "settle"):
             taken.setdefault(what, []).append(usage_of([*me, "--work", what, "--day", day + number]))
@@ -164,7 +167,22 @@ def log_runs(home: Home, stocks: int, day: int, project: Path = PROJECT) -> dict
     return taken
 
 
-def runs(root: Path, stocks: int, count: int, before: Path | None) -> dict[str, tuple[float, float]]:
+def commands(root: Path, home: Home, stocks: int, day: int) -> dict[str, list[Usage]]:
+    """The predictor's daily run and the verification of what it predicted, several times; `day` is the first one's."""
+    folder, named = root / f"{home.root.name}-prices", root / "symbols.txt"
+    prices(folder, stocks, day - 320, day + WHOLE_RUNS * (HORIZON + 1))
+    named.write_text("\n".join(symbols(stocks)))
+    predictor = [PROJECT / "realtime_predictor.py", "--source", f"csv:{folder}", "--home", home.root, "--quiet"]
+    taken: dict[str, list[Usage]] = {"daily run, whole command": [], "verify, whole command": []}
+    for first in range(day, day + WHOLE_RUNS * (HORIZON + 1), HORIZON + 1):
+        daily = ["--symbols-file", named, "--as-of", weekday(first)]
+        verify = ["--verify-only", "--as-of", weekday(first + HORIZON)]
+        for used, options in zip(taken.values(), (daily, verify), strict=True):
+            used.append(usage_of([*predictor, *options]))
+    return taken
+
+
+def runs(root: Path, stocks: int, count: int, before: Path | None) -> dict[str, Usage]:
     """Median seconds and greatest megabytes of each kind of run on a log of so many lines."""
     home = Home(root / f"{count}")
     day = build(home, stocks, count)
@@ -175,17 +193,30 @@ def runs(root: Path, stocks: int, count: int, before: Path | None) -> dict[str, 
         taken = {f"{what}, before": used for what, used in log_runs(old, stocks, day, before).items()}
         shutil.rmtree(old.root)
     taken |= log_runs(home, stocks, day)
-    day += ROUNDS + HORIZON  # after all that is in the log: an earlier day would have to be learned for by itself
-    folder = root / f"prices{count}"
-    prices(folder, stocks, day - 320, day + HORIZON + 1)
-    predictor = [PROJECT / "realtime_predictor.py", "--source", f"csv:{folder}", "--home", home.root, "--quiet"]
-    named = root / "symbols.txt"
-    named.write_text("\n".join(symbols(stocks)))
-    day_of_prices = ["--symbols-file", named, "--as-of", weekday(day)]
-    taken["daily run, whole command"] = [usage_of([*predictor, *day_of_prices])]
-    verify = ["--verify-only", "--as-of", weekday(day + HORIZON)]
-    taken["verify, whole command"] = [usage_of([*predictor, *verify])]
-    return {what: (median(u.seconds for u in each), max(u.megabytes for u in each)) for what, each in taken.items()}
+    # after all that is in the log: an earlier day would have to be learned for by itself
+    taken |= commands(root, home, stocks, day + ROUNDS + HORIZON)
+    return {what: _typical(each) for what, each in taken.items()}
+
+
+def _typical(used: Sequence[Usage]) -> Usage:
+    seconds, cpu = (median(values) for values in ([u.seconds for u in used], [u.cpu_seconds for u in used]))
+    return Usage(seconds, cpu, max(u.megabytes for u in used))
+
+
+def judge(what: str, many: Mapping[str, Usage], in_few: Usage, few_lines: int, many_lines: int) -> None:
+    """Print a kind of run's figures beside their targets."""
+    used, lines = many[what], f"{many_lines:,} lines"
+    then = many.get(f"{what}, before")
+    beside = f" (before: {then.seconds:.2f} s, {then.megabytes:.0f} MB)" if then else ""
+    is_reading = what in FULL_READINGS
+    if is_reading or what == "report":
+        limit = READING_SECONDS * many_lines / 1_000_000 if is_reading else REPORT_SECONDS
+        print(verdict(f"{what}: {lines}, {used.cpu_seconds:.1f} s of a core{beside}", used.seconds, limit))
+    else:
+        times = used.cpu_seconds / in_few.cpu_seconds
+        print(verdict(f"{what}: {lines} beside {few_lines:,}{beside}", times, SLOWER, "times"))
+    limit = READING_MEGABYTES if is_reading else MEGABYTES
+    print(verdict(f"{what}: memory at {lines}", used.megabytes, limit, "MB"))
 
 
 def main() -> None:
@@ -193,7 +224,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, nargs=2, default=[10_000, 1_000_000])
     parser.add_argument("--stocks", type=int, default=500)
     parser.add_argument("--before", type=Path, help="a checkout of another version, to be compared with")
-    parser.add_argument("--work", choices=["read", "reread", "append", "settle", "report"], help=argparse.SUPPRESS)
+    parser.add_argument("--work", choices=["read", "append", "settle", "report"], help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -202,21 +233,11 @@ def main() -> None:
     before = args.before and args.before.resolve()
     with tempfile.TemporaryDirectory(prefix="log_scale") as root:
         few, many = (runs(Path(root), args.stocks, count, before) for count in args.lines)
-    print(json.dumps({str(count): run for count, run in zip(args.lines, (few, many), strict=True)}, indent=1))
-    lines = f"{args.lines[1]:,} lines"
-    for what, (seconds, megabytes) in many.items():
-        then = many.get(f"{what}, before")
-        beside = f" (before: {then[0]:.2f} s, {then[1]:.0f} MB)" if then else ""
-        if what in FULL_READINGS.values():
-            print(verdict(f"{what}: {lines}{beside}", seconds, READING_SECONDS * args.lines[1] / 1_000_000))
-        elif what == "report":
-            print(verdict(f"{what}: {lines}", seconds, REPORT_SECONDS))
-        elif not what.endswith(", before"):
-            times = seconds / few[what][0]
-            print(verdict(f"{what}: {lines} beside {args.lines[0]:,}{beside}", times, SLOWER, "times"))
+    for count, run in zip(args.lines, (few, many), strict=True):
+        print(json.dumps({str(count): {what: astuple(used) for what, used in run.items()}}, indent=1))
+    for what in many:
         if not what.endswith(", before"):
-            limit = READING_MEGABYTES if what in FULL_READINGS.values() else MEGABYTES
-            print(verdict(f"{what}: memory at {lines}", megabytes, limit, "MB"))
+            judge(what, many, few[what], *args.lines)
     return None
 
 

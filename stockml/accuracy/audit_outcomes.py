@@ -44,6 +44,7 @@ class Settled:
     symbols: dict[str, Wanted] = field(default_factory=dict)
     other_sources: Counter[str] = field(default_factory=Counter)
     left_out: int = 0  # of symbols that are not asked for
+    refused: list[str] = field(default_factory=list)  # sentences about lines that do not add up
 
     @property
     def total(self) -> int:
@@ -54,7 +55,7 @@ class Settled:
 def settled_of(log: Path, source: str, chosen: Sequence[str] | None) -> Settled:
     """The settled lines of a log that were made from a kind of source, of the symbols chosen or of all."""
     found = Settled(source)
-    for line in _settled_lines(log):
+    for line in _settled_lines(log, found.refused):
         symbol = str(line["symbol"])
         if chosen is not None and symbol.upper() not in chosen:
             found.left_out += 1
@@ -85,6 +86,8 @@ def check_outcomes(
     exchanges : Exchanges
     """
     check, right = Check("outcomes"), 0
+    for text in settled.refused:
+        check.disagree(text)
     market = _Market(bars, exchanges)
     symbols = [symbol for symbol in settled.symbols if symbol in bars]
     for start in range(0, len(symbols), SYMBOLS_AT_ONCE):
@@ -169,14 +172,19 @@ class _Counted:
             yield line
 
 
-def _settled_lines(log: Path) -> Iterator[dict[str, Any]]:
-    """The objects of the lines that are settled, each id once."""
+def _settled_lines(log: Path, refused: list[str] | None = None) -> Iterator[dict[str, Any]]:
+    """The objects of the lines that are settled, each id once; of those that do not read, why is put into `refused`."""
     seen: set[int] = set()
     for line in chain_lines(log):
         if _PENDING.search(line.raw):
             continue
-        with suppress(ValueError):  # what is no prediction any more is named as a break of the chain
+        try:
             key = hash(line.read().id)
-            if key not in seen:
-                seen.add(key)
-                yield json.loads(line.raw)
+        except ValueError as error:
+            with suppress(ValueError, RecursionError):  # what is no JSON any more is named as a break of the chain
+                if refused is not None and isinstance(json.loads(line.raw), dict):
+                    refused.append(f"line {line.number}: {error}.")
+            continue
+        if key not in seen:
+            seen.add(key)
+            yield json.loads(line.raw)

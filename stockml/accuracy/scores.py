@@ -8,8 +8,9 @@ from dataclasses import dataclass, field, fields
 from operator import add
 from typing import Any, Generic, TypeVar
 
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.outcomes import EXPIRED
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction
+from stockml.core.records import Prediction
 from stockml.core.student_t import StudentT
 from stockml.core.wording import count
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from stockml.accuracy.units import Units, units_since
 from stockml.core.clock import Clock
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome
-from stockml.core.records import ACCURATE_BELOW_PCT, Prediction, round_price
+from stockml.core.records import Prediction, round_price
 
 if TYPE_CHECKING:
     from stockml.data.source_bars import SourceBars
@@ -212,7 +213,7 @@ class _Case:
             ended_at=self._ended_at(),
             actual_price=actual,
             error_pct=error_pct,
-            was_accurate=error_pct < ACCURATE_BELOW_PCT,
+            was_accurate=bool(error_pct < ACCURATE_BELOW_PCT),
             naive_error_pct=_error_pct(actual, line.current_price),
             units_factor=None if units.factor is None else round(units.factor, 6),
             current_price_corrected=units.corrected,

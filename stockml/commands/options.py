@@ -110,6 +110,17 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
 
 
+def add_lock_timeout(group: argparse._ArgumentGroup) -> None:
+    """The seconds to wait for another run, which both commands know."""
+    group.add_argument(
+        "--lock-timeout",
+        type=positive,
+        default=60,
+        metavar="SECONDS",
+        help="how many seconds to wait for another run that is writing (default: %(default)s)",
+    )
+
+
 def add_horizons(group: argparse._ArgumentGroup) -> None:
     """The horizons, which both commands know."""
     group.add_argument(

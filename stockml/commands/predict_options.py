@@ -13,8 +13,6 @@ from stockml.commands import options
 from stockml.commands.options import day
 from stockml.core.paths import expanded
 
-LOCK_TIMEOUT_SECONDS = 60
-
 
 def add_predicting(parser: argparse.ArgumentParser) -> None:
     """All that the predictor does, in one group."""
@@ -150,13 +148,7 @@ def _add_proof(group: argparse._ArgumentGroup) -> None:
 def _add_writing(group: argparse._ArgumentGroup) -> None:
     """Writing: whether, and after what."""
     group.add_argument("--dry-run", action="store_true", help="do everything but write")
-    group.add_argument(
-        "--lock-timeout",
-        type=options.positive,
-        default=LOCK_TIMEOUT_SECONDS,
-        metavar="SECONDS",
-        help="how many seconds to wait for another run that is writing (default: %(default)s)",
-    )
+    options.add_lock_timeout(group)
     group.add_argument(
         "--accept-log",
         action="store_true",

@@ -15,7 +15,7 @@ from stockml.commands.run import Run, print_json
 from stockml.commands.watchlist import tell_changes, watchlist
 from stockml.core.failures import Failure
 from stockml.core.wording import count
-from stockml.storage.file_lock import exclusive
+from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import StorageError, write_whole
 from stockml.storage.pause import pause
 
@@ -83,7 +83,9 @@ def save(run: Run, trained: TrainedStock, trained_at: str) -> bool:
     from stockml.trainers import pipeline
 
     try:
-        pipeline.save(run.home, trained, trained_at=trained_at)
+        pipeline.save(run.home, trained, trained_at=trained_at, lock_timeout=run.args.lock_timeout)
+    except LockTimeout:
+        raise  # the others would wait as long again, each of them
     except StorageError as error:
         run.fail(Failure(trained.symbol, "not_saved", f"{trained.symbol}: trained, but not saved. {error}"))
         return False
@@ -134,7 +136,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
     text = json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
     try:
-        with exclusive(run.home.training_lock):
+        with exclusive(run.home.training_lock, timeout=run.args.lock_timeout, guarded="the models"):
             while (path := run.home.metrics / f"training_session_{datetime.now():%Y%m%d_%H%M%S}.json").exists():
                 pause(0.1)  # another run ended in this very second
             write_whole(path, text)

@@ -10,6 +10,14 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from stockml.core import record_fields as field
+from stockml.core.outcome_checksum import (
+    EXPIRED_KEYS,
+    LAST_KEYS,
+    OUTCOME_CHECKSUM,
+    VERIFIED_KEYS,
+    check_outcome,
+    outcome_checksum,
+)
 
 T = TypeVar("T")
 
@@ -50,7 +58,10 @@ class Reopened:
 
 
 def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
-    """A pending line's object with its outcome: SPEC's keys after `status`, ours last, keys we do not know kept."""
+    """A pending line's object with its outcome: SPEC's keys after `status`, ours last, keys we do not know kept.
+
+    The very last is the checksum of the outcome.
+    """
     if outcome.status == VERIFIED:
         found: dict[str, Any] = {
             "actual_price": outcome.actual_price,
@@ -60,27 +71,23 @@ def completed(record: Mapping[str, Any], outcome: Outcome) -> dict[str, Any]:
         }
     else:
         found = {"reason": outcome.reason, "expired_at": outcome.ended_at}
-    last = {name: getattr(outcome, name) for name in _LAST_KEYS}
+    last = {name: getattr(outcome, name) for name in LAST_KEYS}
+    gone = {*last, OUTCOME_CHECKSUM}
     full: dict[str, Any] = {}
     for key, value in record.items():
         if key == "status":
             full |= {"status": outcome.status, **found}
-        elif key not in found and key not in last:  # left over where somebody set a line back to pending
+        elif key not in found and key not in gone:  # left over where somebody set a line back to pending
             full[key] = value
-    return full | {key: value for key, value in last.items() if value is not None}
+    full |= {key: value for key, value in last.items() if value is not None}
+    return full | {OUTCOME_CHECKSUM: outcome_checksum(full)}
 
 
 def made_pending(record: Mapping[str, Any], note: Reopened) -> dict[str, Any]:
     """A settled line's object without its outcome, pending again, the note last."""
-    gone = {*_VERIFIED_KEYS, *_EXPIRED_KEYS, *_LAST_KEYS, "reopened"}
+    gone = {*VERIFIED_KEYS, *EXPIRED_KEYS, *LAST_KEYS, "reopened", OUTCOME_CHECKSUM}
     kept = {key: PENDING if key == "status" else value for key, value in record.items() if key not in gone}
     return kept | {"reopened": note.to_record()}
-
-
-_VERIFIED_KEYS = ("actual_price", "error_pct", "was_accurate", "verified_at")
-_EXPIRED_KEYS = ("reason", "expired_at")
-_LAST_KEYS = ("naive_error_pct", "units_factor", "current_price_corrected", "settled_from", "settled_at")
-OUTCOME_KEYS = frozenset({"status", *_VERIFIED_KEYS, *_EXPIRED_KEYS, *_LAST_KEYS, "reopened"})  # all that may change
 
 
 def read_reopened(record: field.Fields) -> Reopened | None:
@@ -105,11 +112,14 @@ def read_outcome(record: field.Fields) -> Outcome | None:
     if status == PENDING:
         return None
     if status == VERIFIED:
-        return _verified(record)
-    if status == EXPIRED:
+        outcome = _verified(record)
+    elif status == EXPIRED:
         ended_at = field.time_text("expired_at", record["expired_at"])
-        return Outcome(EXPIRED, ended_at, reason=field.text("reason", record["reason"]))
-    raise ValueError(f"status is {status!r}, not pending, verified or expired")
+        outcome = Outcome(EXPIRED, ended_at, reason=field.text("reason", record["reason"]))
+    else:
+        raise ValueError(f"status is {status!r}, not pending, verified or expired")
+    check_outcome(record)
+    return outcome
 
 
 def _verified(record: field.Fields) -> Outcome:

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from stockml.core import record_fields as field
+from stockml.core.line_arithmetic import dates_fault, outcome_fault, prediction_fault
 from stockml.core.outcomes import PENDING, Outcome, Reopened, completed, read_outcome, read_reopened
 from stockml.core.results_expected import ResultsExpected, read_results, results_record
 from stockml.core.student_t import StudentT
 
-ACCURATE_BELOW_PCT = 5.0  # SPEC: a prediction is accurate when its error is below 5 %
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
 DEFAULT_HORIZON = 5  # sessions
 FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
-FORMAT = 1  # of a line's object; a line that does not say is of format 1
+FORMAT = 2  # of a line's object: 2 since outcomes have a checksum; a line that does not say is of format 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +90,19 @@ class Prediction:
         if self.outcome is None or self.outcome.actual_price is None:
             raise ValueError(f"{self.id}: has no actual price, its status is {self.status}")
         return (self.outcome.actual_price / self.current_price - 1) * 100
+
+    @property
+    def fault(self) -> str | None:
+        """The first thing that does not follow from the rest of the line, in words; None where all does."""
+        current, predicted = self.current_price, self.predicted_price
+        fault = dates_fault(self.data_through, self.target_date)
+        fault = fault or prediction_fault(current, predicted, self.predicted_change_pct)
+        if fault or self.outcome is None or self.outcome.actual_price is None:
+            return fault
+        assert self.outcome.error_pct is not None and self.outcome.naive_error_pct is not None
+        prices = (current, predicted, self.outcome.actual_price)
+        errors = (self.outcome.error_pct, self.outcome.naive_error_pct)
+        return outcome_fault(prices, errors, is_accurate=bool(self.outcome.was_accurate))
 
     @property
     def results_text(self) -> str | None:
@@ -176,6 +189,8 @@ class Prediction:
         )
         if record["id"] != prediction.id:
             raise ValueError(f"its id is {record['id']!r}, but its fields make {prediction.id!r}")
+        if fault := prediction.fault:
+            raise ValueError(fault)
         return prediction
 
 
@@ -185,7 +200,7 @@ def record_line(record: Mapping[str, Any]) -> str:
 
 
 def _refuse_newer(record: field.Fields) -> None:
-    found = field.positive_int("format", record.get("format", FORMAT))
+    found = field.positive_int("format", record.get("format", 1))
     if found > FORMAT:
         raise ValueError(f"its format is {found}, which a newer version wrote (this one reads up to {FORMAT}); update")
 

@@ -1,35 +1,31 @@
 """Seals of log lines: a hash chain over all that verification never changes, which any program can compute again.
 
 A line's seal is the SHA-256 of the seal before it (its 64 hexadecimal digits) and of the line's prediction as canonical
-JSON: every field but those of UNSEALED, names sorted by code point at every depth, no blanks, UTF-8 unescaped, each
-number as the shortest text of its double as Python's repr writes it (5 is 5.0, as is 5.00). So a seal outlives the
-completion of its line, and a tool that writes the same values in another way. Standard library only, as all of `core`.
+JSON: every field but those of UNSEALED. So a seal outlives the completion of its line, and a tool that writes the same
+values in another way. Standard library only, as all of `core`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
-from stockml.core.outcomes import OUTCOME_KEYS
+from stockml.core.canonical_json import canonical_json, read_canonical
+from stockml.core.outcome_checksum import OUTCOME_KEYS
 
 FIRST = "0" * 64  # stands before the first sealed line
 SEAL, SEALED_AFTER = "seal", "sealed_after"
 UNSEALED = OUTCOME_KEYS | {SEAL, SEALED_AFTER}
 SHOWN = 16  # hexadecimal digits of a seal that are printed: no two heads will ever share them by accident
 
-_DECODER = json.JSONDecoder(parse_int=float)
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
 
 def canonical(line: bytes) -> bytes:
     """The canonical JSON of a line's prediction; ValueError for what is no JSON object."""
-    record = _DECODER.decode(line.decode())
+    record = read_canonical(line.decode())
     if not isinstance(record, dict):
         raise ValueError("it is not a JSON object")
-    return _ENCODER.encode(sealed_fields(record)).encode()
+    return canonical_json(sealed_fields(record))
 
 
 def sealed_fields(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
@@ -115,6 +116,11 @@ def traded_days(bars: pd.DataFrame, through: date) -> list[date]:
 
 def infer(days: Sequence[date]) -> str | None:
     """The market whose sessions these days are, beyond doubt; None where several may be meant, or none is."""
+    return _inferred(tuple(days))
+
+
+@lru_cache(maxsize=64)  # stocks of one exchange traded on the same days: a folder of hundreds is inferred once
+def _inferred(days: tuple[date, ...]) -> str | None:
     if len(days) < LEAST_DAYS:
         return None
     is_monday_to_friday = _fits_week(days, MON_FRI)
@@ -151,4 +157,9 @@ def _fits(days: Sequence[date], code: str) -> bool:
 
 def _misfits(days: Sequence[date], code: str) -> int:
     """Bars on days that are no sessions, and sessions without a bar."""
-    return len(set(calendar_of(code).sessions_between(days[0], days[-1])) ^ set(days))
+    return len(_sessions(code, days[0], days[-1]).symmetric_difference(days))
+
+
+@lru_cache(maxsize=1024)  # each exchange's, of the few spans that the files of a run have
+def _sessions(code: str, first: date, last: date) -> frozenset[date]:
+    return frozenset(calendar_of(code).sessions_between(first, last))

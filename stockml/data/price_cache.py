@@ -1,10 +1,14 @@
 """Price cache: a symbol's raw bars in a Parquet file.
 
-Bars are kept as the source gave them and checked each time they are used. A file that is lost is downloaded again.
+Bars are kept as the source gave them and checked each time they are used. A file that is lost is downloaded again, and
+so is one of which any bit is not as it was written: the SHA-256 of the whole file stands in its own metadata, where it
+is replaced with the file in one step and disturbs no other program. Parquet's checksums of pages would leave out the
+rest of the file.
 """
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import logging
@@ -15,7 +19,8 @@ from typing import TYPE_CHECKING
 
 from stockml.core.paths import Home
 from stockml.data.request import NOWHERE, Listing
-from stockml.storage.files import write_whole
+from stockml.storage.files import StorageError, write_whole
+from stockml.storage.plain_files import read_plain
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +28,8 @@ if TYPE_CHECKING:
 OVERLAP_DAYS = 14  # about ten sessions are downloaded again, to notice a split, a dividend, a bar filled in late
 AGREE_WITHIN = 1e-4  # a source's own rounding is a thousandth of this, the smallest dividend worth noticing ten times
 
-_KEY = b"stockml"
+_KEY, _SUM_KEY = b"stockml", b"stockml.sum"
+_SUM, _NO_DIGITS = b"stockml-sha256:", b"0" * 64  # the file's checksum, taken while these stand in its place
 _log = logging.getLogger(__name__)
 
 
@@ -61,10 +67,12 @@ def read(symbol: str, home: Home) -> CachedBars | None:
     from pyarrow import parquet
 
     path = path_of(symbol, home)
-    if not path.exists():
-        return None
     try:
-        table = parquet.read_table(path)
+        content = read_plain(path)
+        if content is None:
+            return None
+        _refuse_changed(content)
+        table = parquet.read_table(pyarrow.BufferReader(content))
         notes = json.loads(table.schema.metadata[_KEY])
         return CachedBars(
             frame=table.to_pandas(),
@@ -73,8 +81,8 @@ def read(symbol: str, home: Home) -> CachedBars | None:
             fetched_at=datetime.fromisoformat(notes["fetched_at"]),
             listing=Listing(notes.get("exchange"), notes.get("timezone")),
         )
-    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
-        _log.warning("%s: the cached prices in %s are damaged and not used", symbol, path)
+    except (StorageError, OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+        _log.warning("%s: the cached prices in %s are damaged, so all of them are asked for again", symbol, path)
         _log.debug("%s: %s: %s", path, type(error).__name__, error)
         return None
 
@@ -92,10 +100,24 @@ def write(symbol: str, cached: CachedBars, home: Home) -> None:
         "timezone": cached.listing.timezone,
     }
     table = pyarrow.Table.from_pandas(cached.frame)
-    table = table.replace_schema_metadata({**table.schema.metadata, _KEY: json.dumps(notes).encode()})
+    ours = {_KEY: json.dumps(notes).encode(), _SUM_KEY: _SUM + _NO_DIGITS}
+    table = table.replace_schema_metadata({**table.schema.metadata, **ours})
     buffer = io.BytesIO()
     parquet.write_table(table, buffer)
-    write_whole(path_of(symbol, home), buffer.getvalue())
+    content = buffer.getvalue()
+    write_whole(path_of(symbol, home), content.replace(_SUM + _NO_DIGITS, _SUM + _digits(content)))
+
+
+def _digits(content: bytes) -> bytes:
+    return hashlib.sha256(content).hexdigest().encode()
+
+
+def _refuse_changed(content: bytes) -> None:
+    """ValueError unless a file's checksum agrees with all the rest of it."""
+    before, mark, after = content.rpartition(_SUM)
+    digits, after = after[: len(_NO_DIGITS)], after[len(_NO_DIGITS) :]
+    if not mark or digits != _digits(b"".join((before, mark, _NO_DIGITS, after))):
+        raise ValueError("not as it was written")
 
 
 def ask_from(cached: CachedBars | None, start: date, expected: date, *, is_doubtful: bool = False) -> date | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -22,7 +23,7 @@ from stockml.models.bundle import MISMATCH, MISSING, RETRAIN, UNREADABLE, UNTRUS
 from stockml.models.bundle_file import from_fast
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import write_whole
-from stockml.storage.folders import moved_folders, recover_folder, replace_folder, write_folder
+from stockml.storage.folders import moved_folders, put_folder, recover_folder
 
 LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
 MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
@@ -33,7 +34,13 @@ def bundle_folder(home: Home, symbol: str) -> Path:
     return home.models / folder_name(symbol)
 
 
-def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
+def save_bundle(
+    home: Home,
+    metrics: Mapping[str, Any],
+    files: Mapping[str, bytes],
+    validation: str,
+    lock_timeout: float = math.inf,
+) -> None:
     """Write a complete folder, swap it in for the last one, then write its validation forecasts.
 
     Two trainings at once take turns bundle by bundle; the later bundle stays.
@@ -47,14 +54,18 @@ def save_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, byte
         The content of each of MODEL_FILES.
     validation : str
         The validation forecasts as CSV.
+    lock_timeout : float
+        How many seconds to wait for another training that is writing.
+
+    Raises
+    ------
+    LockTimeout
     """
     target = bundle_folder(home, metrics["symbol"])
-    new = target.with_name(f".{target.name}.new")
     whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
     text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with exclusive(home.training_lock):
-        write_folder(new, {**files, METRICS_FILE: text.encode()})
-        replace_folder(new, target)
+    with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
+        put_folder(target, {**files, METRICS_FILE: text.encode()})
         write_whole(home.validation / f"{target.name}.csv", validation)
 
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from stockml.core.records import Prediction
-from stockml.core.seals import FIRST, UNSEALED, canonical, seal_of
+from stockml.core.seals import FIRST, canonical, seal_of
 from stockml.core.wording import count
 from stockml.prediction_log.chain_end import MOVED, followed_in, seal_in, without_blanks
 from stockml.prediction_log.line import FEW_LINES, read_line
@@ -24,7 +24,6 @@ from stockml.storage.plain_files import open_plain, plain_status
 BREAKS_NAMED = 10  # the others are counted
 BLOCK = 1 << 20  # bytes read at a time
 
-_WHOLE_NUMBERS = ("prediction_horizon_days", "format")  # that we write; any other one is found by the slower reading
 _SOME_ID = re.compile(rb'"id"\s*:\s*"([!#-\[\]-~]{1,80})"')  # of printable ASCII; in a damaged line anything may stand
 
 
@@ -129,7 +128,7 @@ def _follow(chain: Chain, line: ChainLine, seal: str | None, expected: tuple[str
     after = followed_in(line.raw)
     before = expected if after is None else (after,)  # where nothing has that seal, the line stands at the end of all
     is_quick = chain.lines > FEW_LINES and not line.is_loose
-    if is_quick and seal is not None and seal in _computed(before, _quick_canonical(line.raw)):
+    if is_quick and seal is not None and seal in _computed(before, _quick_form()(line.raw)):
         return (seal,)
     try:
         right = _computed(before, canonical(line.raw))
@@ -160,36 +159,12 @@ def _is_json(raw: bytes) -> bool:
     return True
 
 
-# ---- the same by a quicker library ----
-
-
 @cache
-def _msgspec() -> tuple[Callable[[bytes], Any], Callable[[Any], bytes], tuple[type[Exception], ...]]:
-    """Its reader, its writer, and the errors of both; imported where a log is long enough to be worth it."""
-    from msgspec import MsgspecError
-    from msgspec.json import Decoder, Encoder
+def _quick_form() -> Callable[[bytes], bytes | None]:
+    """The canonical JSON by msgspec, which is imported where a log is long enough to be worth it."""
+    from stockml.prediction_log.typed_line import sealed_form
 
-    return Decoder().decode, Encoder(order="sorted").encode, (MsgspecError, UnicodeError, RecursionError)
-
-
-def _quick_canonical(raw: bytes) -> bytes | None:
-    """A line's canonical JSON by msgspec, four times as fast: the same but for numbers far from 1.
-
-    Where a seal agrees with it the seal is right; where it does not, `canonical` has to say.
-    """
-    decode, encode, errors = _msgspec()
-    odd: tuple[type[Exception], ...] = (*errors, AttributeError, KeyError, TypeError, ValueError)
-    try:
-        fields = decode(raw)
-        for key in UNSEALED:
-            fields.pop(key, None)
-        for key in _WHOLE_NUMBERS:
-            fields[key] = float(fields[key])
-        if told := fields.get("distribution"):
-            told["degrees"] = float(told["degrees"])
-        return encode(fields)
-    except odd:
-        return None
+    return sealed_form
 
 
 # ---- the lines in the order of the chain ----

@@ -161,7 +161,7 @@ def read_from_end_to_end(path: Path, known: KnownLines, folded: Folded | None = 
     index.changed = whole_change(path, known, found)
     if index.changed is None and (text := smaller_change(path, known, found)):
         found.note(Problem(0, text))
-    first = broken_chain(path)
+    first = None if found.chain.is_whole else broken_chain(path)
     index.known.broken = first and str(first)
     if first and known.broken != str(first) and not found.problems and not index.changed:
         found.note(Problem(first.line, f"{first.text}; --audit tells more, and predicting goes on"))

@@ -110,11 +110,16 @@ def read_line(raw: bytes) -> Prediction:
 
 def read_facts(raw: bytes) -> Facts:
     """The facts about a line, as strictly checked as by `read_line`, in a third of the time."""
+    return read_both(raw)[0]
+
+
+def read_both(raw: bytes) -> tuple[Facts, TypedLine | None]:
+    """The facts about a line, and the line where the quick reader takes it; ValueError as `read_line`."""
     line = _readers.typed(raw)
     if line is None:
-        return Facts.of(read_by_key(raw))
+        return Facts.of(read_by_key(raw)), None
     made, horizon = line.data_through, int(line.prediction_horizon_days)
-    return Facts(line.symbol, made, horizon, line.target_date, line.source, line.status, line.ended_at)
+    return Facts(line.symbol, made, horizon, line.target_date, line.source, line.status, line.ended_at), line
 
 
 def read_by_key(raw: bytes) -> Prediction:

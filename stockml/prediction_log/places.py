@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import NamedTuple, overload
 
-from stockml.prediction_log.line import BLANKS, Facts
+from stockml.prediction_log.line import Facts
 
 LONGEST_LINE = 1 << 20  # bytes; the path of the farthest horizon takes some 20,000
 PLACE_BITS = 44  # a settled line's key is one number, its time above its place; logs end below 16 TiB
@@ -91,7 +91,7 @@ def settled_key(ended_at: str, at: int) -> int:
 
 def fingerprint(raw: bytes, key: int) -> int:
     """A settled line's part in the fingerprint of all: their sum, whatever their order, modulo FINGERPRINTS."""
-    digest = hashlib.sha256(raw.strip(BLANKS)).digest()
+    digest = hashlib.sha256(raw.strip()).digest()
     return int.from_bytes(digest[:16], "little") * (2 * key + 1) % FINGERPRINTS
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from stockml.core.paths import Home
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import StorageError, make_folder, sealed, storage, sync_folder, unsealed, write_whole
+from stockml.storage.folders import new_folder
 from stockml.storage.plain_files import read_plain
 
 _FOLDER = Home(Path()).log.parent.name
@@ -51,9 +52,7 @@ def alone(log: Path, timeout: float) -> Iterator[None]:
 def unready_folder(log: Path) -> Path:
     """The folder to unpack a backup into: new, and beside the log; under its lock."""
     folder = log.with_name(_UNREADY)
-    with storage(folder, "make room for the backup"):
-        shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted run
-        make_folder(folder)
+    new_folder(folder)
     return folder
 
 
@@ -93,6 +92,8 @@ def finish_restore(log: Path) -> None:
     """Carry out the plan of a restore, if there is one; the caller holds the lock."""
     staging = log.with_name(_STAGING)
     with storage(staging, "finish restoring a backup, which is kept for the next run to finish"):
+        if staging.is_symlink():
+            raise StorageError(f"{staging}: is a link, where a folder of ours is needed; remove it and run again")
         if not staging.is_dir():
             return
         plan = unsealed(read_plain(staging / _PLAN) or b"")

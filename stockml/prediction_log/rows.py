@@ -150,7 +150,7 @@ class Rows:
     def _move_to(self, path: Path) -> None:
         with storage(path, "write the index of the log"):
             path.unlink(missing_ok=True)
-            path.touch()
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
         file = _connected(path)
         self._open.backup(file)
         self._open.close()

@@ -16,8 +16,18 @@ from typing import BinaryIO, NamedTuple
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.known_lines import KnownLines
-from stockml.prediction_log.line import BLANKS, BYTE_ORDER_MARK, Facts, joined_lines, padding_for, read_facts, read_line
+from stockml.prediction_log.line import (
+    BLANKS,
+    BYTE_ORDER_MARK,
+    Facts,
+    joined_lines,
+    padding_for,
+    read_both,
+    read_facts,
+    read_line,
+)
 from stockml.prediction_log.places import LONGEST_LINE, Days, Span, fingerprint, place, settled_key
+from stockml.prediction_log.quick_chain import QuickChain
 from stockml.prediction_log.rows import Rows
 from stockml.storage.files import StorageError, storage
 from stockml.storage.plain_files import open_plain, plain_status
@@ -61,6 +71,7 @@ class Scan:
     repairs: list[Change] = field(default_factory=list)
     rows: Rows | None = None  # where a row a line is wanted
     fingerprint: int = 0  # of the settled lines, where rows are wanted
+    chain: QuickChain = field(default_factory=QuickChain)
 
     def note(self, problem: Problem) -> None:
         """Keep a problem for the messages; beyond PROBLEMS_NAMED the last one stands for all that follow."""
@@ -85,10 +96,12 @@ def scan(path: Path, wanted: Iterable[str] = (), rows: Rows | None = None) -> Sc
     found = Scan(wanted=frozenset(wanted), rows=rows)
     if plain_status(path) is None:
         return found
+    name = path.name
     with open_plain(path) as file:
         for number, raw in enumerate(iter(partial(file.readline, LONGEST_LINE + 1), b""), start=1):
-            _refuse_endless(path, found, number, raw)
-            _take(found, path.name, number, raw)
+            if len(raw) > LONGEST_LINE or found.set_aside:
+                _refuse_endless(path, found, number, raw)
+            _take(found, name, number, raw)
             found.size += len(raw)
     if found.crlf:
         first, others = found.crlf[0], len(found.crlf) - 1
@@ -132,8 +145,9 @@ def _take(found: Scan, name: str, number: int, raw: bytes) -> None:
 
 def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
     try:
-        facts = read_facts(body)
+        facts, typed = read_both(body)
     except ValueError as error:
+        found.chain.give_up()
         pieces = joined_lines(body)
         for start, _ in pieces[1:]:
             found.repairs.append(Change(name, found.size + start - 1, body[start - 1 : start], b"\n"))
@@ -144,6 +158,7 @@ def _take_whole(found: Scan, name: str, number: int, body: bytes) -> None:
         if not pieces:
             _set_aside(found, Problem(number, str(error)), Span(found.size, len(body)))
     else:
+        found.chain.follow(body, typed)
         _keep(found, number, facts, Span(found.size, len(body)), body)
 
 
@@ -156,6 +171,7 @@ def _take_piece(found: Scan, number: int, body: bytes, at: int) -> None:
 
 def _take_last(found: Scan, name: str, number: int, body: bytes) -> None:
     """The last line where it lacks its line feed: completed if that is safe, else set aside; ended in any case."""
+    found.chain.give_up()
     for missing in (b"", b"}"):  # a cut inside a value cannot be told from a shorter value, except by the reader
         try:
             facts = read_facts(body + missing)

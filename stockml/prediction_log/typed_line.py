@@ -8,17 +8,20 @@ Importing msgspec takes as long as reading a thousand lines without it.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from operator import attrgetter
+from typing import Annotated, Any, TypeVar
 
-from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType
-from msgspec.json import Decoder
+from msgspec import UNSET, Meta, MsgspecError, Struct, UnsetType, defstruct
+from msgspec.json import Decoder, Encoder
 
 from stockml.core import record_fields as field
 from stockml.core.outcomes import EXPIRED, PENDING, VERIFIED, Outcome, Reopened
 from stockml.core.paths import is_symbol
 from stockml.core.records import FORMAT, Evidence, Prediction, Signal
 from stockml.core.results_expected import ResultsExpected
+from stockml.core.seals import UNSEALED
 from stockml.core.student_t import GREATEST_DEGREES, LAW, StudentT
+from stockml.prediction_log.typed_checks import adds_up, is_outcome_as_written
 
 T = TypeVar("T")
 
@@ -40,8 +43,8 @@ class _Results(Struct, forbid_unknown_fields=True, gc=False):
 
 
 class _Evidence(Struct, forbid_unknown_fields=True, gc=False):
+    confidence_inputs: dict[str, Number]  # the fields of an object that is sealed are in the order of their names
     opinions: dict[str, Number]
-    confidence_inputs: dict[str, Number]
     results_expected: _Results | UnsetType = UNSET
 
     def is_right(self) -> bool:
@@ -62,6 +65,15 @@ class _Distribution(Struct, forbid_unknown_fields=True, gc=False):
 
     def is_right(self) -> bool:
         return self.law == LAW and type(self.degrees) is int and 2 <= self.degrees <= GREATEST_DEGREES
+
+    def sealed_form(self) -> dict[str, object]:
+        return {
+            "degrees": float(self.degrees),
+            "law": self.law,
+            "location_pct": self.location_pct,
+            "model_scale_pct": self.model_scale_pct,
+            "scale_pct": self.scale_pct,
+        }
 
 
 class _Reopened(Struct, forbid_unknown_fields=True, gc=False):
@@ -100,7 +112,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
     source: Text
     currency: Text | None
     model_trained_at: Text | None
-    format: Whole = FORMAT
+    format: Whole | UnsetType = UNSET
     actual_price: Above0 | UnsetType = UNSET
     error_pct: Number | UnsetType = UNSET
     was_accurate: bool | UnsetType = UNSET
@@ -116,6 +128,7 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
     seal: str | UnsetType = UNSET
     sealed_after: str | UnsetType = UNSET
     reopened: _Reopened | UnsetType = UNSET
+    outcome_checksum: str | UnsetType = UNSET
 
     @property
     def ended_at(self) -> str | None:
@@ -128,13 +141,14 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
         return (
             _is_count(self.prediction_horizon_days)
             and self.id == f"{self.symbol}:{self.data_through}:{self.prediction_horizon_days}"
-            and type(self.format) is int
-            and 1 <= self.format <= FORMAT
+            and (self.format is UNSET or (type(self.format) is int and 1 <= self.format <= FORMAT))
             and _is_time(self.prediction_date)
             and _is_day(self.target_date)
             and _is_day(self.data_through)
             and _is_symbol(self.symbol)
             and self._is_ended_right()
+            and adds_up(self)
+            and is_outcome_as_written(self)
             and self.evidence.is_right()
             and (self.distribution is UNSET or self.distribution.is_right())
             and (self.reopened is UNSET or self.reopened.is_right())
@@ -186,6 +200,19 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
             _given(self.seal),
         )
 
+    def sealed_form(self) -> bytes:
+        """Its canonical JSON as `core.seals` has it, in a fifth of the time: the same but for numbers far from 1.
+
+        Where a seal agrees with it the seal is right; where it does not, `core.seals.canonical` has to say.
+        """
+        form = _SEALED(*_SEALED_VALUES(self))
+        form.prediction_horizon_days = float(self.prediction_horizon_days)
+        if self.format is not UNSET:
+            form.format = float(self.format)
+        if self.distribution is not UNSET:
+            form.distribution = self.distribution.sealed_form()
+        return _ENCODE(form)
+
     def _outcome(self) -> Outcome | None:
         if self.status == PENDING:
             return None
@@ -213,6 +240,11 @@ class TypedLine(Struct, forbid_unknown_fields=True, gc=False):
 
 _DECODER = Decoder(TypedLine)
 
+_SEALED_NAMES = sorted(set(TypedLine.__struct_fields__) - UNSEALED)
+_SEALED: Any = defstruct("_Sealed", [(name, object) for name in _SEALED_NAMES], gc=False)
+_SEALED_VALUES = attrgetter(*_SEALED_NAMES)
+_ENCODE = Encoder(order="deterministic").encode
+
 
 def typed_line(raw: bytes) -> TypedLine | None:
     """The line, if it is wholly one that we wrote; None where it has to be looked at key by key."""
@@ -223,6 +255,14 @@ def typed_line(raw: bytes) -> TypedLine | None:
     except (MsgspecError, UnicodeError, RecursionError):
         return None
     return line if line.is_right() else None
+
+
+def sealed_form(raw: bytes) -> bytes | None:
+    """The canonical JSON of a line as `core.seals` has it, where its seal may be tried with it; None where not."""
+    try:
+        return _DECODER.decode(raw).sealed_form()
+    except (MsgspecError, UnicodeError, RecursionError):
+        return None
 
 
 def _noted(note: _Reopened) -> Reopened:

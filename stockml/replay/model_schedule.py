@@ -6,7 +6,6 @@ are found again by a replay that goes on after an interruption.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -23,7 +22,7 @@ from stockml.data.price_table import PriceTable
 from stockml.models.bundle import MISSING, ModelBundle, ModelError
 from stockml.models.bundle_store import load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
-from stockml.storage.folders import replace_folder
+from stockml.storage.folders import new_folder, replace_folder
 from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner
@@ -63,9 +62,9 @@ class ModelSchedule:
         """Put models trained as of the clock's day first; a folder that is there already is not trained again."""
         if not folder.exists():
             new = folder.with_name(f".{folder.name}.new")
-            shutil.rmtree(new, ignore_errors=True)  # left by an interrupted run
-            new.mkdir(parents=True)
+            new_folder(new)
             self.failures += train_into(Home(new), stocks, clock, settings, tell)
+            new.chmod(0o755)
             replace_folder(new, folder)
         self.homes.insert(0, Home(folder))
 

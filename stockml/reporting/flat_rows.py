@@ -55,6 +55,7 @@ COLUMNS = {
     "current_price_corrected": NUMBER,
     "settled_from": DAY,
     "settled_at": TIME,
+    "outcome_checksum": TEXT,
 }
 APART = ("signals", "evidence")  # keys of which each name has columns of its own, or a row of a second table
 

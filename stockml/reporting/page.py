@@ -18,8 +18,8 @@ from stockml.accuracy.record import HorizonRecord
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.paths import Home
-from stockml.core.records import ACCURATE_BELOW_PCT
 from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words

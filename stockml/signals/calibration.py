@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from stockml.core.records import ACCURATE_BELOW_PCT
+from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.student_t import StudentT
 from stockml.signals.scale_model import DEGREES
 

@@ -21,6 +21,7 @@ from typing import IO, Any, BinaryIO
 
 from stockml.storage.files import StorageError, make_folder, storage, sync_folder, write_fully
 from stockml.storage.plain_files import open_plain
+from stockml.storage.temporary import give_mode, new_temporary
 
 MANIFEST = "manifest.json"
 BLOCK = 1 << 20  # bytes held in memory at a time
@@ -50,17 +51,16 @@ def write_archive(path: Path, files: Mapping[str, Path], about: Mapping[str, Any
     about : mapping
         What else the manifest says, for JSON.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     with storage(path, "write the file"):
-        temporary.unlink(missing_ok=True)  # left by an interrupted run
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        descriptor, temporary = new_temporary(path)
         try:
             with os.fdopen(descriptor, "w+b") as file:
                 _fill(file, files, about)
                 file.flush()
-                os.fsync(file.fileno())
-            read_archive(temporary, files)
-            temporary.rename(path)
+                give_mode(descriptor, path)
+                os.fsync(descriptor)
+                read_archive(temporary, files)
+                temporary.rename(path)
         except ArchiveError as error:
             with suppress(OSError):
                 temporary.unlink()

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from stockml.storage.temporary import give_mode, new_temporary
+
 _REMEDIES = {
     errno.ENOSPC: "the disk is full; free some space and run again",
     errno.EDQUOT: "the quota is used up; free some space and run again",
@@ -71,17 +73,15 @@ def make_folder(folder: Path) -> None:
 def write_whole(path: Path, content: bytes | str) -> None:
     """Replace a file's content at once: a reader, or the next start, meets the old or the new, never a part.
 
-    Two processes may write the same file; the later one wins. The temporary file's name is fixed and the file locked,
-    so that a killed writer leaves at most one, which the next takes over.
+    Two processes may write the same file; the later one wins.
     """
     data = content.encode() if isinstance(content, str) else content
     make_folder(path.parent)
-    temporary = path.with_name(f".{path.name}.tmp")
     with storage(path, "write the file"):
-        descriptor = alone_in(temporary)
+        descriptor, temporary = new_temporary(path)
         try:
-            os.ftruncate(descriptor, 0)
             write_fully(descriptor, data, 0)
+            give_mode(descriptor, path)
             os.fsync(descriptor)  # before the rename: a name must never point at bytes that are not there yet
             temporary.replace(path)
         except OSError:
@@ -91,21 +91,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
         finally:
             os.close(descriptor)
         sync_folder(path.parent)
-
-
-def alone_in(temporary: Path) -> int:
-    """Descriptor of a temporary file, open and locked; waits for another writer to rename the one it holds."""
-    import fcntl
-
-    while True:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            with suppress(FileNotFoundError):
-                if os.fstat(descriptor).st_ino == temporary.stat().st_ino:
-                    return os.dup(descriptor)
-        finally:
-            os.close(descriptor)  # where it was renamed meanwhile, these are another writer's finished bytes
 
 
 def sealed(body: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -9,25 +10,39 @@ from contextlib import suppress
 from pathlib import Path
 
 from stockml.storage import files
-from stockml.storage.files import storage, sync_folder
+from stockml.storage.files import StorageError, make_folder, storage, sync_folder
+from stockml.storage.temporary import new_temporary_folder
 
 
-def write_folder(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write these files into a new folder; where one cannot be written, none is left.
+def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
+    """Put a folder of these files in place of `target`, whole or not at all; the caller holds a lock.
 
     They are writable by the owner alone, whatever the umask: a file that others can write is not trusted.
     """
-    with storage(folder, "write the folder"):
-        shutil.rmtree(folder, ignore_errors=True)  # left by an interrupted run
+    make_folder(target.parent)
+    with storage(target, "write the folder"):
+        folder = new_temporary_folder(target)
         try:
-            folder.mkdir(parents=True, mode=0o755)
             for name, content in files.items():
-                (folder / name).write_bytes(content)
-                (folder / name).chmod(0o644)
+                with (folder / name).open("xb") as file:
+                    file.write(content)
+                    os.fchmod(file.fileno(), 0o644)
             folder.chmod(0o755)
-        except OSError:
+            replace_folder(folder, target)
+        except (OSError, StorageError):
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+
+def new_folder(folder: Path) -> None:
+    """Create a folder that is empty and its owner's alone, in place of what an interrupted run left; no link stays.
+
+    The caller holds a lock that keeps other runs from doing the same.
+    """
+    with storage(folder, "create the folder"):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        _remove(folder)
+        folder.mkdir(mode=0o700)
 
 
 def replace_folder(new: Path, target: Path) -> None:
@@ -38,6 +53,8 @@ def replace_folder(new: Path, target: Path) -> None:
     """
     with storage(target, "replace the folder"):
         recover_folder(target)
+        if target.exists() and not target.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         _remove(_moved(target))
         _sync_files(new)
         if not target.exists():
@@ -53,12 +70,14 @@ def replace_folder(new: Path, target: Path) -> None:
 def recover_folder(target: Path) -> None:
     """Bring back a folder whose replacement was interrupted between its two renames; call before reading it."""
     with storage(target, "bring back the folder"), suppress(FileNotFoundError):
-        if not target.exists():
+        if not target.exists() and not _moved(target).is_symlink():
             _moved(target).rename(target)
 
 
 def _remove(folder: Path) -> None:
-    if folder.exists():
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
         shutil.rmtree(folder)
 
 

@@ -31,6 +31,8 @@ def write_for_tail(path: Path, text: str) -> None:
     with storage(path, "write the file"):
         if not path.exists():
             write_whole(path, data)
+        if spare.is_symlink():
+            spare.unlink()  # not ours: what is written there would go elsewhere
         if not spare.exists():
             write_whole(spare, path.read_bytes())
         if path.read_bytes() != data:
@@ -40,7 +42,7 @@ def write_for_tail(path: Path, text: str) -> None:
                 with _shown(path, data):
                     pass
             sync_folder(path.parent)
-        if spare.read_bytes() != data:
+        if not spare.is_symlink() and spare.read_bytes() != data:  # it is one where the file itself was
             with _shown(spare, data):
                 pass
 
@@ -48,7 +50,7 @@ def write_for_tail(path: Path, text: str) -> None:
 @contextmanager
 def _shown(path: Path, data: bytes) -> Iterator[None]:
     """Rewrite a file at once; it lacks its last line feed until the end, so that followers see that it got shorter."""
-    descriptor = os.open(path, os.O_RDWR)
+    descriptor = os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         write_fully(descriptor, data, 0)
         os.ftruncate(descriptor, len(data) - 1)

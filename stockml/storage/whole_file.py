@@ -8,27 +8,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from stockml.storage.files import alone_in, storage, sync_folder
+from stockml.storage.files import storage, sync_folder
+from stockml.storage.temporary import give_mode, new_temporary, parts_of
 
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """An empty file beside `path` to write in the block; it takes its place once the block ends well, and only then.
 
-    Whatever ends the block otherwise, the file that was there stays. A killed writer leaves at most one temporary file,
-    which the next takes over; two writers of one file wait for each other. Its folder must exist.
+    Whatever ends the block otherwise, the file that was there stays; of two writers the later one wins. Its folder must
+    exist.
 
     Raises
     ------
     StorageError
         For an OSError of the block too.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     with storage(path, "write the file"):
-        descriptor = alone_in(temporary)
+        descriptor, temporary = new_temporary(path)
         try:
-            os.ftruncate(descriptor, 0)
             yield temporary
+            give_mode(descriptor, path)
             os.fsync(descriptor)  # before the rename: a name must never point at bytes that are not there yet
             temporary.replace(path)
         except BaseException:
@@ -42,10 +42,9 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def parts_folder(temporary: Path) -> Iterator[Path]:
-    """A folder beside a temporary file for what it is made of; gone at the end, also what a killed writer left."""
-    folder = temporary.with_name(f"{temporary.name}.parts")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    """A folder beside a temporary file for what it is made of; gone at the end."""
+    folder = parts_of(temporary)
+    folder.mkdir(mode=0o700)
     try:
         yield folder
     finally:

@@ -7,6 +7,7 @@ finished bytes; only the caller writes files.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ def train(
             yield from _train_stocks(days, members, seconds, run)
 
 
-def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
+def save(home: Home, trained: TrainedStock, *, trained_at: str, lock_timeout: float = math.inf) -> None:
     """Write a stock's models, metrics and validation forecasts, each completely or not at all.
 
     Parameters
@@ -115,9 +116,16 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
     trained : TrainedStock
     trained_at : str
         Exchange-local time, YYYY-MM-DDTHH:MM:SS.
+    lock_timeout : float
+        How many seconds to wait for another training that is writing.
+
+    Raises
+    ------
+    StorageError
+        LockTimeout where the other one is still writing then.
     """
     metrics = {"symbol": trained.symbol, "trained_at": trained_at, **trained.metrics}
-    save_bundle(home, metrics, trained.files, trained.validation)
+    save_bundle(home, metrics, trained.files, trained.validation, lock_timeout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Process pool: tasks over processes of one thread each, with few tasks queued and results as they come.
 
-A killed process costs time only: its tasks are run again. Results never depend on the number of processes.
+A killed process costs time only: its tasks are run again. So does one that stands still, which is killed. Results never
+depend on the number of processes.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from typing import Any, Protocol, Self
 
 from stockml.core import library_warnings
 from stockml.core.wording import cause
+from stockml.trainers import stalled_processes
+from stockml.trainers.stalled_processes import StallWatch, end, is_stopped, look_seconds
 
 log = logging.getLogger("stockml")
 
@@ -108,7 +111,7 @@ class ProcessRunner:
                     more = False
                     break
                 running[self._submit(function, following, running)] = following
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            done = self._first_of(running)
             for future in sorted(done, key=lambda future: running[future][0]):
                 outcome = _outcome(future)  # a broken pool leaves its task in `running`
                 yield running.pop(future)[0], outcome
@@ -128,6 +131,7 @@ class ProcessRunner:
         try:
             with _undivided():
                 future = self._processes().submit(_work, function, task)
+            self._first_of([future])
             yield number, _outcome(future)
         except BrokenProcessPool:
             self._stop()
@@ -135,6 +139,23 @@ class ProcessRunner:
                 again.appendleft((number, task, deaths + 1))
             else:
                 yield number, WorkerDiedError("its process was killed each time, perhaps for want of memory")
+
+    def _first_of(self, running: Collection[Future[Any]]) -> set[Future[Any]]:
+        """Wait for the first tasks that are done; processes that stand still are ended, which breaks the pool."""
+        watch = StallWatch()
+        while True:
+            done, _ = wait(running, timeout=look_seconds(), return_when=FIRST_COMPLETED)
+            if done or not running:
+                return done
+            if stalled := watch.stalled(self._numbers(), len(running)):
+                text = "%s stood still for %g seconds and had to be ended; what was begun there is done again."
+                stood = "A helper process" if len(stalled) == 1 else f"{len(stalled)} helper processes"
+                log.warning(text, stood, stalled_processes.STALL_SECONDS)
+                end(stalled)
+
+    def _numbers(self) -> list[int]:
+        """The numbers of the processes."""
+        return list(getattr(self._pool, "_processes", None) or ())
 
     def _can_start(self) -> bool:
         """False where the system has no place for the locks of a pool, as with a read-only /dev/shm; told once."""
@@ -153,11 +174,12 @@ class ProcessRunner:
 
     def _kill(self) -> None:
         """End the processes at once: whoever ends a run does not wait for the tasks that have begun."""
-        for process in list((getattr(self._pool, "_processes", None) or {}).values()):
-            process.kill()
+        end(self._numbers())
 
     def _stop(self) -> None:
         if self._pool is not None:
+            if any(map(is_stopped, self._numbers())):  # it would never hear that it is to end, and may keep the others
+                self._kill()
             self._pool.shutdown(wait=True, cancel_futures=True)
             self._pool = None
 

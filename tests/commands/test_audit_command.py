@@ -18,6 +18,7 @@ from scripts import PROJECT, Ran, files_under, log_of, predict
 from tools import need
 
 from stockml.commands import witness
+from stockml.core.outcome_checksum import outcome_checksum
 
 DAYS = [date(2026, 3, 2) + timedelta(days=number) for number in (0, 1, 2, 3, 4, 7, 8, 9, 10, 11)]
 SIM = ("--source", "sample", "--symbols", "SIM-ALPHA", "SIM-BETA")
@@ -95,13 +96,17 @@ def another_price(lines: list[dict[str, Any]]) -> None:
     actual = round(line["predicted_price"] * 1.001, 2)
     errors = {key: round(abs(actual - line[of]) / actual * 100, 4) for key, of in ERRORS.items()}
     line.update(actual_price=actual, was_accurate=True, **errors)
+    line["outcome_checksum"] = outcome_checksum(line)
 
 
 ERRORS = {"error_pct": "predicted_price", "naive_error_pct": "current_price"}
 LIES: dict[str, tuple[Callable[[list[dict[str, Any]]], object], dict[str, str]]] = {
     "a better forecast": (
         lambda lines: lines[2].update(predicted_price=lines[2]["predicted_price"] * 1.01),
-        {"seals": "line 3 (SIM-ALPHA:2026-03-03:5) does not follow the line before it", "outcomes": "has error_pct"},
+        {
+            "seals": "line 3 (SIM-ALPHA:2026-03-03:5) does not follow the line before it",
+            "outcomes": "line 3: predicted_price is ",
+        },
     ),
     "a better outcome": (another_price, {"outcomes": "has an actual price of"}),
     "a bad one removed": (
@@ -114,7 +119,7 @@ LIES: dict[str, tuple[Callable[[list[dict[str, Any]]], object], dict[str, str]]]
     ),
     "an error rounded down": (
         lambda lines: lines[0].update(error_pct=lines[0]["error_pct"] - 0.2),
-        {"outcomes": "has error_pct"},
+        {"outcomes": "line 1: its outcome is not as it was written: outcome_checksum is "},
     ),
 }
 
@@ -203,7 +208,8 @@ def test_a_damaged_line_is_named_and_nothing_is_set_aside(home: Path) -> None:
 
 
 def test_lines_of_an_earlier_version_are_said_to_have_no_seal(home: Path) -> None:
-    edited(home, lambda lines: [line.pop("seal") for line in lines])
+    gone = ("format", "seal", "outcome_checksum")
+    edited(home, lambda lines: [line.pop(key, None) for line in lines for key in gone])
     (home / "realtime_predictions/seals.jsonl").unlink()
     ran = audit(home)
     lines = len(log_of(home))

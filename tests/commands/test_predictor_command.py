@@ -89,9 +89,9 @@ def test_a_second_run_adds_nothing(tmp_path: Path) -> None:
 
 
 def test_the_same_inputs_give_the_same_lines(tmp_path: Path) -> None:
-    for home in ("a", "b"):
+    for home, seed in (("a", "1"), ("b", "2")):
         for day in (DAY, NEXT_DAY, TARGET, "2026-03-10"):
-            predict(*SIM, "--home", tmp_path / home, "--as-of", day)
+            predict(*SIM, "--home", tmp_path / home, "--as-of", day, env={"PYTHONHASHSEED": seed})
     assert files_under(tmp_path / "a" / "realtime_predictions/feedback") == files_under(
         tmp_path / "b" / "realtime_predictions/feedback"
     )

@@ -71,6 +71,7 @@ def test_a_reopened_line_is_settled_anew_by_the_next_run(home: Path) -> None:
     assert command(home, "--verify", "--as-of", DAYS[-1]).code == 0
     line = {line["id"]: line for line in log_of(home)}[FIRST]
     note = line.pop("reopened")
+    assert line.pop("outcome_checksum") != before[FIRST].pop("outcome_checksum")  # it is over the note too
     assert line == before[FIRST] and (note["times"], note["actual_price"]) == (1, line["actual_price"])
 
 

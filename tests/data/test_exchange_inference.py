@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from made_up_bars import market
 
-from stockml.core.calendars import calendar_of
+from stockml.core.calendars import Calendar, calendar_of
+from stockml.data import exchange_inference
 from stockml.data.exchange_inference import ASSUMED, INFERRED, STATED, FileExchange, exchange_of_file, infer
 
 END = date(2026, 6, 30)
@@ -107,3 +108,20 @@ def test_a_file_that_is_missing_or_broken_is_left_to_the_fetch(tmp_path):
     assert exchange_of_file("../BROKEN", tmp_path, END) is None
     write(tmp_path, "YOUNG", sessions("XBOM", 60))
     assert exchange_of_file("YOUNG", tmp_path, date(2020, 1, 1)) is None
+
+
+@pytest.mark.parametrize("code", ["XTKS", "XIST", "weekdays"])
+def test_a_folder_of_many_stocks_counts_each_exchanges_sessions_once(tmp_path, code, monkeypatch):
+    """A run over hundreds of files of an unknown ending took half a minute, each time."""
+    days, asked = sessions(code, 480), []
+    exchange_inference._inferred.cache_clear()
+    exchange_inference._sessions.cache_clear()
+    sessions_between = Calendar.sessions_between
+    monkeypatch.setattr(
+        Calendar, "sessions_between", lambda self, *span: asked.append(self.name) or sessions_between(self, *span)
+    )
+    for number in range(5):
+        write(tmp_path, f"S{number}.ZZ", days[number % 2 :])
+        found = exchange_of_file(f"S{number}.ZZ", tmp_path, END)
+        assert found == exchange_of_file("S0.ZZ", tmp_path, END)
+    assert max(asked.count(name) for name in set(asked)) <= 2  # there are two first days

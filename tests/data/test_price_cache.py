@@ -1,5 +1,7 @@
 """The price cache: what was fetched comes back as it was, and new bars join it only where they are the same series."""
 
+import os
+import random
 from datetime import UTC, date, datetime
 
 import pandas as pd
@@ -49,6 +51,37 @@ def test_a_damaged_file_is_said_and_not_used(home, damage, caplog):
     assert price_cache.read("TCS.NS", home) is None
     (record,) = caplog.records
     assert record.getMessage().startswith(f"TCS.NS: the cached prices in {path} are damaged")
+
+
+def test_no_flipped_bit_is_read_as_other_prices(home, caplog):
+    price_cache.write("TCS.NS", cached(), home)
+    path, rng = price_cache.path_of("TCS.NS", home), random.Random(3)
+    whole = path.read_bytes()
+    for _ in range(500):
+        content = bytearray(whole)
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(content)
+        assert price_cache.read("TCS.NS", home) is None
+    assert len(caplog.records) == 500
+    path.write_bytes(whole)
+    assert price_cache.read("TCS.NS", home) is not None
+
+
+def test_the_file_is_one_that_other_programs_read_and_may_not_write(home):
+    price_cache.write("TCS.NS", cached(), home)
+    path = price_cache.path_of("TCS.NS", home)
+    frame = pd.read_parquet(path)
+    pd.testing.assert_frame_equal(frame, market(), check_freq=False)
+    frame.to_parquet(path)
+    assert price_cache.read("TCS.NS", home) is None
+
+
+@pytest.mark.parametrize("place", ["folder", "fifo", "link"])
+def test_what_is_no_plain_file_is_not_waited_for(home, tmp_path, place):
+    path = price_cache.path_of("TCS.NS", home)
+    path.parent.mkdir(parents=True)
+    {"folder": path.mkdir, "fifo": lambda: os.mkfifo(path), "link": lambda: path.symlink_to("nothing")}[place]()
+    assert price_cache.read("TCS.NS", home) is None
 
 
 def test_another_programs_parquet_file_is_not_used(home):

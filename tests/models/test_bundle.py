@@ -189,7 +189,7 @@ def test_other_features_are_refused(home: Home, table: PriceTable, other: dict[s
 def test_a_run_that_was_killed_before_leaves_nothing_behind(
     home: Home, table: PriceTable, contents: dict[str, bytes]
 ) -> None:
-    half = home.models / ".MADE_NS.new"
+    half = home.models / ".MADE_NS.stockml-0123456789abcdef.tmp"
     half.mkdir()
     (half / "left_over").write_text("half")
     save_bundle(home, made_up_metrics(table), contents, "")
@@ -200,10 +200,10 @@ def test_a_run_that_was_killed_before_leaves_nothing_behind(
 def test_a_failed_write_keeps_the_last_models(
     home: Home, table: PriceTable, contents: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full_disk(self: Path, content: bytes) -> int:
+    def full_disk(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    monkeypatch.setattr(os, "fchmod", full_disk)
     with pytest.raises(RuntimeError, match="the disk is full"):
         save_bundle(home, made_up_metrics(table), contents, "")
     monkeypatch.undo()

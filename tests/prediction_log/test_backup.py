@@ -180,7 +180,7 @@ CHANGED: dict[str, tuple[Callable[[dict[str, bytes]], object], str]] = {
     "no format": (lambda m: said(m, format=None), "is no backup of a prediction log"),
     "lines that do not read": (lambda m: listed(m, LOG, m[LOG] + b"nonsense\n"), "whose line 17 does not read"),
     "lines of a newer version": (
-        lambda m: listed(m, LOG, m[LOG].replace(b'"format": 1,', b'"format": 3,')),
+        lambda m: listed(m, LOG, m[LOG].replace(b'"format": 2,', b'"format": 3,')),
         "a newer version wrote",
     ),
     "a claim of terabytes": (

@@ -86,15 +86,10 @@ def test_settling_changes_that_line_alone_in_the_same_file(log: PredictionLog) -
 
 
 def test_the_longest_outcomes_fit_in_the_room_that_was_kept(log: PredictionLog) -> None:
-    widest = Outcome(
-        "verified",
-        "2026-01-10T16:00:00",
-        1.2345678901234567e-11,
-        123456789012345.67,
-        False,
-        123456789012345.67,
-        1.2345678901234567e-11,
-    )
+    made, actual = prediction(day=1), 1.2345678901234567e-9
+    errors = [abs(actual - price) / actual * 100 for price in (made.predicted_price, made.current_price)]
+    at = "2026-01-11T16:00:00"
+    widest = Outcome("verified", at, actual, errors[0], False, errors[1], actual, actual, at[:10], at)
     gone = Outcome(EXPIRED, "2026-01-10T16:00:00", reason='no bar for "TCS.NS" \\ in भारत\n' * 40)
     append(log, prediction(day=1), prediction(day=2))
     before = offsets(log.path)

@@ -102,10 +102,11 @@ def test_an_expired_line_can_be_reopened_and_expire_again(home: Home, reason: st
 def test_there_is_room_for_the_longest_outcome_after_the_longest_note(home: Home) -> None:
     id_ = settled_ids(home)[0]
     where = places(home)
-    reopen(home, id_)
+    (line,) = reopen(home, id_)
     great = 123456789012345.67
+    errors = [abs(great - price) / great * 100 for price in (line.predicted_price, line.current_price)]
     log = PredictionLog(home.log)
-    longest = Outcome("verified", AT, great, great, False, great, great, great, AT[:10], AT)
+    longest = Outcome("verified", AT, great, errors[0], False, errors[1], great, great, AT[:10], AT)
     with log.locked():
         (done,) = log.settle({id_: longest}).done
     assert done.outcome == longest and places(home) == where
@@ -146,22 +147,22 @@ def test_the_index_follows_without_a_full_reading(home: Home) -> None:
     assert [line.id for line in PredictionLog(home.log).read().pending] == places_of(home)
 
 
-@pytest.mark.parametrize("found", [2, 7, 1_000_000])
+@pytest.mark.parametrize("found", [3, 7, 1_000_000])
 def test_a_line_of_a_newer_version_is_refused_as_that(home: Home, found: int) -> None:
-    home.log.write_bytes(home.log.read_bytes().replace(b'"format": 1,', f'"format": {found},'.encode(), 1))
+    home.log.write_bytes(home.log.read_bytes().replace(b'"format": 2,', f'"format": {found},'.encode(), 1))
     problems = PredictionLog(home.log).read().problems
     assert len(problems) == 1 and f"its format is {found}, which a newer version wrote" in problems[0].text
 
 
 @pytest.mark.parametrize("found", ['"1"', "0", "1.5", "null", "true"])
 def test_a_format_that_is_no_number_is_named(home: Home, found: str) -> None:
-    home.log.write_bytes(home.log.read_bytes().replace(b'"format": 1,', f'"format": {found},'.encode(), 1))
+    home.log.write_bytes(home.log.read_bytes().replace(b'"format": 2,', f'"format": {found},'.encode(), 1))
     (problem,) = PredictionLog(home.log).read().problems
     assert problem.text.startswith("format is ") and "not a whole number above 0" in problem.text
 
 
 def test_a_line_without_a_format_is_of_the_first(home: Home) -> None:
-    text = re.sub(rb', "seal": "\w+"', b"", home.log.read_bytes().replace(b'"format": 1, ', b""))
+    text = re.sub(rb', "(seal|outcome_checksum)": "\w+"', b"", home.log.read_bytes().replace(b'"format": 2, ', b""))
     home.log.write_bytes(text)  # as an earlier version left it
     view = PredictionLog(home.log).read()
     assert not view.problems and len(view.pending) + len(list(view.settled)) == 2 * DAYS

@@ -28,7 +28,9 @@ from stockml.prediction_log.log import PredictionLog
 pytestmark = pytest.mark.usefixtures("in_haste")
 
 DAYS = 9
-OUTCOME = {"status", "actual_price", "error_pct", "was_accurate", "verified_at", "naive_error_pct"}
+OUTCOME = {
+    *("status", "actual_price", "error_pct", "was_accurate", "verified_at", "naive_error_pct", "outcome_checksum")
+}
 
 
 class Text:
@@ -337,8 +339,11 @@ def json_or_none(raw: bytes) -> Any:
 
 
 def without_seals(lines: list[bytes]) -> list[bytes]:
+    """The lines as an earlier version would have written them."""
+    gone = ("format", "seal", "outcome_checksum")
     return [
-        json.dumps({key: value for key, value in json.loads(line).items() if key != "seal"}).encode() for line in lines
+        json.dumps({key: value for key, value in json.loads(line).items() if key not in gone}).encode()
+        for line in lines
     ]
 
 

@@ -32,9 +32,9 @@ def test_a_whole_file_takes_the_place_of_the_old_and_leaves_nothing_beside_it(tm
     assert path.read_bytes() == b"two" and list(path.parent.iterdir()) == [path]
 
 
-def test_what_a_killed_writer_left_is_taken_over(tmp_path: Path) -> None:
+def test_what_a_killed_writer_left_is_swept(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    (tmp_path / ".file.tmp").write_bytes(b"half of something longer")
+    (tmp_path / ".file.stockml-00112233445566ff.tmp").write_bytes(b"half of something longer")
     write_whole(path, "whole")
     assert path.read_text() == "whole" and list(tmp_path.iterdir()) == [path]
 

@@ -55,7 +55,7 @@ def _write_half_and_die(path: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_a_killed_writer_leaves_the_old_file_and_the_next_one_takes_over(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_the_old_file_and_the_next_one_sweeps(tmp_path: Path) -> None:
     path = tmp_path / "table.xlsx"
     path.write_text("old")
     killed = multiprocessing.get_context("fork").Process(target=_write_half_and_die, args=(path,))
