@@ -21,8 +21,8 @@ def run(home: Path, *options: object) -> int:
 
 
 def lines_of(home: Path, horizon: int) -> list[dict[str, Any]]:
-    """The log's lines of one horizon; a seal depends on the lines between."""
-    return [line | {"seal": None} for line in log_of(home) if line["prediction_horizon_days"] == horizon]
+    """The log's lines of one horizon; a seal, and the checksum over it, depend on the lines between."""
+    return [line | {"seal": None, "outcome_checksum": None} for line in log_of(home) if line["prediction_horizon_days"] == horizon]
 
 
 def scores_of(home: Path) -> dict[str, Any]:
