@@ -53,6 +53,7 @@ class KeptState(Struct, forbid_unknown_fields=True):
     """The fields of learned.json; what the learner keeps is its own."""
 
     version: int
+    main_horizon: int | None  # that accuracy_scores.json is written by
     record: dict[str, Any]
     learner: dict[str, Any]
 

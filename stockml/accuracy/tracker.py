@@ -1,8 +1,9 @@
 """Accuracy tracker: settled lines of the log in, each symbol's score and the learner's state out; owner of feedback/.
 
-Everything in the folder is a function of the settled lines alone, folded in the order of (verified_at or expired_at,
-position): it can be deleted at any time and comes back the same. A run folds in only what is new, where it can be sure
-of the rest. Expired lines teach nothing; they are counted beside the scores.
+Everything in the folder is a function of the settled lines, folded in the order of (verified_at or expired_at,
+position), and of the main horizon that the home's settings name: it can be deleted at any time and comes back the same.
+A run folds in only what is new, where it can be sure of the rest. Expired lines teach nothing; they are counted beside
+the scores.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from stockml.accuracy.record import Record
-from stockml.accuracy.scores import Score
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 
 
 class Learns(Protocol):
@@ -57,11 +57,6 @@ class Learned(Generic[L]):
     learner: L
     record: Record = field(default_factory=Record)
 
-    @property
-    def scores(self) -> dict[str, Score]:
-        """The score by symbol."""
-        return self.record.scores
-
     def fold(self, predictions: Iterable[Prediction]) -> None:
         for prediction in self.record.fold(predictions):
             if prediction.status != VERIFIED:
@@ -76,16 +71,22 @@ class Learned(Generic[L]):
 class AccuracyTracker:
     """Owner of feedback/: reads the record from it, for which no learner is needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, main_horizon: int | None = None) -> None:
+        self._main_horizon = main_horizon  # as the home's settings name it
         self._scores_file = folder / "accuracy_scores.json"
         self._state_file = folder / "learned.json"
 
-    def kept(self, log: PredictionLog) -> dict[str, Score] | None:
-        """The score by symbol where the folder holds all outcomes of the log already, else None; under its lock."""
+    def kept(self, log: PredictionLog) -> Record | None:
+        """The record where the folder holds all outcomes of the log already, else None; under its lock."""
         if not log.path.exists() and not self._state_file.exists() and not self._scores_file.exists():
-            return {}
-        record = self._record(log.folded) if log.folded and not log.unfolded else None
-        return None if record is None else record.scores
+            return Record()
+        if not log.folded or log.unfolded:
+            return None
+        with suppress(ValueError):
+            kept = self._kept_state(log.folded)
+            if kept is not None and kept.main_horizon == self._main_horizon:
+                return Record.from_state(kept.record)
+        return None
 
     def record(self, view: View) -> Record:
         """The record as of the view; it needs no lock."""
@@ -123,8 +124,8 @@ class AccuracyTracker:
 class Feedback(AccuracyTracker, Generic[L]):
     """The folder together with the kind of learner whose state it holds."""
 
-    def __init__(self, folder: Path, learner: type[L]) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, learner: type[L], main_horizon: int | None = None) -> None:
+        super().__init__(folder, main_horizon)
         self._learner = learner
 
     def update(self, log: PredictionLog, view: View | None = None, settled: Settled | None = None) -> Learned[L]:
@@ -144,11 +145,16 @@ class Feedback(AccuracyTracker, Generic[L]):
         log.note_folded(Folded(last_key, self._digest()))
 
     def refolded(self, view: View) -> dict[str, tuple[Any, Any]]:
-        """By each file's name what it holds, None where it is not there, and the same folded again from the view."""
-        again = self._nothing()
+        """By each file's name what it holds, None where it is not there, and the same folded again from the view.
+
+        By the main horizon that the folder names: the settings may have changed since the last run.
+        """
+        again, state = self._nothing(), _json_in(self._state_file)
         again.fold(view.settled)
-        texts = zip((self._state_file, self._scores_file), _texts(again), strict=True)
-        return {path.name: (_json_in(path), json.loads(text)) for path, text in texts}
+        main_horizon = state.get("main_horizon") if isinstance(state, dict) else self._main_horizon
+        texts = _texts(again, main_horizon if isinstance(main_horizon, int) else None)
+        pairs = zip((self._state_file, self._scores_file), texts, strict=True)
+        return {path.name: (_json_in(path), json.loads(text)) for path, text in pairs}
 
     def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
         """The state as of the view and of lines settled beside it, which are given in the order of the log.
@@ -183,29 +189,30 @@ class Feedback(AccuracyTracker, Generic[L]):
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """The state in the folder; None unless it was written when `folded` was noted."""
         try:
-            if (kept := self._kept_state(folded)) is None:
+            kept = self._kept_state(folded)
+            if kept is None or kept.main_horizon != self._main_horizon:
                 return None
             return Learned(self._learner.from_state(kept.learner), Record.from_state(kept.record))
         except (ValueError, KeyError, TypeError):
             return None
 
     def _write(self, learned: Learned[L]) -> None:
-        state, scores = _texts(learned)
+        state, scores = _texts(learned, self._main_horizon)
         write_whole(self._state_file, state)
         write_for_tail(self._scores_file, scores)
 
 
-def _texts(learned: Learned[L]) -> tuple[str, str]:
+def _texts(learned: Learned[L], main_horizon: int | None) -> tuple[str, str]:
     """The content of the state file and of the scores' file."""
-    scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
     state = {
         "version": VERSION,
+        "main_horizon": main_horizon,
         "record": learned.record.to_state(),
         "learner": learned.learner.to_state(),
     }
     return (
         json.dumps(state, allow_nan=False, sort_keys=True) + "\n",
-        json.dumps(scores, allow_nan=False, indent=2),
+        json.dumps(learned.record.to_scores(main_horizon), allow_nan=False, indent=2),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
+from stockml.core.records import DEFAULT_HORIZON
 from stockml.storage.files import storage, write_whole
 from stockml.storage.plain_files import read_plain
 
@@ -29,7 +30,7 @@ class ReplaySettings:
     end: date
     symbols: tuple[str, ...]
     source: str
-    horizon: int = 5
+    horizons: tuple[int, ...] = (DEFAULT_HORIZON,)  # sessions
     retrain: str | None = None
     exchanges: Exchanges = BY_SYMBOL  # kept by the home for itself, for live runs too
 
@@ -55,7 +56,7 @@ def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> Non
     """
     mark = folder(home) / "replay.json"
     wanted = {**asdict(settings), "start": str(settings.start), "end": str(settings.end)}
-    wanted["symbols"] = list(settings.symbols)
+    wanted |= {"symbols": list(settings.symbols), "horizons": list(settings.horizons)}
     del wanted["exchanges"]
     kept = _read_mark(mark)
     if kept is None and has_predictions:

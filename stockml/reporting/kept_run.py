@@ -32,6 +32,7 @@ class KeptRun(Struct, forbid_unknown_fields=True):
     failures: list[_Failure]
     waiting: dict[str, Text]
     notices: list[Text]
+    watchlist: list[str]
 
     def __post_init__(self) -> None:
         for name, moment in (("began_at", self.began_at), ("ended_at", self.ended_at)):
@@ -41,9 +42,10 @@ class KeptRun(Struct, forbid_unknown_fields=True):
             raise ValueError(f"has the exit code {self.exit_code} beside the end {self.ended_at}")
         if self.as_of is not None:
             check_day("as_of", self.as_of)
-        for symbol, day in self.prices_through.items():
+        for symbol in (*self.prices_through, *self.watchlist):
             if not is_symbol(symbol):
-                raise ValueError(f"has prices of {symbol[:60]!r}, which is no symbol")
+                raise ValueError(f"has {symbol[:60]!r}, which is no symbol")
+        for symbol, day in self.prices_through.items():
             check_day(symbol, day)
 
 

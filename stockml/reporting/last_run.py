@@ -6,7 +6,7 @@ Owner of realtime_predictions/last_run.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -46,12 +46,13 @@ class LastRun:
     failures: tuple[Failure, ...] = ()
     waiting: Mapping[str, str] = field(default_factory=dict)  # reason by prediction id
     notices: tuple[str, ...] = ()
+    watchlist: tuple[str, ...] = ()  # what was predicted by default, and what was named since
 
     def to_record(self) -> dict[str, Any]:
         """The file's JSON object."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         failures = [{"symbol": one.symbol, "kind": one.kind, "message": one.message} for one in self.failures]
-        lists = {"failures": failures, "notices": list(self.notices)}
+        lists = {"failures": failures, "notices": list(self.notices), "watchlist": list(self.watchlist)}
         return record | {name: dict(record[name]) for name in ("prices_through", "waiting")} | lists
 
     @classmethod
@@ -76,6 +77,7 @@ class LastRun:
             failures=tuple(Failure(one.symbol, one.kind, one.message) for one in kept.failures),
             waiting=kept.waiting,
             notices=tuple(kept.notices),
+            watchlist=tuple(kept.watchlist),
         )
 
     @property
@@ -96,13 +98,15 @@ def last_run_path(home: Home) -> Path:
     return home.log.with_name("last_run.json")
 
 
-def begin_run(home: Home, began_at: datetime, as_of: date | None) -> None:
+def begin_run(home: Home, began_at: datetime, as_of: date | None, watchlist: Sequence[str] = ()) -> None:
     """Note that a run is at work, so that one that is killed shows; not for runs that write nothing."""
-    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None))
+    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None, watchlist=tuple(watchlist)))
 
 
-def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_at: datetime) -> None:
-    """Note how a run ended.
+def end_run(
+    home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_at: datetime, watchlist: Sequence[str] = ()
+) -> None:
+    """Note how a run ended, and the watchlist that the next one will know of.
 
     Parameters
     ----------
@@ -121,6 +125,7 @@ def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_
         failures=tuple(_failure(failure) for failure in result["failures"]),
         waiting={line["id"]: line["reason"] for line in result["waiting"]},
         notices=tuple(result["notices"]),
+        watchlist=tuple(watchlist),
     )
     _write(home, ended)
 

@@ -190,13 +190,14 @@ def past_target(symbol: str, data_through: date, horizon: int, clock: Clock) -> 
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
     """PLAN for one stock: weigh every signal's opinion by the learned weights, and form a hypothesis.
 
-    Beyond the horizon of its models a stock is treated as one without any, since its priors belong to them.
+    Beyond the horizon of its models a stock has none, and the rules are trusted no more than training found them worth.
     """
+    priors = analysis.priors
     if analysis.model and analysis.model.forecast.horizon < horizon:
-        analysis = replace(analysis, model=None)
+        priors, analysis = priors.beyond_their_horizon(), replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
     heard = opinions(analysis.indicators, forecast, horizon)
-    weighing = learner.weigh(analysis.symbol, horizon, heard, analysis.priors)
+    weighing = learner.weigh(analysis.symbol, horizon, heard, priors)
     return Plan(
         analysis=analysis,
         horizon=horizon,

@@ -61,6 +61,10 @@ class Priors:
         """The prior of a signal's learned weight: training's, else 1 for the rules and 0 for all others."""
         return self.weights.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
 
+    def beyond_their_horizon(self) -> Priors:
+        """The priors farther ahead than the models look: the weights alone, which leave the rules what they earned."""
+        return Priors(self.weights, self.magnitude)
+
     def magnitude_at(self, horizon: int) -> float:
         """The prior magnitude at a horizon of so many sessions."""
         return math.sqrt(horizon / SESSIONS_OF_RULES) if self.magnitude is None else self.magnitude
