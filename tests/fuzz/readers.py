@@ -27,6 +27,8 @@ from made_up_models import made_up_metrics, made_up_models
 from mutations import Content, Recipe, other_bytes, other_file, other_json, other_lines, other_sealed, other_table
 
 from stockml.accuracy.tracker import Feedback
+from stockml.commands.exits import UsageError
+from stockml.commands.settings_reader import read_settings
 from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
 from stockml.core.paths import Home
@@ -200,8 +202,7 @@ def _used(home: Home) -> int:
         due = {line.id: outcome(line, at=AT) for line in view.pending[:2]}
         learned = Feedback(home.feedback, Learner).update(log, view, log.settle(due))
         _weighed(learned.learner)
-        for scores in learned.scores.values():
-            scores.to_record()
+        learned.record.to_scores()
         log.append([prediction("NEW.NS", 9)])
         return log.count
 
@@ -350,8 +351,10 @@ def feedback(folder: Path) -> Target:
             log = PredictionLog(home.log)
             tracker = Feedback(home.feedback, Learner)
             record = tracker.record(log.read())
-            for score in (*record.scores.values(), *record.conditions.values()):
-                score.to_record()
+            record.to_scores()
+            for known in record.horizons.values():
+                for score in known.conditions.values():
+                    score.to_record()
             with log.locked(5.0):
                 tracker.kept(log)
                 _weighed(tracker.update(log).learner)
@@ -527,10 +530,35 @@ def announcements(folder: Path) -> Target:
     return _small(folder, lambda home: home.announcements, content, use)
 
 
+# ---- settings ----
+
+_SETTINGS = b"""\
+source = "csv:prices"
+symbols = ["TCS.NS", "AAPL"]
+horizons = [1, 5, 20]
+notify = ["ntfy://example/topic"]
+witness = "cat >> ~/heads"
+
+[exchange_of]
+AAPL = "XNAS"
+"""
+
+
+def home_settings(folder: Path) -> Target:
+    home = Home(folder)
+    (folder / "prices").mkdir()
+
+    def read(changed: bytes) -> None:
+        home.settings.write_bytes(changed)
+        read_settings(home, {})
+
+    return Target(folder, _SETTINGS, other_bytes(_SETTINGS), read, (UsageError,))
+
+
 TARGETS: dict[str, Callable[[Path], Target]] = {
     made.__name__: made
     for made in (
         *(csv_table, yahoo_chart, log_lines, index, rows, journal, heads, restore_plan, archive, feedback),
-        *(metrics, bundle, last_run, resting_symbols, exchanges, announcements),
+        *(metrics, bundle, last_run, resting_symbols, exchanges, announcements, home_settings),
     )
 }
