@@ -40,8 +40,13 @@ class _WrongError(ValueError):
     """A value that cannot be taken: why, and which item of a list or table it is."""
 
     def __init__(self, text: str, item: int | None = None, below: Sequence[str] = ()) -> None:
-        super().__init__(text)
+        super().__init__(_shortened(text))
         self.item, self.below = item, tuple(below)
+
+
+def _shortened(text: str) -> str:
+    """A message without the middle of an endless value that it quotes."""
+    return text if len(text) <= 500 else f"{text[:200]} ... {text[-250:]}"
 
 
 def of_environment(environment: Mapping[str, str]) -> dict[str, Any]:
@@ -72,7 +77,7 @@ def of_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     found, places = {}, {}
     for key, value in values.items():
         if key not in KEYS:
-            raise UsageError(f"{_place(path, text, [key])}: {_unknown(key)}")
+            raise UsageError(f"{_place(path, text, [key])}: {_shortened(_unknown(key))}")
         try:
             found[key] = _CHECKS[key](value, path.parent)
         except _WrongError as error:

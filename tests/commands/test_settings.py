@@ -157,6 +157,21 @@ def test_what_is_no_file_of_settings_is_refused(tmp_path: Path, content: bytes, 
     assert words in refusal(tmp_path, content)
 
 
+ENDLESS = "9" * 5000
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        (f"[exchange_of]\n{ENDLESS} = 'XNAS'", "correct the spelling"),
+        (f"source = '{ENDLESS}csv:prices'", "name another folder"),
+        (f"witness_{ENDLESS} = 'cat'", "exchange_of"),
+    ],
+)
+def test_an_endless_value_is_not_quoted_whole(tmp_path: Path, text: str, end: str) -> None:
+    assert "..." in refusal(tmp_path, text) and refusal(tmp_path, text).endswith(end)
+
+
 def test_what_is_no_plain_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "stockml.toml"
     for make, words in (
