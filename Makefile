@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test check lint bench quality lock audit docs clean
+.PHONY: install install-dev demo test fuzz check lint bench quality lock audit docs clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -30,6 +30,10 @@ demo: install
 
 test: install-dev
 	$(RUN) -m pytest -n 2 --dist worksteal
+
+# 20,000 hostile files for each reader of files, within limits of time and memory; FUZZ="2000 bundle" for fewer
+fuzz: install-dev
+	$(RUN) tests/fuzz/run_fuzz.py $(FUZZ)
 
 lint: install-dev
 	$(VENV)/bin/ruff check .

@@ -22,18 +22,19 @@ from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stockml.accuracy.scores import Score, leakage_warning
+from stockml.accuracy.record import Record
 from stockml.accuracy.settlement import Waiting, settle
 from stockml.accuracy.tracker import AccuracyTracker, Feedback
-from stockml.commands import options
+from stockml.commands import options, predict_options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
+from stockml.commands.other_commands import opened, other_command
 from stockml.commands.predict_command import (
     due_now,
+    horizons_ahead,
     is_dry,
     leave_behind,
     models_forecast,
@@ -42,16 +43,16 @@ from stockml.commands.predict_command import (
     recorded,
     sum_up,
     tell,
+    tell_beyond,
     tell_problems,
     tell_unsettled,
     to_predict,
     updated,
-    with_target_ahead,
 )
-from stockml.commands.run import Run, open_run, timed
+from stockml.commands.run import Run, timed
+from stockml.commands.watchlist import remembered, tell_changes
 from stockml.commands.witness import hand_over, write_down
 from stockml.core.clock import Clock
-from stockml.core.paths import expanded
 from stockml.core.records import Prediction
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ DESCRIPTION = """Forecast stock prices, keep an honest record of every forecast,
 Verifies the predictions whose day has come, then predicts again."""
 
 EXAMPLES = """examples:
-  every stock with a trained model, prices from Yahoo; what is due is verified first:
+  the watchlist of the home, prices from Yahoo; what is due is verified first:
     ./realtime_predictor.py
   only settle what is due:
     ./realtime_predictor.py --verify-only
@@ -71,8 +72,9 @@ EXAMPLES = """examples:
     ./realtime_predictor.py --explain TCS.NS
   what is pending, late or stale, and how the last run ended:
     ./realtime_predictor.py --status
-  a simulated market, which needs no network, in a folder of its own:
-    ./realtime_predictor.py --source sample --home ~/stock-trial
+  a home of its own for a simulated market, which needs no network:
+    ./realtime_predictor.py --init --source sample --horizons 5 1 --home ~/stock-trial
+    ./realtime_predictor.py --home ~/stock-trial
   walk-forward backtest of three weeks of it, ending with the learning curve:
     ./realtime_predictor.py --replay 2026-03-02 2026-03-20 --source sample --home ~/stock-replay
 
@@ -82,60 +84,14 @@ Forecasts are no financial advice."""
 def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
     """The options, checked as far as they can be alone."""
     parser = options.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
-    how = parser.add_argument_group("what to do")
-    options.add_horizon(how)
-    how.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
-    how.add_argument(
-        "--explain",
-        type=options.symbol,
-        metavar="SYMBOL",
-        help="explain one stock in five steps; nothing is written",
-    )
-    options.add_past(how)
-    how.add_argument(
-        "--report",
-        nargs="?",
-        type=expanded,
-        const=Path(),
-        metavar="FILE",
-        help="write the HTML report (default: realtime_predictions/report.html; each daily run renews it)",
-    )
-    how.add_argument(
-        "--status",
-        action="store_true",
-        help="say what is pending, late or stale; exit code 1 if there is any alarm",
-    )
-    options.add_record(how)
-    options.add_export(how)
-    options.add_proof(how)
-    how.add_argument("--dry-run", action="store_true", help="do everything but write")
-    options.add_lock_timeout(how)
-    how.add_argument(
-        "--accept-log",
-        action="store_true",
-        help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
-    )
-    options.add_common(parser, default_symbols="those with trained models")
-    args = options.parsed(parser, argv)
-    if args.retrain and not args.replay:
-        parser.error("--retrain goes with --replay")
-    options.check_witness(parser, args)
-    return args
+    predict_options.add_predicting(parser)
+    options.add_common(parser)
+    return predict_options.parsed(parser, argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    if args.export is not None:
-        return run_command(export, args)
-    if args.restore is not None:
-        return run_command(restore, args)
-    if args.reopen or args.backup is not None:
-        return run_command(look_after, args)
-    if args.audit:
-        return run_command(prove, args)
-    if args.replay or args.self_check:
-        return run_command(look_back, args)
-    return run_command(look_at if args.report is not None or args.status else predict_and_learn, args)
+    return run_command(other_command(args, datetime.now(UTC)) or predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -144,6 +100,7 @@ class Market:
 
     bars: Mapping[str, SourceBars]
     analyses: Sequence[Analysis]
+    horizons: Mapping[str, Sequence[int]]  # to predict, by symbol
 
 
 @dataclass(frozen=True)
@@ -153,19 +110,12 @@ class Settlement:
     settled: Sequence[Prediction]
     waiting: Sequence[Waiting]
     learner: Learner | None  # None where there is nothing to learn and nothing to predict
-    scores: Mapping[str, Score]
-
-
-def opened(args: argparse.Namespace) -> Run:
-    """The run that the options ask for, over a log that is as it was left."""
-    run = open_run(args, datetime.now(UTC))
-    run.log.check()
-    return run
+    record: Record
 
 
 def predict_and_learn(args: argparse.Namespace) -> int:
     """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
-    run = opened(args)
+    run = opened(args, datetime.now(UTC))
     market = analyze(run)
     with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))
@@ -185,11 +135,15 @@ def predict_and_learn(args: argparse.Namespace) -> int:
 def analyze(run: Run) -> Market:
     """ANALYZE: fetch current prices, calculate indicators, detect each stock's regime, ask its models."""
     explained = [run.args.explain] if run.args.explain else []
-    wanted = list(dict.fromkeys([*explained, *to_predict(run)]))
+    listed = to_predict(run)
+    if listed and not run.args.explain:
+        tell_changes(run, listed)
+    run.watchlist = remembered(run, listed)
+    wanted = list(dict.fromkeys([*explained, *listed]))
     pending = run.log.pending(run.args.as_of)
     due = due_now(run, pending)
     if not wanted and not due:
-        return Market({}, [])
+        return Market({}, [], {})
     from stockml.signals import engine
 
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
@@ -199,10 +153,12 @@ def analyze(run: Run) -> Market:
         more = run.fetch((line.symbol for line in due), engine.sessions_back(run.today(), due))
         fetched = fetched.renewed(more)
     with timed(run, "analyze"), run.telling_together():
-        to_analyze = with_target_ahead(run, [fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables])
-        analyzed = [engine.analyze(prices, models_forecast(run, prices)) for prices in to_analyze]
+        tables = {symbol: fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables}
+        horizons = horizons_ahead(run, tables.values())
+        analyzed = [engine.analyze(tables[symbol], models_forecast(run, tables[symbol])) for symbol in horizons]
         analyses = engine.add_market(analyzed, run.clock.exchanges)
-    return Market(fetched.bars, analyses)
+    tell_beyond(run, analyses)
+    return Market(fetched.bars, analyses, horizons)
 
 
 def learn(run: Run, market: Market) -> Settlement:
@@ -211,13 +167,13 @@ def learn(run: Run, market: Market) -> Settlement:
     tell_problems(run, view)
     outcomes, waiting = settle(due_now(run, view.pending), market.bars, run.clock, run.gone)
     if not outcomes and not market.analyses and not is_dry(run.args):
-        kept = AccuracyTracker(run.home.feedback).kept(run.log)
+        kept = AccuracyTracker(run.home.feedback, run.main_horizon).kept(run.log)
         if kept is not None:
             tell_unsettled(run, [], waiting)
             return Settlement([], waiting, None, kept)
     from stockml.signals.learner import Learner
 
-    feedback = Feedback(run.home.feedback, Learner)
+    feedback = Feedback(run.home.feedback, Learner, run.main_horizon)
     if is_dry(run.args):
         settled = [replace(line, outcome=outcomes[line.id]) for line in view.pending if line.id in outcomes]
         known = feedback.preview(view, settled)
@@ -227,21 +183,22 @@ def learn(run: Run, market: Market) -> Settlement:
         note_settled(run, done)
         known = updated(run, feedback, view, done)
     tell_unsettled(run, settled, waiting)
-    if settled and (warning := leakage_warning(known.scores.values())):
+    if settled and (warning := known.record.leakage_warning()):
         run.notice(warning)
-    return Settlement(settled, waiting, known.learner, known.scores)
+    return Settlement(settled, waiting, known.learner, known.record)
 
 
 def plan(run: Run, market: Market, learned: Settlement) -> list[Plan]:
-    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock (or one)."""
+    """PLAN: evaluate every signal, weigh it by what it has earned, form a hypothesis for each stock and horizon."""
     if learned.learner is None:
         return []
     from stockml.signals import engine
 
     return [
-        engine.plan(analysis, learned.learner, run.args.horizon)
+        engine.plan(analysis, learned.learner, horizon)
         for analysis in market.analyses
         if run.args.explain in (None, analysis.symbol)
+        for horizon in market.horizons[analysis.symbol]
     ]
 
 
@@ -259,53 +216,6 @@ def act(run: Run, predictions: Sequence[Prediction]) -> list[Prediction]:
     logged = [] if is_dry(run.args) else run.log.append(predictions)
     note_logged(run, logged)
     return logged
-
-
-def look_back(args: argparse.Namespace) -> int:
-    """The same steps on each of many past sessions, or past values once more."""
-    from stockml.commands.replay_command import run_replay
-    from stockml.commands.self_check_command import run_self_check
-
-    run = opened(args)
-    return (run_replay if args.replay else run_self_check)(run, to_predict(run))
-
-
-def look_at(args: argparse.Namespace) -> int:
-    """The state of the system, or the HTML report."""
-    from stockml.commands.status_command import run_status
-
-    run = opened(args)
-    tell_moved_clock(run, datetime.now(UTC))
-    return run_status(run)
-
-
-def prove(args: argparse.Namespace) -> int:
-    """The record, held against its seals, the prices and itself."""
-    from stockml.commands.audit_command import run_audit
-
-    return run_audit(opened(args))
-
-
-def look_after(args: argparse.Namespace) -> int:
-    """Settled lines made pending again, or the record copied."""
-    from stockml.commands.backup_command import run_backup
-    from stockml.commands.reopen_command import run_reopen
-
-    return (run_reopen if args.reopen else run_backup)(opened(args))
-
-
-def export(args: argparse.Namespace) -> int:
-    """The log as a table for other programs."""
-    from stockml.commands.export_command import run_export
-
-    return run_export(opened(args))
-
-
-def restore(args: argparse.Namespace) -> int:
-    """A copy of the record brought back, whatever became of the log."""
-    from stockml.commands.backup_command import run_restore
-
-    return run_restore(open_run(args, datetime.now(UTC)))
 
 
 if __name__ == "__main__":

@@ -50,11 +50,11 @@ DESCRIPTION = """Train an LSTM and an XGBoost model for each stock on two years 
 Both are validated on later days they have not seen, beside the naive forecast, and saved with their scores."""
 
 EXAMPLES = """examples:
-  ten large Indian stocks, prices from Yahoo:
+  the watchlist of the home (of a new one: ten large Indian stocks), prices from Yahoo:
     ./train_models.py
   stocks of your own, on three years of prices:
     ./train_models.py --symbols AAPL MSFT --years 3
-  those of the ten whose models are 30 days old or older:
+  those of the watchlist whose models are 30 days old or older:
     ./train_models.py --only-stale 30
   a simulated market, which needs no network, in a folder of its own:
     ./train_models.py --source sample --home ~/stock-trial --symbols SIM-ALPHA SIM-BETA
@@ -73,7 +73,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         metavar="N",
         help="years of prices to learn from (default: %(default)s)",
     )
-    options.add_horizon(how)
+    options.add_horizons(how)
     how.add_argument(
         "--jobs",
         type=options.positive,
@@ -97,12 +97,20 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         help="leave out stocks whose models are younger than so many days (default: train all)",
     )
     options.add_lock_timeout(how)
-    options.add_common(parser, default_symbols="ten large Indian stocks")
+    options.add_common(parser)
     return parser.parse_args(argv)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(train_models, parse_args(argv))
+    args = parse_args(argv)
+    return run_command(init if args.init else train_models, args)
+
+
+def init(args: argparse.Namespace) -> int:
+    """The home's settings, written from the options."""
+    from stockml.commands.init_command import run_init
+
+    return run_init(open_run(args, datetime.now(UTC)))
 
 
 def train_models(args: argparse.Namespace) -> int:
@@ -137,7 +145,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
     from stockml.trainers.process_pool import WorkersLostError
 
     settings = training.TrainingSettings(
-        horizon=run.args.horizon, years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
+        horizon=max(run.horizons), years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
     left, results = set(tables), []
     with timed(run, "train"), progress(run.args) as on_progress, run.telling_together():

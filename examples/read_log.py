@@ -77,9 +77,11 @@ def main(path: Path = LOG, picture: Path = Path("log.png")) -> int:
     print(f"{len(log)} predictions of {log['symbol'].nunique()} stocks, {len(verified)} verified")
     if verified.empty:
         return 0
-    print(verified.groupby("symbol")[["error_pct", "naive_error_pct"]].mean().round(2).to_string())
-    draw(verified, picture)
-    print(f"Drawn to {picture}. Forecasts are no financial advice.")
+    ahead = verified["prediction_horizon_days"]  # scores of different horizons are never averaged
+    print(verified.groupby(["symbol", ahead])[["error_pct", "naive_error_pct"]].mean().round(2).to_string())
+    commonest = ahead.mode()[0]
+    draw(verified[ahead == commonest], picture)
+    print(f"Drawn to {picture}: predictions {commonest} sessions ahead. Forecasts are no financial advice.")
     return 0
 
 

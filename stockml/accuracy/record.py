@@ -12,9 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 from stockml.accuracy.conditions import Condition, conditions_of
-from stockml.accuracy.scores import Score, ScoreSums, part_of
+from stockml.accuracy.scores import Score, ScoreSums, leakage_warning, part_of
 from stockml.core.outcomes import VERIFIED
-from stockml.core.records import Prediction
+from stockml.core.records import DEFAULT_HORIZON, Prediction
 
 DECIMALS = 4  # of a confidence, as it is logged
 
@@ -23,7 +23,7 @@ Stated = dict[float, tuple[int, int]]  # predictions by their confidence, and ho
 
 @dataclass(frozen=True, slots=True)
 class HorizonRecord:
-    """The settled predictions of one horizon, or of several together."""
+    """The settled predictions of one horizon."""
 
     stocks: dict[str, Score] = field(default_factory=dict)
     weeks: dict[str, Score] = field(default_factory=dict)  # by the Monday of the target's week
@@ -34,18 +34,6 @@ class HorizonRecord:
     def total(self) -> Score:
         """The score of all together."""
         return sum((score for _, score in sorted(self.weeks.items())), Score())
-
-    def __add__(self, other: HorizonRecord) -> HorizonRecord:
-        stated = dict(self.stated)
-        for confidence, (number, hits) in other.stated.items():
-            before = stated.get(confidence, (0, 0))
-            stated[confidence] = (before[0] + number, before[1] + hits)
-        return HorizonRecord(
-            _together(self.stocks, other.stocks),
-            _together(self.weeks, other.weeks),
-            _together(self.conditions, other.conditions),
-            stated,
-        )
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
@@ -80,20 +68,37 @@ class Record:
 
     horizons: dict[int, HorizonRecord] = field(default_factory=dict)
 
-    @property
-    def everything(self) -> HorizonRecord:
-        """The sums of all horizons together."""
-        return sum((known for _, known in sorted(self.horizons.items())), HorizonRecord())
+    def main_horizon(self, named: int | None = None) -> int:
+        """The horizon that stands for the home: the one named, else the default, else the shortest with an outcome."""
+        if named is not None or DEFAULT_HORIZON in self.horizons:
+            return named or DEFAULT_HORIZON
+        return min(self.horizons, default=DEFAULT_HORIZON)
 
-    @property
-    def scores(self) -> dict[str, Score]:
-        """The score by symbol."""
-        return self.everything.stocks
+    def of(self, horizon: int) -> HorizonRecord:
+        """The sums of a horizon; empty ones where it has no outcome."""
+        return self.horizons.get(horizon, HorizonRecord())
 
-    @property
-    def conditions(self) -> dict[Condition, Score]:
-        """The score by the conditions that lines tell."""
-        return self.everything.conditions
+    def score(self, symbol: str, horizon: int) -> Score:
+        """A stock's score at a horizon."""
+        return self.of(horizon).stocks.get(symbol, Score())
+
+    def to_scores(self, main_horizon: int | None = None) -> dict[str, dict[str, Any]]:
+        """By symbol the object of accuracy_scores.json: the score at the main horizon, and below that at each one."""
+        main = self.main_horizon(main_horizon)
+        found = {}
+        for symbol in sorted({symbol for known in self.horizons.values() for symbol in known.stocks}):
+            each = {
+                str(horizon): known.stocks[symbol].to_record()
+                for horizon, known in sorted(self.horizons.items())
+                if symbol in known.stocks
+            }
+            found[symbol] = {**self.score(symbol, main).to_record(), "by_horizon": each}
+        return found
+
+    def leakage_warning(self) -> str | None:
+        """One sentence on the first horizon whose record is too good to be true; None where none is."""
+        told = (leakage_warning(known.stocks.values()) for _, known in sorted(self.horizons.items()))
+        return next(filter(None, told), None)
 
     def fold(self, lines: Iterable[Prediction]) -> Iterator[Prediction]:
         """Add settled lines to the sums, and hand each on; the sums are complete once all were taken."""
@@ -113,7 +118,11 @@ class Record:
 
     @classmethod
     def from_state(cls, values: Mapping[str, Any]) -> Record:
-        """Restore the sums from `to_state`."""
+        """Restore the sums from `to_state`; ValueError for anything else."""
+        from stockml.accuracy.kept_record import KeptRecord
+        from stockml.storage.decoding import converted
+
+        converted(KeptRecord, values)
         return cls({int(horizon): HorizonRecord.from_state(known) for horizon, known in values.items()})
 
 
@@ -137,11 +146,6 @@ class _Sums:
 
     def record(self) -> HorizonRecord:
         return HorizonRecord(self._stocks.scores(), self._weeks.scores(), self._conditions.scores(), dict(self._stated))
-
-
-def _together(one: dict[Any, Score], other: dict[Any, Score]) -> dict[Any, Score]:
-    """The scores of two records' groups; those of groups that one has alone stay as they are, to the bit."""
-    return one | {key: one[key] + score if key in one else score for key, score in other.items()}
 
 
 @lru_cache(maxsize=1 << 12)

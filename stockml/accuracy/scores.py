@@ -154,17 +154,15 @@ class Score:
 
     @classmethod
     def from_state(cls, values: list[Any]) -> Score:
-        """Restore a score from `to_state`; ValueError for one of another version."""
+        """Restore a score from `to_state`."""
         *sums, expired = values
-        if len(sums) != len(_SUMS):
-            raise ValueError(f"{len(sums)} sums, need {len(_SUMS)}")
         return cls(*sums, expired=expired)  # type: ignore[misc]
 
     def _sums(self) -> tuple[float, ...]:
-        return tuple(getattr(self, name) for name in _SUMS)
+        return tuple(getattr(self, name) for name in SUMS)
 
 
-_SUMS = tuple(part.name for part in fields(Score) if part.name != "expired")
+SUMS = tuple(part.name for part in fields(Score) if part.name != "expired")
 _SCORED = ("mean_crps_pct", "mean_naive_crps_pct", "mean_interval_score_pct", "mean_naive_interval_score_pct")
 
 Part = tuple[float, ...] | str  # one settled prediction's part in each of Score's sums, or the reason why it expired
@@ -188,7 +186,7 @@ class ScoreSums(Generic[K]):
         """Add a prediction's part to a group."""
         values = self._sums.get(group)
         if values is None:
-            values = self._sums[group] = [0] * len(_SUMS)
+            values = self._sums[group] = [0] * len(SUMS)
             self._expired[group] = Counter()
         if isinstance(part, str):
             self._expired[group][part] += 1

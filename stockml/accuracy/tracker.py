@@ -1,8 +1,9 @@
 """Accuracy tracker: settled lines of the log in, each symbol's score and the learner's state out; owner of feedback/.
 
-Everything in the folder is a function of the settled lines alone, folded in the order of (verified_at or expired_at,
-position): it can be deleted at any time and comes back the same. A run folds in only what is new, where it can be sure
-of the rest. Expired lines teach nothing; they are counted beside the scores.
+Everything in the folder is a function of the settled lines, folded in the order of (verified_at or expired_at,
+position), and of the main horizon that the home's settings name: it can be deleted at any time and comes back the same.
+A run folds in only what is new, where it can be sure of the rest. Expired lines teach nothing; they are counted beside
+the scores.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import hashlib
 import json
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, Self, TypeVar
 
 from stockml.accuracy.record import Record
-from stockml.accuracy.scores import Score
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.prediction_log.log import Folded, PredictionLog, Settled
@@ -25,9 +26,12 @@ from stockml.storage.files import storage, write_whole
 from stockml.storage.plain_files import read_plain
 from stockml.storage.tail_file import write_for_tail
 
+if TYPE_CHECKING:
+    from stockml.accuracy.kept_record import KeptState
+
 LOG = logging.getLogger(__name__)
 
-VERSION = 4
+VERSION = 5
 
 
 class Learns(Protocol):
@@ -53,11 +57,6 @@ class Learned(Generic[L]):
     learner: L
     record: Record = field(default_factory=Record)
 
-    @property
-    def scores(self) -> dict[str, Score]:
-        """The score by symbol."""
-        return self.record.scores
-
     def fold(self, predictions: Iterable[Prediction]) -> None:
         for prediction in self.record.fold(predictions):
             if prediction.status != VERIFIED:
@@ -72,48 +71,61 @@ class Learned(Generic[L]):
 class AccuracyTracker:
     """Owner of feedback/: reads the record from it, for which no learner is needed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, main_horizon: int | None = None) -> None:
+        self._main_horizon = main_horizon  # as the home's settings name it
         self._scores_file = folder / "accuracy_scores.json"
         self._state_file = folder / "learned.json"
 
-    def kept(self, log: PredictionLog) -> dict[str, Score] | None:
-        """The score by symbol where the folder holds all outcomes of the log already, else None; under its lock."""
+    def kept(self, log: PredictionLog) -> Record | None:
+        """The record where the folder holds all outcomes of the log already, else None; under its lock."""
         if not log.path.exists() and not self._state_file.exists() and not self._scores_file.exists():
-            return {}
-        values = self._values(log.folded) if log.folded and not log.unfolded else None
-        return None if values is None else Record.from_state(values["record"]).scores
+            return Record()
+        if not log.folded or log.unfolded:
+            return None
+        with suppress(ValueError):
+            kept = self._kept_state(log.folded)
+            if kept is not None and kept.main_horizon == self._main_horizon:
+                return Record.from_state(kept.record)
+        return None
 
     def record(self, view: View) -> Record:
         """The record as of the view; it needs no lock."""
-        values = self._values(view.folded) if view.folded else None
-        if values is not None:
-            return Record.from_state(values["record"])
+        kept = self._record(view.folded) if view.folded else None
+        if kept is not None:
+            return kept
         record = Record()
         for _ in record.fold(view.settled):
             pass
         return record
 
-    def _values(self, folded: Folded) -> dict[str, Any] | None:
-        """The state file as it was written when `folded` was noted, else None."""
+    def _record(self, folded: Folded) -> Record | None:
+        """The record as it was written when `folded` was noted, else None."""
+        with suppress(ValueError):
+            if (kept := self._kept_state(folded)) is not None:
+                return Record.from_state(kept.record)
+        return None
+
+    def _kept_state(self, folded: Folded) -> KeptState | None:
+        """The state file as it was written when `folded` was noted, else None; ValueError where nobody wrote it so."""
         if self._digest() != folded.digest:
             return None
-        try:
-            values = json.loads(self._state_file.read_bytes())
-            return values if values["version"] == VERSION else None
-        except (ValueError, KeyError, TypeError):
-            return None
+        from stockml.accuracy.kept_record import MOST_BYTES, KeptState
+        from stockml.storage.decoding import decoded
+
+        kept = decoded(KeptState, read_plain(self._state_file, MOST_BYTES) or b"", MOST_BYTES)
+        return kept if kept.version == VERSION else None
 
     def _digest(self) -> str:
         with storage(self._scores_file.parent, "read the folder"):
-            found = [path.read_bytes() if path.exists() else b"" for path in (self._state_file, self._scores_file)]
+            found = [read_plain(path) or b"" for path in (self._state_file, self._scores_file)]
         return hashlib.sha256(b"".join(found)).hexdigest()
 
 
 class Feedback(AccuracyTracker, Generic[L]):
     """The folder together with the kind of learner whose state it holds."""
 
-    def __init__(self, folder: Path, learner: type[L]) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: Path, learner: type[L], main_horizon: int | None = None) -> None:
+        super().__init__(folder, main_horizon)
         self._learner = learner
 
     def update(self, log: PredictionLog, view: View | None = None, settled: Settled | None = None) -> Learned[L]:
@@ -133,11 +145,16 @@ class Feedback(AccuracyTracker, Generic[L]):
         log.note_folded(Folded(last_key, self._digest()))
 
     def refolded(self, view: View) -> dict[str, tuple[Any, Any]]:
-        """By each file's name what it holds, None where it is not there, and the same folded again from the view."""
-        again = self._nothing()
+        """By each file's name what it holds, None where it is not there, and the same folded again from the view.
+
+        By the main horizon that the folder names: the settings may have changed since the last run.
+        """
+        again, state = self._nothing(), _json_in(self._state_file)
         again.fold(view.settled)
-        texts = zip((self._state_file, self._scores_file), _texts(again), strict=True)
-        return {path.name: (_json_in(path), json.loads(text)) for path, text in texts}
+        main_horizon = state.get("main_horizon") if isinstance(state, dict) else self._main_horizon
+        texts = _texts(again, main_horizon if isinstance(main_horizon, int) else None)
+        pairs = zip((self._state_file, self._scores_file), texts, strict=True)
+        return {path.name: (_json_in(path), json.loads(text)) for path, text in pairs}
 
     def preview(self, view: View, settled: Iterable[Prediction] = ()) -> Learned[L]:
         """The state as of the view and of lines settled beside it, which are given in the order of the log.
@@ -171,37 +188,39 @@ class Feedback(AccuracyTracker, Generic[L]):
 
     def _kept(self, folded: Folded) -> Learned[L] | None:
         """The state in the folder; None unless it was written when `folded` was noted."""
-        values = self._values(folded)
-        if values is None:
-            return None
         try:
-            return Learned(self._learner.from_state(values["learner"]), Record.from_state(values["record"]))
+            kept = self._kept_state(folded)
+            if kept is None or kept.main_horizon != self._main_horizon:
+                return None
+            return Learned(self._learner.from_state(kept.learner), Record.from_state(kept.record))
         except (ValueError, KeyError, TypeError):
             return None
 
     def _write(self, learned: Learned[L]) -> None:
-        state, scores = _texts(learned)
+        state, scores = _texts(learned, self._main_horizon)
         write_whole(self._state_file, state)
         write_for_tail(self._scores_file, scores)
 
 
-def _texts(learned: Learned[L]) -> tuple[str, str]:
+def _texts(learned: Learned[L], main_horizon: int | None) -> tuple[str, str]:
     """The content of the state file and of the scores' file."""
-    scores = {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())}
     state = {
         "version": VERSION,
+        "main_horizon": main_horizon,
         "record": learned.record.to_state(),
         "learner": learned.learner.to_state(),
     }
     return (
         json.dumps(state, allow_nan=False, sort_keys=True) + "\n",
-        json.dumps(scores, allow_nan=False, indent=2),
+        json.dumps(learned.record.to_scores(main_horizon), allow_nan=False, indent=2),
     )
 
 
 def _json_in(path: Path) -> Any:
     """The JSON value in a file; None where there is no file, or none in it."""
+    from stockml.storage.decoding import decoded_object
+
     try:
-        return json.loads(read_plain(path) or b"null")
-    except (ValueError, RecursionError):
+        return decoded_object(read_plain(path) or b"")
+    except ValueError:
         return None

@@ -59,7 +59,9 @@ def known_symbols(run: Run) -> set[str]:
     if run.source.folder is not None:
         return set(symbols_in(run.source.folder))
     if run.is_simulated:
-        return set(run.default_symbols())
+        from stockml.data.simulated_market import SAMPLE_SYMBOLS
+
+        return set(SAMPLE_SYMBOLS)
     logged = (prediction.symbol for prediction in run.log.pending())
     return {symbol.upper() for symbol in (*WATCHLIST, *trained_symbols(run.home), *cached_symbols(run.home), *logged)}
 

@@ -30,13 +30,14 @@ log = logging.getLogger("stockml")
 def name_exchanges(run: Run, symbols: Iterable[str], through: date) -> None:
     """Find the exchange of each symbol that does not name its own, and put it into the run's clock.
 
-    `through` is the last day of the files that may be looked at. An option wins over the folder's files, these over
-    what the home keeps, that over the days of the symbol's file.
+    `through` is the last day of the files that may be looked at. An option wins over the settings, these over
+    the folder's files, these over what the home keeps, that over the days of the symbol's file.
     """
     folder = run.source.folder
     try:
         sidecar = exchange_book.read_sidecar(folder) if folder else {}
-        said = {symbol: sidecar[symbol.upper()] for symbol in symbols if symbol.upper() in sidecar}
+        listed = sidecar | dict(run.settings.exchange_of)  # by symbol in upper case
+        said = {symbol: listed[symbol.upper()] for symbol in symbols if symbol.upper() in listed}
         nameless = [symbol for symbol in dict.fromkeys(symbols) if market_of(symbol) is None]
         if run.args.exchange:
             said |= dict.fromkeys(_meant_by_option(run, nameless), run.args.exchange)

@@ -73,7 +73,7 @@ def _choice(run: Run) -> Choice:
     return Choice(
         symbols=None if run.symbols is None else frozenset(run.symbols),
         since=args.since and args.since.isoformat(),
-        horizon=args.horizon,
+        horizons=frozenset(args.horizons) if args.horizons else None,
         as_of=args.as_of and args.as_of.isoformat(),
     )
 
@@ -108,7 +108,7 @@ def _refuse_too_large(path: Path, contents: Contents) -> None:
     if kind == ".xlsx" and contents.rows > MOST_XLSX_ROWS:
         raise UsageError(
             f"{path}: {contents.rows:,} predictions are more than the {MOST_XLSX_ROWS:,} rows of a sheet; write a "
-            ".parquet instead, or choose fewer by --since, --symbols or --horizon"
+            ".parquet instead, or choose fewer by --since, --symbols or --horizons"
         )
     if kind != ".sqlite" and contents.names > MOST_NAMES:
         raise UsageError(

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import argparse
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from stockml.accuracy.scores import Score
+from stockml.accuracy.record import Record
 from stockml.accuracy.settlement import Waiting, is_due
 from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json, timed
+from stockml.commands.watchlist import default_symbols, settings_symbols, trained
 from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
-from stockml.core.wording import count
+from stockml.core.wording import count, named
 from stockml.prediction_log.seals import Witness
 from stockml.reporting.last_run import begin_run, end_run
 from stockml.storage.files import StorageError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from stockml.accuracy.tracker import Feedback, Learned
     from stockml.data.price_table import PriceTable
     from stockml.prediction_log.view import Settled, View
-    from stockml.signals.engine import ModelView, Plan
+    from stockml.signals.engine import Analysis, ModelView, Plan
     from stockml.signals.learner import Learner
 
 log = logging.getLogger("stockml")
@@ -43,7 +44,7 @@ class Outcomes(Protocol):
     def waiting(self) -> Sequence[Waiting]: ...
 
     @property
-    def scores(self) -> Mapping[str, Score]: ...
+    def record(self) -> Record: ...
 
 
 def is_dry(args: argparse.Namespace) -> bool:
@@ -52,17 +53,15 @@ def is_dry(args: argparse.Namespace) -> bool:
 
 
 def to_predict(run: Run) -> list[str]:
-    """The symbols named; else those with trained models; else the watchlist, from signals alone."""
+    """The symbols named, or the watchlist of the home; those without a trained model from signals alone."""
     if run.args.verify_only:
         return []
     if run.symbols:
         return run.symbols
-    from stockml.models.bundle_store import trained_symbols
-
-    trained = list(dict.fromkeys(symbol.upper() for symbol in trained_symbols(run.home)))
-    if not trained:
+    listed, with_models = settings_symbols(run), trained(run)
+    if not with_models:
         run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
-    return trained or run.default_symbols()
+    return listed or with_models or default_symbols(run)
 
 
 def due_now(run: Run, pending: Sequence[Prediction]) -> list[Prediction]:
@@ -83,7 +82,7 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
     try:
         return _ask_models(run, prices)
     except ModelError as error:
-        if error.kind == MISSING and run.symbols:
+        if error.kind == MISSING and (run.symbols or any(run.home.models.glob("[!.]*"))):
             text = f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it."
             run.notice(text, prices.symbol)
         elif error.kind != MISSING:
@@ -123,17 +122,40 @@ def _named(line: Prediction) -> str:
     return f"{line.symbol}: its prediction of {line.data_through} for {line.target_date}"
 
 
-def with_target_ahead(run: Run, tables: Sequence[PriceTable]) -> list[PriceTable]:
-    """The stocks whose close to be predicted is still to come; a failure for each of the others."""
+def horizons_asked(run: Run) -> tuple[int, ...]:
+    """The horizons of this run: --explain tells of the first alone, unless it is told which."""
+    return run.horizons[:1] if run.args.explain and not run.args.horizons else run.horizons
+
+
+def horizons_ahead(run: Run, tables: Iterable[PriceTable]) -> dict[str, list[int]]:
+    """By symbol the horizons whose close is still to come; a failure for each of the others."""
     from stockml.signals import engine
 
-    ahead = []
+    ahead: dict[str, list[int]] = {}
     for table in tables:
-        if late := engine.past_target(table.symbol, table.data_through, run.args.horizon, run.clock):
-            run.fail(late)
-        else:
-            ahead.append(table)
+        for horizon in horizons_asked(run):
+            if late := engine.past_target(table.symbol, table.data_through, horizon, run.clock):
+                run.fail(late)
+            else:
+                ahead.setdefault(table.symbol, []).append(horizon)
     return ahead
+
+
+def tell_beyond(run: Run, analyses: Sequence[Analysis]) -> None:
+    """One notice where stocks are to be predicted farther ahead than their models look."""
+    asked = horizons_asked(run)
+    told = [one for one in analyses if run.args.explain in (None, one.symbol)]
+    short = {
+        one.symbol: one.model.forecast.horizon for one in told if one.model and one.model.forecast.horizon < max(asked)
+    }
+    if not short:
+        return
+    reach, beyond = sorted(set(short.values())), sorted(horizon for horizon in asked if horizon > min(short.values()))
+    run.notice(
+        f"{named(list(short))}: {'its models look' if len(short) == 1 else 'their models look'} "
+        f"{' to '.join(str(n) for n in dict.fromkeys((reach[0], reach[-1])))} sessions ahead, so no model serves "
+        f"{', '.join(map(str, beyond))}; train with --horizons {' '.join(map(str, run.horizons))}."
+    )
 
 
 def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
@@ -150,9 +172,6 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         return None
     if age_days > MODEL_STALE_AFTER_DAYS:
         run.notice(f"{symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.", symbol)
-    if run.args.horizon > bundle.horizon:
-        ahead = count(bundle.horizon, "session")
-        run.notice(f"{symbol}: its model looks {ahead} ahead, so signals alone serve.", symbol)
     return engine.view_of(bundle, bundle.forecast(prices))
 
 
@@ -170,7 +189,7 @@ def sum_up(
         "logged": [prediction.id for prediction in logged],
         "settled": [prediction.to_record() for prediction in learned.settled],
         "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in learned.waiting],
-        "accuracy": {symbol: score.to_record() for symbol, score in sorted(learned.scores.items())},
+        "accuracy": learned.record.to_scores(run.main_horizon),
         "head": witness and witness.to_record(),
     }
     return run.to_json("realtime_predictor", results, exit_code)
@@ -182,7 +201,7 @@ def recorded(run: Run) -> Iterator[None]:
     if is_dry(run.args):
         yield
         return
-    begin_run(run.home, run.clock.now, run.args.as_of)
+    begin_run(run.home, run.clock.now, run.args.as_of, run.watchlist)
     try:
         yield
     except (KeyboardInterrupt, StorageError) as error:
@@ -193,7 +212,7 @@ def recorded(run: Run) -> Iterator[None]:
             run.failures.append(Failure("", "storage", str(error)))
         result = run.to_json("realtime_predictor", {**run.written, "waiting": []}, exit_code)
         with suppress(StorageError):
-            end_run(run.home, result, began_at=run.clock.now, ended_at=datetime.now(UTC) + run.clock.skew)
+            _end(run, result, datetime.now(UTC) + run.clock.skew)
         raise
 
 
@@ -204,7 +223,7 @@ def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> Result:
     """
     if is_dry(run.args):
         return result
-    end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
+    _end(run, result, ended_at)
     if not result["logged"] and not result["settled"]:
         return result
     try:
@@ -212,8 +231,12 @@ def leave_behind(run: Run, result: Result, *, ended_at: datetime) -> Result:
     except StorageError as error:
         fail_half_done(run, "report", str(error))
         result |= run.to_json("realtime_predictor", {}, SOME_FAILED)
-        end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at)
+        _end(run, result, ended_at)
     return result
+
+
+def _end(run: Run, result: Result, ended_at: datetime) -> None:
+    end_run(run.home, result, began_at=run.clock.now, ended_at=ended_at, watchlist=run.watchlist)
 
 
 def note_settled(run: Run, settled: Settled) -> None:
@@ -253,7 +276,7 @@ def _renew_report(run: Run) -> None:
     from stockml.reporting.status import status
 
     with timed(run, "page"):
-        state = status(run.home, run.log, run.clock)
+        state = status(run.home, run.log, run.clock, run.main_horizon)
         write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)
 
 
@@ -267,9 +290,10 @@ def tell(run: Run, result: Result, learned: Outcomes, made: Sequence[tuple[Plan,
         print_json(result)
     elif run.args.explain:
         for hypothesis, prediction in made:
-            tables.tell_story(story(hypothesis, prediction, result["accuracy"].get(prediction.symbol)))
+            score = learned.record.score(prediction.symbol, prediction.prediction_horizon_days)
+            tables.tell_story(story(hypothesis, prediction, score.to_record()))
     elif not run.args.quiet:
         predictions = [prediction for _, prediction in made]
-        tables.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.scores)
+        tables.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.record)
         tables.tell_head(result["head"])
     return int(result["exit_code"])

@@ -45,7 +45,7 @@ def _reopen(run: Run, lines: Sequence[Prediction]) -> None:
     from stockml.signals.learner import Learner
 
     run.log.reopen({line.id: run.clock.written_time(line.symbol) for line in lines})
-    Feedback(run.home.feedback, Learner).update(run.log)
+    Feedback(run.home.feedback, Learner, run.main_horizon).update(run.log)
 
 
 def _tell(run: Run, lines: Sequence[Prediction]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from stockml.accuracy.conditions import ConditionScore, by_condition, by_condition_of, coverage_text
 from stockml.accuracy.scores import Score, by
@@ -41,13 +43,15 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     stocks = past_stocks(run, symbols, start, end)
     refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
-        start, end, tuple(symbols), run.source.kind, run.args.horizon, run.args.retrain, run.clock.exchanges
+        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges
     )
     n_before = _size(run.log.path)
     try:
         with timed(run, "replay"), progress(run.args) as tell:
             jobs = len(os.sched_getaffinity(0))
-            context = ReplayContext(run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell)
+            context = ReplayContext(
+                run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell, run.main_horizon
+            )
             done = replay(settings, stocks, context)
     except ReplayError as error:
         raise UsageError(str(error)) from None
@@ -119,44 +123,67 @@ def note_failures(run: Run, done: ReplayResult) -> None:
             run.fail(Failure(symbol, f"model_{error.kind}", f"{error.message}; until then signals alone serve."))
 
 
+@dataclass(frozen=True, slots=True)
+class _Curve:
+    """The verified lines of one horizon as a learning curve, and their scores by condition."""
+
+    weeks: Sequence[Week]
+    overall: Week | None
+    total: Score
+    conditions: Sequence[ConditionScore]
+
+    @classmethod
+    def of(cls, run: Run, lines: Sequence[Prediction]) -> _Curve:
+        scores = by(lambda line: line.symbol, lines)
+        conditions = by_condition(by_condition_of(lines), scores, run.clock.exchanges.market)
+        return cls(learning_curve(lines), overall(lines), sum(scores.values(), Score()), conditions)
+
+    def to_record(self) -> dict[str, Any]:
+        return {
+            "weeks": [week.to_record() for week in self.weeks],
+            "overall": self.overall.to_record() if self.overall else None,
+            "by_condition": [row.to_record() for row in self.conditions],
+        }
+
+
 def tell_replay(run: Run, done: ReplayResult) -> int:
-    """Print the learning curve as a table or as JSON; returns the exit code."""
+    """Print the learning curve of each horizon as a table or as JSON; returns the exit code."""
     view = run.log.read()
-    lines, waiting = list(view.verified), done.waiting
+    lines = list(view.verified)
+    curves = {
+        horizon: _Curve.of(run, [line for line in lines if line.prediction_horizon_days == horizon])
+        for horizon in run.horizons
+    }
     expired = Score.of(line for line in view.settled if line.status == EXPIRED)
-    scores = by(lambda line: line.symbol, lines)
-    conditions = by_condition(by_condition_of(lines), scores, run.clock.exchanges.market)
-    curve, total = learning_curve(lines), overall(lines)
     exit_code = run.exit_code(anything_done=bool(lines or done.logged))
     if run.args.json:
         results = {
             "days": done.days,
             "logged": done.logged,
-            "weeks": [week.to_record() for week in curve],
-            "overall": total.to_record() if total else None,
+            **curves[run.horizons[0]].to_record(),
+            "by_horizon": {str(horizon): curve.to_record() for horizon, curve in sorted(curves.items())},
             "pending": len(view.pending),
-            "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in waiting],
+            "waiting": [{"id": line.prediction.id, "reason": line.reason} for line in done.waiting],
             "expired": dict(sorted(expired.expired.items())),
-            "by_condition": [row.to_record() for row in conditions],
         }
         print_json(run.to_json("replay", results, exit_code))
     elif not run.args.quiet:
         title = f"{count(done.days, 'session')} replayed, {count(done.logged, 'prediction')} logged."
-        rows = [_row(week.monday, week) for week in curve] + ([_row("all", total)] if total else [])
-        columns = (
-            "week of",
-            "verified>",
-            "accuracy>",
-            "error>",
-            "ratio to naive>",
-            "confidence>",
-            "calibration error>",
-        )
-        tables.print_table(_simulated(run, title), columns, rows)
-        texts = _distribution(sum(scores.values(), Score()), conditions)
-        for text in [*texts, *_open_ends(view.pending, waiting, expired)]:
+        for horizon, curve in curves.items():
+            ahead = f" {count(horizon, 'session')} ahead:" if len(curves) > 1 else ""
+            _tell_curve(_simulated(run, f"{title}{ahead}"), curve)
+        for text in _open_ends(view.pending, done.waiting, expired):
             print(text)
     return exit_code
+
+
+def _tell_curve(title: str, curve: _Curve) -> None:
+    rows = [_row(week.monday, week) for week in curve.weeks]
+    rows += [_row("all", curve.overall)] if curve.overall else []
+    columns = ("week of", "verified>", "accuracy>", "error>", "ratio to naive>", "confidence>", "calibration error>")
+    tables.print_table(title, columns, rows)
+    for text in _distribution(curve.total, curve.conditions):
+        print(text)
 
 
 def _distribution(total: Score, conditions: Sequence[ConditionScore]) -> list[str]:

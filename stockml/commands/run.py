@@ -21,12 +21,15 @@ from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
-from stockml.commands.symbols import WATCHLIST, named_symbols
+from stockml.commands.settings import Settings
+from stockml.commands.settings_reader import read_settings
+from stockml.commands.symbols import named_symbols
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
 from stockml.core.failures import OUTAGES, UNKNOWN_SYMBOL, Failure
 from stockml.core.paths import Home
 from stockml.core.progress import progress
+from stockml.core.records import DEFAULT_HORIZON
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
 from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
@@ -53,6 +56,7 @@ class Run:
     clock: Clock
     symbols: list[str] | None  # as named by the options
     log: PredictionLog
+    settings: Settings
     failures: list[Failure] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     findings: list[tuple[str, Finding]] = field(default_factory=list)
@@ -60,8 +64,20 @@ class Run:
     prices_asked_at: datetime | None = None  # the latest time at which the source was asked for them
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
+    watchlist: list[str] = field(default_factory=list)  # that the next run will know of
     written: dict[str, list[str]] = field(default_factory=lambda: {"logged": [], "settled": []})  # ids, by this run
     _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
+
+    @property
+    def horizons(self) -> tuple[int, ...]:
+        """Sessions to forecast ahead, each once: as named by the option, the settings, or by default."""
+        named = self.args.horizons or self.settings.horizons or (DEFAULT_HORIZON,)
+        return tuple(dict.fromkeys(named))
+
+    @property
+    def main_horizon(self) -> int | None:
+        """The horizon that the home's settings name first; None where they name none."""
+        return self.settings.horizons[0] if self.settings.horizons else None
 
     @property
     def is_simulated(self) -> bool:
@@ -177,14 +193,6 @@ class Run:
             for kind, found in kinds.items()
         ]
 
-    def default_symbols(self) -> list[str]:
-        """The watchlist, or every company of the simulated market."""
-        if not self.source.is_simulated:
-            return list(WATCHLIST)
-        from stockml.data.simulated_market import SAMPLE_SYMBOLS
-
-        return list(SAMPLE_SYMBOLS)
-
     def exit_code(self, *, anything_done: bool) -> int:
         """0 where nothing failed, 1 where something else was done, or no stock failed, 3 where nothing was done."""
         if not self.failures:
@@ -214,28 +222,37 @@ class Run:
 
 def open_run(args: argparse.Namespace, now: datetime) -> Run:
     """The run that the options ask for; UsageError where they cannot be followed."""
-    for name in (args.source, str(args.home)):  # messages with these names are written down as UTF-8
+    for name in (args.source or "", str(args.home)):  # messages with these names are written down as UTF-8
         if name.encode(errors="replace").decode() != name:
             raise UsageError(f"{name!a}: the name is not valid UTF-8; give another one, or use a UTF-8 locale")
-    try:
-        source = parse_source(args.source)
-    except ValueError as error:
-        raise UsageError(str(error)) from None
     refuse_future(args.as_of, now)
     home = Home(args.home.resolve())
+    settings = read_settings(home) if not args.init else Settings()
+    source = _source(args.source, settings)
     predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
     if vars(args).get("export") is None:  # an export asks for no prices, whatever --source says by default
         refuse_mixed_sources(home, source.kind, predictions.kinds())
-    run = Run(args, home, source, Clock(now, args.as_of, Exchanges(read(home))), named_symbols(args), predictions)
+    clock = Clock(now, args.as_of, Exchanges(read(home)))
+    run = Run(args, home, source, clock, named_symbols(args), predictions, settings)
     if args.as_of is not None:
         log.info("Acting as on %s after the close; later prices, lines and outcomes are as if not there.", args.as_of)
     return run
 
 
+def _source(named: str | None, settings: Settings) -> Source:
+    """The source that the option names, the settings, or by default Yahoo."""
+    if named is None:
+        return settings.source or Source(YAHOO)
+    try:
+        return parse_source(named)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def refuse_beside(run: Run, option: str, others: Sequence[str]) -> None:
     """UsageError where an option was given that makes no sense beside this one: it would not be followed."""
     for name in others:
-        if getattr(run.args, name):
+        if getattr(run.args, name, None):
             raise UsageError(f"{option} and --{name.replace('_', '-')} do not go together; leave one out")
 
 
@@ -262,11 +279,16 @@ def refuse_mixed_sources(home: Home, kind: str, kinds_in_log: Iterable[str]) -> 
 
 def _model_sources(home: Home) -> Iterable[str]:
     """The source of the first readable model: all models of a home are of one nature."""
-    for path in sorted(home.models.glob("*/metrics.json")):
+    paths = sorted(home.models.glob("*/metrics.json"))
+    if paths:
+        from stockml.models.metrics_file import MOST_BYTES, source_in
+        from stockml.storage.files import StorageError
+        from stockml.storage.plain_files import read_plain
+    for path in paths:
         try:
-            yield str(json.loads(path.read_bytes())["source"])
+            yield source_in(read_plain(path, MOST_BYTES) or b"")
             return
-        except (OSError, ValueError, KeyError, TypeError):
+        except (StorageError, ValueError):
             continue  # a damaged model is named where it is used
 
 

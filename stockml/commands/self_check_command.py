@@ -24,7 +24,6 @@ CHECK_COLUMNS = ("values", "compared>", "differing>", "example")
 
 def run_self_check(run: Run, symbols: Sequence[str]) -> int:
     """--self-check: work out past values again without their future, and say whether any of them has seen it."""
-    from stockml.accuracy.scores import leakage_warning
     from stockml.accuracy.tracker import AccuracyTracker
     from stockml.replay import lookahead_check as self_check
 
@@ -38,8 +37,8 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
             self_check.check_models(tables, bundles(run, tables), seed=CHECK_SEED),
             self_check.check_log([*view.pending, *view.verified]),
         ]
-    scores = AccuracyTracker(run.home.feedback).record(view).scores
-    return tell_self_check(run, checks, leakage_warning(scores.values()))
+    record = AccuracyTracker(run.home.feedback).record(view)
+    return tell_self_check(run, checks, record.leakage_warning())
 
 
 def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:

@@ -20,7 +20,7 @@ def run_status(run: Run) -> int:
     if run.args.report is not None:
         refuse_beside(run, "--report", ("verify_only", "explain", "dry_run"))
     refuse_beside(run, "--status", ("verify_only", "explain"))
-    state = status(run.home, run.log, run.clock)
+    state = status(run.home, run.log, run.clock, run.main_horizon)
     path = None if run.args.report is None else write_page(run, state)
     exit_code = SOME_FAILED if run.args.status and state.is_alarming else DONE
     if run.args.json:

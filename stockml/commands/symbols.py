@@ -41,7 +41,14 @@ def named_symbols(args: argparse.Namespace) -> list[str] | None:
     if args.symbols is None and args.symbols_file is None:
         return None
     words = [part for word in args.symbols or [] for part in word.split(",") if part.strip()]
-    symbols = list(dict.fromkeys([*(_entered(word) for word in words), *_read_symbols(args.symbols_file)]))
+    symbols = list(
+        dict.fromkeys(
+            [
+                *(_entered(word) for word in words),
+                *(read_symbols(args.symbols_file) if args.symbols_file is not None else ()),
+            ]
+        )
+    )
     if not symbols:
         where = args.symbols_file or "--symbols"
         raise UsageError(f"{where}: no symbol in it; write one{' a line' if args.symbols_file else ''}")
@@ -56,10 +63,11 @@ def _entered(text: str, where: str = "") -> str:
         raise UsageError(f"{where}{error}") from None
 
 
-def _read_symbols(path: Path | None) -> list[str]:
-    """The symbols of a file: of one column where a header names it, else all that stands there."""
-    if path is None:
-        return []
+def read_symbols(path: Path) -> list[str]:
+    """The symbols of a file: of one column where a header names it, else all that stands there.
+
+    UsageError where it cannot be read, or holds what is no symbol.
+    """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stockml.accuracy.record import Record
 from stockml.accuracy.scores import Score
 from stockml.commands.run import NO_ADVICE, Run
 from stockml.core.records import Prediction
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
 WIDEST = 1000  # columns that no table needs
 APART = "   "
+SCORE_COLUMNS = ("verified>", "accurate>", "mean error>", "naive>", "direction>", "not settled>")
 
 
 def console() -> Console:
@@ -88,7 +90,7 @@ def tell(
     learned: tuple[Sequence[Prediction], Sequence[Waiting]],
     made: Sequence[Prediction],
     logged: Sequence[str],
-    scores: Mapping[str, Score],
+    record: Record,
 ) -> None:
     """A predictor run's results as tables; nothing at all where nothing happened."""
     settled, waits = learned
@@ -97,7 +99,7 @@ def tell(
         print(text)
     if settled:
         outcomes(f"Verified{mark}", settled)
-        accuracy(f"Record so far{mark}", scores)
+        accuracy(f"Record so far{mark}", record)
     ids = [(line.prediction.id, line.reason) for line in waits if not line.is_fault]  # faults are failures
     for text in told_together((Message(id_, f"{id_}: stays pending, {reason}.") for id_, reason in ids), "prediction"):
         print(text)
@@ -136,17 +138,21 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     means = [f"{sum(result[name] for result in results) / len(results):.3f} %" for name in names]
     rows.append(("mean", "", "", *means))
     mark = f" ({SIMULATED})" if run.source.is_simulated else ""
-    title = f"Mean absolute error on days not seen, {count(run.args.horizon, 'session')} ahead{mark}"
+    title = f"Mean absolute error on days not seen, {count(max(run.horizons), 'session')} ahead{mark}"
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "ensemble>", "naive>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
 
 
 def predictions(title: str, made: Iterable[Prediction]) -> None:
-    """Today's predictions, one a line."""
+    """Today's predictions, one a line; the sessions ahead where they differ, and "no model" where one has none."""
+    made = list(made)
+    several = len({prediction.prediction_horizon_days for prediction in made}) > 1
+    lacking = any(prediction.model_trained_at is None for prediction in made)
     rows = [
         (
             prediction.symbol,
+            *([str(prediction.prediction_horizon_days)] if several else []),
             money(prediction.current_price),
             money(prediction.predicted_price),
             f"{prediction.predicted_change_pct:+.2f} %",
@@ -154,11 +160,13 @@ def predictions(title: str, made: Iterable[Prediction]) -> None:
             f"{prediction.confidence:.0%}",
             prediction.market_regime,
             prediction.target_date,
+            *(["no model" if prediction.model_trained_at is None else ""] if lacking else []),
         )
         for prediction in made
     ]
     columns = (
         "symbol",
+        *(["ahead>"] if several else []),
         "close>",
         "predicted>",
         "change>",
@@ -166,6 +174,7 @@ def predictions(title: str, made: Iterable[Prediction]) -> None:
         "confidence>",
         "regime",
         "for the close of",
+        *([""] if lacking else []),
     )
     print_table(title, columns, rows)
 
@@ -191,25 +200,28 @@ def _outcome_row(prediction: Prediction) -> Sequence[str]:
     )
 
 
-def accuracy(title: str, scores: Mapping[str, Score]) -> None:
-    """The record so far beside naive's, one line for each stock and one for all."""
-    rows = [_score_row(symbol, score) for symbol, score in sorted(scores.items())]
-    total = sum(scores.values(), Score())
-    if len(scores) > 1:
-        rows.append(_score_row("all", total))
-    columns = ["symbol", "verified>", "accurate>", "mean error>", "naive>", "direction>", "not settled>"]
+def accuracy(title: str, record: Record) -> None:
+    """The record so far beside naive's: for each horizon one line for each stock, and one for all of it."""
+    several, rows, total = len(record.horizons) > 1, [], Score()
+    for horizon, known in sorted(record.horizons.items()):
+        ahead = [str(horizon)] if several else []
+        stocks = sorted(known.stocks.items())
+        of_horizon = sum(known.stocks.values(), Score())
+        told = [*stocks, *([("all", of_horizon)] if len(stocks) > 1 else [])]
+        rows += [[symbol, *ahead, *_score_cells(score)] for symbol, score in told]
+        total += of_horizon
+    columns = ["symbol", *(["ahead>"] if several else []), *SCORE_COLUMNS]
     shown = len(columns) if total.expired else len(columns) - 1
     print_table(title, columns[:shown], [row[:shown] for row in rows])
     if total.expired:
         print(total.expired_text())
 
 
-def _score_row(symbol: str, score: Score) -> Sequence[str]:
+def _score_cells(score: Score) -> Sequence[str]:
     expired = str(sum(score.expired.values()))
     if not score.total:
-        return (symbol, "0", "-", "-", "-", "-", expired)
+        return ("0", "-", "-", "-", "-", expired)
     return (
-        symbol,
         f"{score.total:,}",
         f"{score.accuracy:.1%}",
         f"{score.mean_error_pct:.2f} %",

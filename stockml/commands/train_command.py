@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from stockml.commands.exits import NotDoneError, UsageError, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json
+from stockml.commands.watchlist import tell_changes, watchlist
 from stockml.core.failures import Failure
 from stockml.core.wording import count
 from stockml.storage.file_lock import LockTimeout, exclusive
@@ -26,8 +27,9 @@ log = logging.getLogger("stockml")
 
 
 def to_train(run: Run) -> list[str]:
-    """The symbols named, or the watchlist; without those whose models are young enough."""
-    symbols = run.symbols or run.default_symbols()
+    """The symbols named, or the watchlist of the home; without those whose models are young enough."""
+    symbols = run.symbols or watchlist(run)
+    tell_changes(run, symbols)
     if run.args.only_stale is None:
         return symbols
     stale = [symbol for symbol in symbols if _is_stale(run, symbol)]
@@ -48,7 +50,7 @@ def _is_stale(run: Run, symbol: str) -> bool:
         return True
     would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
     age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
-    return bool(bundle.horizon != run.args.horizon or age.days >= run.args.only_stale)
+    return bool(bundle.horizon != max(run.horizons) or age.days >= run.args.only_stale)
 
 
 @contextmanager
@@ -121,8 +123,14 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     """
     if not results and not run.failures:
         return None
-    names = ("source", "years", "horizon", "seed", "jobs", "cluster", "only_stale")
-    settings = {name: getattr(run.args, name) for name in names}
+    names = ("seed", "jobs", "cluster", "only_stale")
+    settings = {
+        "source": str(run.source),
+        "years": run.args.years,
+        "horizon": max(run.horizons),  # that was learned
+        **{name: getattr(run.args, name) for name in names},
+        "horizons": list(run.horizons),
+    }
     if exit_code is None:
         exit_code = run.exit_code(anything_done=bool(results))
     session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)

@@ -30,9 +30,10 @@ def hand_over(run: Run, witness: Witness | None, result: dict[str, Any]) -> None
 
     Without the log's lock, which the command may want for itself.
     """
-    if not run.args.witness or witness is None:
+    command = run.args.witness or run.settings.witness
+    if not command or witness is None:
         return
-    why = failure_of(run.args.witness, witness)
+    why = failure_of(command, witness)
     if why is None:
         return
     text = f"--witness: the command {why}; the predictions and their head are saved, correct the command and run again"

@@ -154,6 +154,12 @@ def market(code: str) -> Market:
     return Market(code, row[1].replace("_", " "), ZoneInfo(row[2]), close, earliest, weeks, has_holidays)
 
 
+def is_market(code: str) -> bool:
+    """True for a code that `market` knows."""
+    zone_alone = code.removeprefix(_IN_A_ZONE)
+    return code in _ROW_OF or (zone_alone != code and _weekdays_in(zone_alone) == code)
+
+
 @functools.lru_cache(maxsize=4096)
 def market_of(symbol: str) -> str | None:
     """The market that a symbol in Yahoo's spelling names itself; None where it names none that is known."""

@@ -22,6 +22,11 @@ class Home:
     root: Path = PROJECT
 
     @property
+    def settings(self) -> Path:
+        """The home's own settings, written by a person or by --init."""
+        return self.root / "stockml.toml"
+
+    @property
     def training(self) -> Path:
         """All that training and fetching leave."""
         return self.root / "ml_training_data"

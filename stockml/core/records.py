@@ -18,6 +18,8 @@ from stockml.core.results_expected import ResultsExpected, read_results, results
 from stockml.core.student_t import StudentT
 
 STRONG_SIGNAL_PCT = 5.0  # SPEC: the change that a summed weight of 1 stands for
+DEFAULT_HORIZON = 5  # sessions
+FARTHEST_HORIZON = 1_000  # sessions, some four years; much farther a rule's change would leave nothing of a price
 FORMAT = 2  # of a line's object: 2 since outcomes have a checksum; a line that does not say is of format 1
 
 

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date, time, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from stockml.core.paths import Home
@@ -112,8 +112,8 @@ def _read(home: Home, changed_ns: int, size: int) -> tuple[Store, tuple[bytes, .
         if not line.strip():
             continue
         try:
-            symbol, known = _from_record(json.loads(line))
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            symbol, known = _read_line(line)
+        except ValueError:
             damaged.append(line)
             continue
         kept[symbol] = known
@@ -139,26 +139,14 @@ def _to_record(symbol: str, known: KnownDates) -> dict[str, Any]:
     }
 
 
-def _from_record(record: Mapping[str, Any]) -> tuple[str, KnownDates]:
-    if not isinstance(record["symbol"], str):
-        raise ValueError(f"{record['symbol']!r} is no symbol")
-    dates = {one.day: one for one in map(_announcement, record["dates"])}
-    past = record.get("past_asked_on")
-    known = KnownDates(
-        dates=tuple(dates[day] for day in sorted(dates)),
-        asked_on=date.fromisoformat(record["asked_on"]),
-        past_asked_on=date.fromisoformat(past) if past else None,
-    )
-    return record["symbol"], known
+def _read_line(line: bytes) -> tuple[str, KnownDates]:
+    """A symbol and its dates; ValueError for a line that holds something else."""
+    from stockml.data.kept_files import LONGEST_LINE, KeptDates
+    from stockml.storage.decoding import decoded
 
-
-def _announcement(row: Mapping[str, Any]) -> Announcement:
-    at, first = row.get("time"), row.get("first_known_on")
-    return Announcement(
-        day=date.fromisoformat(row["date"]),
-        at=time.fromisoformat(at) if at else None,
-        first_known_on=date.fromisoformat(first) if first else None,
-    )
+    kept = decoded(KeptDates, line, LONGEST_LINE)
+    dates = {one.day: Announcement(one.day, one.at(), one.first_known_on) for one in kept.dates}
+    return kept.symbol, KnownDates(tuple(dates[day] for day in sorted(dates)), kept.asked_on, kept.past_asked_on)
 
 
 def symbols_to_ask(symbols: Iterable[str], store: Store, days: Mapping[str, date], most: int) -> list[str]:

@@ -12,12 +12,14 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
-from stockml.core.markets import market, market_named
+from stockml.core.markets import is_market, market_named
 from stockml.core.paths import Home
 from stockml.core.wording import cause
-from stockml.storage.files import write_whole
+from stockml.storage.files import StorageError, write_whole
+from stockml.storage.plain_files import read_plain
 
 SIDECAR = "exchanges.csv"
+MOST_BYTES = 1 << 24  # ours have some 20 bytes a stock
 
 _log = logging.getLogger(__name__)
 
@@ -25,15 +27,24 @@ _log = logging.getLogger(__name__)
 def read(home: Home) -> dict[str, str]:
     """The markets of the symbols that the home keeps, by symbol in upper case."""
     try:
-        kept = json.loads(home.exchanges.read_text(encoding="utf-8"))
-        for code in kept.values():
-            market(code)
-        return {symbol.upper(): code for symbol, code in kept.items()}
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
-        _log.warning("%s is damaged and not used: exchanges are looked for again", home.exchanges)
-        return {}
+        content = read_plain(home.exchanges, MOST_BYTES)
+        return {} if content is None else _kept(content)
+    except StorageError as error:
+        _log.warning("%s; exchanges are looked for again", error)
+    except ValueError as error:
+        _log.warning("%s is damaged and not used, it %s: exchanges are looked for again", home.exchanges, error)
+    return {}
+
+
+def _kept(content: bytes) -> dict[str, str]:
+    """The markets that the file names; ValueError for one that names others."""
+    from stockml.storage.decoding import decoded
+
+    kept = decoded(dict[str, str], content, MOST_BYTES)
+    for symbol, code in kept.items():
+        if not is_market(code):
+            raise ValueError(f"has {code[:60]!r} for {symbol[:60]!r}, which is no exchange")
+    return {symbol.upper(): code for symbol, code in kept.items()}
 
 
 def write(named: Mapping[str, str], home: Home) -> None:

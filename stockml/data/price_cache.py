@@ -66,6 +66,8 @@ def read(symbol: str, home: Home) -> CachedBars | None:
     import pyarrow
     from pyarrow import parquet
 
+    from stockml.data.kept_files import price_notes
+
     path = path_of(symbol, home)
     try:
         content = read_plain(path)
@@ -73,7 +75,7 @@ def read(symbol: str, home: Home) -> CachedBars | None:
             return None
         _refuse_changed(content)
         table = parquet.read_table(pyarrow.BufferReader(content))
-        notes = json.loads(table.schema.metadata[_KEY])
+        notes = price_notes(table, _KEY)
         return CachedBars(
             frame=table.to_pandas(),
             currency=notes["currency"],

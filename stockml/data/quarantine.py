@@ -17,11 +17,14 @@ from stockml.core.failures import Failure
 from stockml.core.paths import Home
 from stockml.data import price_cache
 from stockml.data.request import RawBars
-from stockml.storage.files import write_whole
+from stockml.storage.files import StorageError, write_whole
+from stockml.storage.plain_files import read_plain
 
 ASK_AGAIN_AFTER = timedelta(days=7)  # a dead symbol may come back, but asking for one costs more than for a live one
 DAYS_BEFORE_REST = 3  # of a stock that was known once: one evening's answer may be the source's fault
 AT_ONCE = 3  # stocks of one exchange that became unknown together; fewer may have been delisted the same day
+
+MOST_BYTES = 1 << 24  # ours have some 50 bytes a symbol
 
 _log = logging.getLogger(__name__)
 
@@ -36,14 +39,25 @@ def path_of(home: Home) -> Path:
 def read(home: Home) -> Dead:
     """The symbols the source did not know; none where the list is damaged, which is said."""
     try:
-        text = path_of(home).read_text()
-    except FileNotFoundError:
-        return {}
-    try:
-        return {symbol: tuple(map(date.fromisoformat, days)) for symbol, days in json.loads(text).items()}
-    except (ValueError, AttributeError, TypeError):
-        _log.warning("%s is damaged and not used: unknown symbols are asked for again", path_of(home))
-        return {}
+        content = read_plain(path_of(home), MOST_BYTES)
+        return {} if content is None else _kept(content)
+    except StorageError as error:
+        _log.warning("%s; unknown symbols are asked for again", error)
+    except ValueError as error:
+        _log.warning("%s is damaged and not used, it %s: unknown symbols are asked for again", path_of(home), error)
+    return {}
+
+
+def _kept(content: bytes) -> Dead:
+    """The days by symbol; ValueError for a file that holds something else."""
+    from stockml.data.kept_files import KeptDead
+    from stockml.storage.decoding import check_day, decoded
+
+    kept = decoded(KeptDead, content, MOST_BYTES)
+    for symbol, days in kept.items():
+        for day in days:
+            check_day(symbol, day)
+    return {symbol: tuple(sorted(days)) for symbol, days in kept.items()}
 
 
 def write(dead: Dead, home: Home) -> None:

@@ -14,6 +14,7 @@ from stockml.data.findings import DROPPED, Finding, Mask, PriceError, drop
 
 NAMES = pd.Index(COLUMNS)
 UNREADABLE_SHARE = 0.1  # a tenth of the rows unreadable is not a slip of the pen but another kind of file
+GREATEST = 1e100  # no product and no ratio of prices or volumes up to it overflows; the checks are much stricter
 NEWEST_ROWS = 20  # sessions that the regime looks at: without one of them a forecast is another one
 
 
@@ -174,7 +175,8 @@ def _read_numbers(columns: Mapping[str, pd.Series]) -> tuple[Array, Mask]:
         else:
             row[:] = pd.to_numeric(column, errors="coerce").astype(float).to_numpy()
             unread |= np.isnan(row) & column.notna().to_numpy()
-        unread |= np.isinf(row)
+        size = np.abs(row)
+        unread |= (size > GREATEST) | ((size < 1 / GREATEST) & (size > 0))  # infinite ones too
     return values, wrong
 
 

@@ -89,6 +89,8 @@ class Client:
         make_folder(caches)
         _drop_damaged(caches)
         yfinance.set_tz_cache_location(str(caches))
+        # its cookies are kept as a pickle, which could be anybody's by now and would be executed
+        yfinance.cache._CookieCacheManager._Cookie_cache = yfinance.cache._CookieCacheDummy()
         self._session = RecordingSession(impersonate="chrome")
 
     def know_time_zones(self, zones: Mapping[str, str]) -> None:

@@ -36,7 +36,7 @@ def without_malformed_events(response: Any) -> Reply:
         is_chart = "chart" in body
         chart = body["chart"]["result"][0]
         reply = Reply(response.status_code, dict(chart["meta"]), bool(chart.get("timestamp")), is_chart=True)
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return Reply(response.status_code, {}, False, is_chart=is_chart)
     is_changed, note = drop_malformed(chart)
     if is_changed:

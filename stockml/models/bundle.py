@@ -150,6 +150,10 @@ class ModelBundle:
         if known != (feature_names(features), list(lstm.INPUTS), lstm.WINDOW_SESSIONS):
             text = f"{self.symbol}: its models were made for other features than today's; {RETRAIN} {self.symbol}"
             raise ModelError(WRONG_FEATURES, text)
+        names = known[0]
+        if self.network.inputs != len(lstm.INPUTS) or self.forest.feature.max() >= len(names):
+            text = f"{self.symbol}: its models take more inputs or others than its metrics.json names"
+            raise ModelError(UNREADABLE, f"{text}; {RETRAIN} {self.symbol}")
 
 
 def feature_names(features: pd.DataFrame) -> list[str]:

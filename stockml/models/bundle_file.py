@@ -1,6 +1,7 @@
-"""The derived copy of a stock's models: one file of plain arrays that loads in a fraction of a millisecond.
+"""The derived copy of a stock's models: one file of plain arrays that loads in a millisecond.
 
-The format is a line of JSON with each array's name, type and shape, then the arrays, each on an aligned boundary.
+The format is a line of JSON with each array's name, type and shape, then the arrays, each on an aligned boundary. What
+is read is believed only within `bundle_bounds`.
 """
 
 from __future__ import annotations
@@ -8,16 +9,24 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import fields
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from msgspec import Meta
 
 from stockml.indicators.patterns import PatternConfig, PatternModel
 from stockml.models import lstm
+from stockml.models.bundle_bounds import check_forest, check_network, check_patterns
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network, Scaler
+from stockml.storage.decoding import Name, decoded
 
 ALIGNED = 16  # bytes, the alignment that allocators give
+MOST_BYTES = 1 << 26  # ours have 2 MB
+LONGEST_HEAD = 1 << 16
+
+_Size = Annotated[int, Meta(ge=0, le=MOST_BYTES)]
+_Head = dict[Name, tuple[Literal["<f4", "<f8", "<i4", "<i8", "|b1"], Annotated[list[_Size], Meta(max_length=2)]]]
 
 
 def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternModel) -> bytes:
@@ -37,30 +46,41 @@ def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
     Raises
     ------
     ValueError
-        For any other content.
+        For any other content, and for models that no training can have left; the text goes after the file's name.
     """
+    arrays = _arrays(content)
     try:
-        arrays = _arrays(content)
         weights = tuple(arrays[f"lstm_{number}"] for number in range(3 * lstm.LAYERS + 2))
         forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
         config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
-        scaler = Scaler(*(tuple(arrays[f"scaler_{name}"].tolist()) for name in ("mean", "spread")))
+        mean, spread = arrays["scaler_mean"], arrays["scaler_spread"]
         parts = {name: arrays[f"pattern_{name}"] for name in ("centres", "outcome_pct", "distances")}
-    except (AttributeError, KeyError, TypeError, ValueError):
+        forest["base"] = forest["base"].item()
+    except (KeyError, ValueError):  # an array that is missing, or one of several values where one is kept
         raise ValueError("not a derived copy of models") from None
-    lstm.check_shapes(weights)
-    forest["base"] = float(forest["base"])
-    return Network(weights), scaler, Forest(**forest), PatternModel(config=config, **parts)
+    patterns = PatternModel(config=config, **parts)
+    check_network(weights, mean, spread)
+    check_forest(forest)
+    check_patterns(patterns)
+    scaler = Scaler(tuple(mean.tolist()), tuple(spread.tolist()))
+    return Network(weights), scaler, Forest(**forest), patterns
 
 
 def _arrays(content: bytes) -> dict[str, Any]:
     """The arrays of a derived copy as views; nothing is copied."""
-    at = content.index(b"\n") + 1
+    at = content.find(b"\n", 0, LONGEST_HEAD) + 1
+    try:
+        head = decoded(_Head, content[:at], LONGEST_HEAD)
+    except ValueError:
+        raise ValueError("not a derived copy of models") from None
     arrays = {}
-    for name, (kind, shape) in json.loads(content[:at]).items():
-        at = _padded(at)
-        arrays[name] = np.frombuffer(content, kind, math.prod(shape), at).reshape(shape)
-        at += arrays[name].nbytes
+    for name, (kind, shape) in head.items():
+        at, count = _padded(at), math.prod(shape)
+        end = at + count * np.dtype(kind).itemsize
+        if end > len(content):
+            raise ValueError(f"{name} of shape {tuple(shape)} reaches beyond the file's end")
+        arrays[name] = np.frombuffer(content, kind, count, at).reshape(shape) if count else np.empty(shape, kind)
+        at = end
     return arrays
 
 

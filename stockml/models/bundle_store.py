@@ -13,17 +13,19 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from datetime import date
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from stockml.core.paths import Home, folder_name
+from stockml.models import bundle_file, metrics_file
 from stockml.models.bundle import MISMATCH, MISSING, RETRAIN, UNREADABLE, UNTRUSTED, ModelBundle, ModelError
 from stockml.models.bundle_file import from_fast
+from stockml.models.metrics_file import metrics_of, symbol_in
 from stockml.storage.file_lock import exclusive
-from stockml.storage.files import write_whole
+from stockml.storage.files import StorageError, write_whole
 from stockml.storage.folders import moved_folders, put_folder, recover_folder
+from stockml.storage.plain_files import read_plain
 
 LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
 MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
@@ -70,13 +72,15 @@ def save_bundle(
 
 
 def trained_symbols(home: Home) -> list[str]:
-    """The symbols with a readable metrics.json, sorted; damage elsewhere shows when a bundle is loaded."""
+    """The symbols with a metrics.json that names them, sorted; damage elsewhere shows when a bundle is loaded."""
     found = set()
     for folder in [*home.models.glob("[!.]*"), *moved_folders(home.models)]:
         try:
-            found.add(str(json.loads((folder / METRICS_FILE).read_bytes())["symbol"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            symbol = symbol_in(read_plain(folder / METRICS_FILE, metrics_file.MOST_BYTES) or b"")
+        except (StorageError, ValueError):
             continue
+        if folder_name(symbol) == folder.name.removeprefix(".").removesuffix(".old"):  # else it is not looked for here
+            found.add(symbol)
     return sorted(found)
 
 
@@ -107,7 +111,7 @@ def load_bundle(home: Home, symbol: str) -> ModelBundle:
 
 def _load(folder: int, symbol: str) -> ModelBundle:
     metrics = _metrics(folder, symbol)
-    fast = _read(folder, FAST_FILE, symbol)
+    fast = _read(folder, FAST_FILE, symbol, bundle_file.MOST_BYTES)
     digests = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
     for name, digest in {**digests, FAST_FILE: hashlib.sha256(fast).hexdigest()}.items():
         if digest != metrics["sha256"].get(name):
@@ -116,6 +120,9 @@ def _load(folder: int, symbol: str) -> ModelBundle:
         network, scaler, forest, patterns = from_fast(fast)
     except ValueError as error:
         raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {RETRAIN} {symbol}") from None
+    if network.horizon != metrics["horizon_days"]:
+        text = f"{symbol}: {FAST_FILE} forecasts {network.horizon} sessions, {METRICS_FILE} says "
+        raise ModelError(UNREADABLE, f"{text}{metrics['horizon_days']}; {RETRAIN} {symbol}")
     return ModelBundle(metrics, network, scaler, forest, patterns)
 
 
@@ -143,9 +150,10 @@ def _is_in_place(folder: int, path: Path) -> bool:
         return False
 
 
-def _read(folder: int, name: str, symbol: str) -> bytes:
+def _read(folder: int, name: str, symbol: str, most_bytes: int) -> bytes:
+    """The content of a file, at most one byte beyond what it may have."""
     with _file(folder, name, symbol) as file:
-        return file.read()
+        return file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
 
 
 def _digest(folder: int, name: str, symbol: str) -> str:
@@ -157,9 +165,12 @@ def _digest(folder: int, name: str, symbol: str) -> str:
 @contextmanager
 def _file(folder: int, name: str, symbol: str) -> Iterator[BufferedReader]:
     try:
-        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW, dir_fd=folder)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=folder)
         with os.fdopen(descriptor, "rb") as file:
-            _refuse_untrusted(os.fstat(descriptor), f"{symbol}: {name}")
+            status = os.fstat(descriptor)
+            _refuse_untrusted(status, f"{symbol}: {name}")
+            if not stat.S_ISREG(status.st_mode):
+                raise ModelError(UNREADABLE, f"{symbol}: {name} is no plain file; {RETRAIN} {symbol}")
             yield file
     except OSError as error:
         raise _unreadable(symbol, name, error) from None
@@ -179,15 +190,13 @@ def _unreadable(symbol: str, name: str, error: OSError) -> ModelError:
 
 
 def _metrics(folder: int, symbol: str) -> dict[str, Any]:
-    content = _read(folder, METRICS_FILE, symbol)
+    content = _read(folder, METRICS_FILE, symbol, metrics_file.MOST_BYTES)
     try:
-        metrics = json.loads(content)
-        whole = metrics["symbol"] == symbol and set(MODEL_FILES) <= set(metrics["sha256"])
-        whole = whole and {"horizon_days", "features", "inputs", "window_sessions", "priors"} <= set(metrics)
-        for day in (metrics["data_through"], metrics["trained_at"][:10]):
-            date.fromisoformat(day)
-    except (ValueError, KeyError, TypeError, AttributeError):
-        whole = False
-    if not whole:
-        raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged; {RETRAIN} {symbol}")
-    return dict(metrics)
+        metrics = metrics_of(content)
+        if metrics["symbol"] != symbol:
+            raise ValueError(f"is of {metrics['symbol']}")
+        if lacking := [name for name in MODEL_FILES if name not in metrics["sha256"]]:
+            raise ValueError(f"lacks the checksum of {', '.join(lacking)}")
+    except ValueError as error:
+        raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged, it {error}; {RETRAIN} {symbol}") from None
+    return metrics

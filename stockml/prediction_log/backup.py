@@ -6,6 +6,7 @@ be fetched again and models trained again: they are left out.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from stockml.storage.archive import ArchiveError, read_archive, write_archive
 from stockml.storage.plain_files import plain_status
 
 FORMAT = 1  # of a backup
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def unpacked(path: Path, folder: Path) -> Backup:
 
 def _check_format(manifest: dict[str, Any]) -> None:
     found = manifest.get("format")
-    if type(found) is not int or found < 1 or not isinstance(manifest.get("made_at"), str):
+    if type(found) is not int or found < 1 or not _TIME.fullmatch(str(manifest.get("made_at"))):
         raise ArchiveError("is no backup of a prediction log")
     if found > FORMAT:
         raise ArchiveError(f"is of format {found}, which a newer version wrote (this one reads up to {FORMAT}); update")

@@ -14,7 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from stockml.core.records import Prediction
 from stockml.prediction_log.chain import broken_chain
@@ -27,6 +27,9 @@ from stockml.prediction_log.scan import Problem, Scan, scan
 from stockml.prediction_log.whole_change import smaller_change, whole_change
 from stockml.storage.files import sealed, storage, unsealed, write_whole
 from stockml.storage.plain_files import plain_status, read_plain
+
+if TYPE_CHECKING:
+    from stockml.prediction_log.kept_files import KeptIndex
 
 VERSION = 2
 RACY_NS = 2_000_000_000  # a file changed longer ago than this cannot change again and keep its time of change
@@ -178,20 +181,19 @@ class IndexFiles:
 
     def load(self, stamp: Stamp) -> Index | None:
         """The index that was saved for a log with this stamp; None where there is none, or it is of another state."""
-        values = _values(self._path)
-        if values is None or values["stamp"] != list(stamp) or values.get("rows") != list(Stamp.of(self._rows)):
+        kept = _kept(self._path)
+        if kept is None or kept.stamp != stamp or kept.rows != Stamp.of(self._rows):
             return None
         try:
-            return _index(stamp, values, Rows.of(self._rows))
-        except (KeyError, TypeError, ValueError, AttributeError, sqlite3.Error):  # as we left them, so not by accident
+            return _index(stamp, kept, Rows.of(self._rows))
+        except (LookupError, TypeError, ValueError, sqlite3.Error):  # as we left them, so not by accident
             return None
 
     def known(self) -> tuple[KnownLines, Folded | None]:
         """The lines that were known when the log was left, and the state of feedback; it may have changed since."""
         for path in (self._path, self._earlier):
-            with suppress(KeyError, TypeError, ValueError):
-                if (values := _values(path)) is not None:
-                    return KnownLines.from_json(values["known"]), _folded(values)
+            if (kept := _kept(path)) is not None:
+                return kept.known_lines(), _folded(kept)
         return KnownLines(), None
 
     def retire(self) -> None:
@@ -220,33 +222,32 @@ class IndexFiles:
         write_whole(self._path, sealed(json.dumps(values, separators=(",", ":")).encode()))
 
 
-def _values(path: Path) -> dict[str, Any] | None:
-    """The fields of a saved index; None where there is none, or it is not as it was written."""
+def _kept(path: Path) -> KeptIndex | None:
+    """The saved index; None where there is none, or none that this version can have written."""
     body = unsealed(read_plain(path) or b"")
-    try:
-        values = json.loads(body) if body is not None else None
-    except (ValueError, RecursionError):
+    if body is None:
         return None
-    is_ours = isinstance(values, dict) and values.get("version") == VERSION and "stamp" in values
-    return values if is_ours else None
+    from stockml.prediction_log.kept_files import kept_index
+
+    return kept_index(body, VERSION)
 
 
-def _index(stamp: Stamp, values: dict[str, Any], rows: Rows) -> Index:
+def _index(stamp: Stamp, kept: KeptIndex, rows: Rows) -> Index:
     return Index(
         stamp=stamp,
         rows=rows,
         pending={line.id: _within(stamp, line.span) for line in rows.pending()},
         latest=rows.latest(),
-        kinds=set(values["kinds"]),
-        known=KnownLines.from_json(values["known"]),
-        last_settled=values["last_settled"],
-        folded=_folded(values),
-        fingerprint=int(values["lines"], 16),
+        kinds=set(kept.kinds),
+        known=kept.known_lines(),
+        last_settled=kept.last_settled,
+        folded=_folded(kept),
+        fingerprint=int(kept.lines, 16),
     )
 
 
-def _folded(values: dict[str, Any]) -> Folded | None:
-    return Folded(*values["folded"]) if values["folded"] else None
+def _folded(kept: KeptIndex) -> Folded | None:
+    return Folded(*kept.folded) if kept.folded else None
 
 
 def _within(stamp: Stamp, span: Span) -> Span:

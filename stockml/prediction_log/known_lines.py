@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 MOST_SPREAD = 256  # ids spread over the whole log; of a log up to this length every one
 MOST_NEWEST = 16  # and the last ones, which a cut or an older copy lacks
@@ -56,15 +55,6 @@ class KnownLines:
         return sum(map(is_there, self.spread)) / max(len(self.spread), 1)
 
     def to_json(self) -> dict[str, object]:
-        """The fields as `from_json` takes them."""
+        """The fields by their names in the checkpoint."""
         found = {"count": self.count, "step": self.step, "spread": self.spread, "newest": self.newest}
         return found | {"broken": self.broken}
-
-    @classmethod
-    def from_json(cls, values: Any) -> KnownLines:
-        """The lines that `to_json` wrote down; KeyError, TypeError or ValueError for anything else."""
-        known = cls(int(values["count"]), int(values["step"]), list(values["spread"]), list(values["newest"]))
-        known.broken = values.get("broken") and str(values["broken"])
-        if known.count < len(known.spread) or known.step < 1 or not all(isinstance(id_, str) for id_ in known.sample()):
-            raise ValueError("these are no known lines")
-        return known

@@ -38,6 +38,8 @@ RECORD = (  # names from the home on, in the order in which they take their plac
 )
 _UNFINISHED = tuple(f"{_FOLDER}/{name}" for name in (".predictions.journal", ".predictions.journal.left"))
 
+MOST_BYTES = 1 << 16
+
 _STAGING, _UNREADY, _PLAN = ".restore", ".restore.tmp", "plan.json"
 
 
@@ -96,15 +98,23 @@ def finish_restore(log: Path) -> None:
             raise StorageError(f"{staging}: is a link, where a folder of ours is needed; remove it and run again")
         if not staging.is_dir():
             return
-        plan = unsealed(read_plain(staging / _PLAN) or b"")
-        if plan is None:
-            if (staging / _PLAN).exists():
-                raise StorageError(f"{staging}: its {_PLAN} is damaged; move the folder away and restore again")
-        else:
-            _carry_out(log.parent.parent, staging, **json.loads(plan))
+        if (content := read_plain(staging / _PLAN, MOST_BYTES)) is not None:
+            _carry_out(log.parent.parent, staging, *_planned(staging, content))
             (staging / _PLAN).unlink()
             sync_folder(staging)
         shutil.rmtree(staging, ignore_errors=True)
+
+
+def _planned(staging: Path, content: bytes) -> tuple[list[str], str]:
+    """The names of a plan, and the folder that the present record moves to; StorageError for no plan of ours."""
+    from stockml.prediction_log.kept_files import KeptPlan
+    from stockml.storage.decoding import DecodingError, decoded
+
+    try:
+        plan = decoded(KeptPlan, unsealed(content) or b"")
+    except DecodingError:
+        raise StorageError(f"{staging}: its {_PLAN} is damaged; move the folder away and restore again") from None
+    return plan.names, plan.aside
 
 
 def _carry_out(home: Path, staging: Path, names: list[str], aside: str) -> None:

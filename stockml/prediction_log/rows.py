@@ -43,6 +43,7 @@ CREATE INDEX by_time ON lines (settled, at) WHERE state > 0;
 CREATE INDEX expired ON lines (settled, at) WHERE state = 2;
 CREATE INDEX waiting ON lines (at) WHERE state = 0;
 """
+_FOREIGN = "SELECT 1 FROM sqlite_master WHERE type = 'trigger' OR (type = 'view' AND name IN ('series', 'lines'))"
 _KEYS = "SELECT settled, at FROM lines WHERE state"
 _PUT_SERIES = (
     "INSERT INTO series VALUES (?, ?, ?, ?) ON CONFLICT (number) DO UPDATE SET latest = max(latest, excluded.latest)"
@@ -89,6 +90,8 @@ class Rows:
         rows = cls(_connected(f"file:{_quoted(path)}?mode=rw", is_uri=True))
         rows._path = path
         rows._version = rows._data_version()
+        if rows._all(_FOREIGN):  # a view may be without end, a trigger may do anything
+            raise sqlite3.DatabaseError("views or triggers in the place of tables")
         found = rows._all("SELECT symbol, horizon, number FROM series")
         rows._series = {(str(symbol), int(horizon)): int(number) for symbol, horizon, number in found}
         return rows

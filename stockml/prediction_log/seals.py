@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from stockml.core import record_fields as field
-from stockml.core.seals import SHOWN, is_seal
+from stockml.core.seals import SHOWN
 from stockml.core.wording import count
 from stockml.prediction_log.repair import grown
 from stockml.storage.files import storage
@@ -64,19 +64,13 @@ class Witness:
     @classmethod
     def from_json(cls, raw: bytes) -> Self:
         """The witness of a line; ValueError in plain words for any other."""
-        try:
-            record = field.fields("the line", json.loads(raw))
-        except (UnicodeError, json.JSONDecodeError, RecursionError):
-            raise ValueError("is not JSON") from None
-        at, seal = record["at"], record["seal"]
-        field.time_text("at", at[:-1] if isinstance(at, str) and at.endswith("Z") else at)
-        if not is_seal(seal):
-            raise ValueError(f"has no seal: it is {str(seal)[:80]!r}")
-        counted, width = record["count"], record["bytes"]
-        if type(counted) is not int or type(width) is not int or counted < 1 or width < 0:
-            raise ValueError("has no count of predictions and bytes")
-        as_of = record.get("as_of")
-        return cls(at, Head(counted, seal), width, None if as_of is None else field.day_text("as_of", as_of))
+        from stockml.prediction_log.kept_files import KeptHead
+        from stockml.storage.decoding import decoded
+
+        kept = decoded(KeptHead, raw, LONGEST_HEAD)
+        field.time_text("at", kept.at.removesuffix("Z"))
+        as_of = None if kept.as_of is None else field.day_text("as_of", kept.as_of)
+        return cls(kept.at, Head(kept.count, kept.seal), kept.width, as_of)
 
 
 def witness_path(log: Path) -> Path:

@@ -11,7 +11,11 @@ from typing import Any
 
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
+from stockml.core.records import DEFAULT_HORIZON
 from stockml.storage.files import storage, write_whole
+from stockml.storage.plain_files import read_plain
+
+MOST_BYTES = 1 << 24  # ours have some 10 bytes a stock
 
 
 class ReplayError(ValueError):
@@ -26,7 +30,7 @@ class ReplaySettings:
     end: date
     symbols: tuple[str, ...]
     source: str
-    horizon: int = 5
+    horizons: tuple[int, ...] = (DEFAULT_HORIZON,)  # sessions
     retrain: str | None = None
     exchanges: Exchanges = BY_SYMBOL  # kept by the home for itself, for live runs too
 
@@ -52,7 +56,7 @@ def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> Non
     """
     mark = folder(home) / "replay.json"
     wanted = {**asdict(settings), "start": str(settings.start), "end": str(settings.end)}
-    wanted["symbols"] = list(settings.symbols)
+    wanted |= {"symbols": list(settings.symbols), "horizons": list(settings.horizons)}
     del wanted["exchanges"]
     kept = _read_mark(mark)
     if kept is None and has_predictions:
@@ -75,14 +79,16 @@ def _refuse_other(home: Home, kept: Mapping[str, Any], wanted: Mapping[str, Any]
 
 def _read_mark(mark: Path) -> dict[str, Any] | None:
     with storage(mark, "read the replay's mark"):
-        if not mark.exists():
-            return None
-        try:
-            kept = json.loads(mark.read_bytes())
-        except ValueError:
-            kept = None
-    if not isinstance(kept, dict) or "end" not in kept:
-        raise ReplayError(f"{mark}: is damaged; give the replay another --home")
+        content = read_plain(mark, MOST_BYTES)
+    if content is None:
+        return None
+    from stockml.storage.decoding import decoded_object
+
+    try:
+        kept = decoded_object(content, MOST_BYTES)
+        date.fromisoformat(kept.get("end", ""))
+    except (TypeError, ValueError):
+        raise ReplayError(f"{mark}: is damaged; give the replay another --home") from None
     return kept
 
 

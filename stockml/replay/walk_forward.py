@@ -70,6 +70,7 @@ class ReplayContext:
     lock_timeout: float  # seconds
     jobs: int  # processes
     tell: Progress
+    main_horizon: int | None = None  # as the home's settings name it
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +108,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
         for problem in view.problems:
             LOG.warning("%s", problem)
         days = days_left(settings, max(latest.values(), default=""))
-        replay_log = DiskReplayLog(log, Feedback(context.home.feedback, Learner))
+        replay_log = DiskReplayLog(log, Feedback(context.home.feedback, Learner, context.main_horizon))
         logged, done = 0, 0
         for period in periods(days, _training_days(settings), folder(context.home)):
             _prepare_models(schedule, period, stocks, settings, context)
@@ -139,7 +140,7 @@ def _prepare_models(
 ) -> None:
     """Train the models of a period where it has its own, and forecast its days."""
     if period.folder is not None and (period.days or period.folder.exists()):
-        training = TrainingSettings(horizon=settings.horizon, jobs=context.jobs)
+        training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
         schedule.train(
             period.folder, stocks, Clock(context.now, period.since, settings.exchanges), training, context.tell
         )
@@ -171,13 +172,15 @@ def analyze_session(
     assert clock.as_of is not None
     back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
     seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock), clock.exchanges)
-    late = [engine.past_target(one.symbol, one.data_through, settings.horizon, clock) for one in seen.analyses]
-    for failure in late:
-        if failure is not None:
+    ahead = []
+    for one in seen.analyses:
+        late = [engine.past_target(one.symbol, one.data_through, horizon, clock) for horizon in settings.horizons]
+        if failure := next(filter(None, late), None):
             failures.note(failure.symbol, FetchError(failure.kind, failure.message))
+        if not all(late):
+            ahead.append(one)
     for symbol, error in seen.failures.items():
         failures.note(symbol, error)
-    ahead = [analysis for analysis, failure in zip(seen.analyses, late, strict=True) if failure is None]
     gone = {symbol for symbol, error in seen.failures.items() if error.kind == UNKNOWN_SYMBOL}
     return replace(seen, analyses=ahead), gone if settings.source == YAHOO else set()
 
@@ -187,7 +190,12 @@ def step(
 ) -> Sequence[Prediction]:
     """LEARN, PLAN, PREDICT and ACT after a session, as a live run does; returns the predictions that were new."""
     replay_log.settle(settle(due_on(clock, replay_log, settings), seen.bars, clock, gone)[0])
-    plans = [engine.plan(analysis, replay_log.learner, settings.horizon) for analysis in seen.analyses]
+    plans = [
+        engine.plan(analysis, replay_log.learner, horizon)
+        for analysis in seen.analyses
+        for horizon in settings.horizons
+        if engine.past_target(analysis.symbol, analysis.data_through, horizon, clock) is None
+    ]
     return replay_log.append([engine.predict(hypothesis, replay_log.learner, clock) for hypothesis in plans])
 
 

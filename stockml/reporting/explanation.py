@@ -22,7 +22,7 @@ AVERAGES = {"sma20": "20-day", "sma50": "50-day", "sma200": "200-day"}
 
 
 def story(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    """A headline and the five steps; `record` is what accuracy_scores.json says of the stock, if anything."""
+    """A headline and the five steps; `record` is the stock's score at this horizon, if there is any."""
     steps = [
         ("1. ANALYZE: where it stands", _analyze(plan, prediction)),
         ("2. PLAN: what speaks for a rise or a fall", _plan(plan)),
@@ -35,7 +35,9 @@ def story(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) 
 
 
 def _headline(prediction: Prediction) -> str:
-    mark = f" ({SIMULATED})" if prediction.source == "sample" else ""
+    marks = [SIMULATED] if prediction.source == "sample" else []
+    marks += ["no model, from signals alone"] if prediction.model_trained_at is None else []
+    mark = f" ({'; '.join(marks)})" if marks else ""
     text = (
         f"{prediction.symbol} is expected to {_moves(prediction.predicted_change_pct)}, from "
         f"{money(prediction.current_price)} to {money(prediction.predicted_price)}{_currency(prediction)} at the close "
@@ -131,7 +133,8 @@ def _learn(prediction: Prediction, record: Mapping[str, Any] | None) -> list[str
             f"No prediction of {prediction.symbol} is verified yet; the weights learned from other stocks apply."
         )
     return _paragraphs(
-        f"{count(record['total_predictions'], 'prediction')} of {prediction.symbol} verified, "
+        f"{count(record['total_predictions'], 'prediction')} of {prediction.symbol} verified "
+        f"{count(prediction.prediction_horizon_days, 'session')} ahead, "
         f"{record['accurate_predictions']:,} of them accurate ({share(record['accuracy'])}); the mean error is "
         f"{record['mean_error_pct']:.2f} %, naive's {record['mean_naive_error_pct']:.2f} %."
     )

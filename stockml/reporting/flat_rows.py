@@ -88,7 +88,7 @@ class Choice:
 
     symbols: frozenset[str] | None = None
     since: str | None = None  # the earliest data_through, YYYY-MM-DD
-    horizon: int | None = None
+    horizons: frozenset[int] | None = None
     as_of: str | None = None  # lines and outcomes after the end of that day are as if not there
 
     def of(self, lines: Iterable[Prediction]) -> Iterator[Prediction]:
@@ -97,7 +97,7 @@ class Choice:
             if (
                 (self.symbols is None or line.symbol in self.symbols)
                 and (self.since is None or line.data_through >= self.since)
-                and (self.horizon is None or line.prediction_horizon_days == self.horizon)
+                and (self.horizons is None or line.prediction_horizon_days in self.horizons)
                 and (self.as_of is None or line.data_through <= self.as_of)
             ):
                 yield self._as_it_was(line)

@@ -6,20 +6,21 @@ Owner of realtime_predictions/last_run.json.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self
 
 from stockml.core.failures import Failure
-from stockml.core.paths import Home, check_symbol
+from stockml.core.paths import Home
 from stockml.storage.files import StorageError, write_whole
 from stockml.storage.plain_files import read_plain
 
-KNOWN_YEARS = range(1990, 2200)
+if TYPE_CHECKING:
+    from stockml.reporting.kept_run import KeptRun
 
-D = TypeVar("D", bound=date)
+MOST_BYTES = 1 << 26  # ours have some 200 bytes a stock
 
 _ENDINGS = {
     0: "went well",
@@ -45,36 +46,38 @@ class LastRun:
     failures: tuple[Failure, ...] = ()
     waiting: Mapping[str, str] = field(default_factory=dict)  # reason by prediction id
     notices: tuple[str, ...] = ()
+    watchlist: tuple[str, ...] = ()  # what was predicted by default, and what was named since
 
     def to_record(self) -> dict[str, Any]:
         """The file's JSON object."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         failures = [{"symbol": one.symbol, "kind": one.kind, "message": one.message} for one in self.failures]
-        lists = {"failures": failures, "notices": list(self.notices)}
+        lists = {"failures": failures, "notices": list(self.notices), "watchlist": list(self.watchlist)}
         return record | {name: dict(record[name]) for name in ("prices_through", "waiting")} | lists
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
-        """The run that `to_record` wrote down; ValueError or KeyError for anything else."""
-        began, ended, code = record["began_at"], record["ended_at"], record["exit_code"]
-        for moment in (began, ended):
-            if moment is not None and _known(datetime.fromisoformat(moment)).tzinfo is None:
-                raise ValueError(f"{moment!r} has no time zone")
-        if not isinstance(code, int | None) or (code is None) != (ended is None):
-            raise ValueError(f"the exit code {code!r} does not go with the end {ended!r}")
-        if began is None or not all(isinstance(record[name], list) for name in ("failures", "notices")):
-            raise ValueError("it is no record of a run")
+        """The run that `to_record` wrote down; ValueError for anything else."""
+        from stockml.reporting.kept_run import KeptRun
+        from stockml.storage.decoding import converted
+
+        return cls.of(converted(KeptRun, record))
+
+    @classmethod
+    def of(cls, kept: KeptRun) -> Self:
+        """The run of a decoded file."""
         return cls(
-            began_at=began,
-            as_of=None if record["as_of"] is None else _day(record["as_of"]),
-            ended_at=ended,
-            exit_code=code,
-            logged=int(record["logged"]),
-            settled=int(record["settled"]),
-            prices_through={check_symbol(s): _day(day) for s, day in record["prices_through"].items()},
-            failures=tuple(_failure(failure) for failure in record["failures"]),
-            waiting={str(id_): str(reason) for id_, reason in record["waiting"].items()},
-            notices=tuple(map(str, record["notices"])),
+            began_at=kept.began_at,
+            as_of=None if kept.as_of is None else kept.as_of.isoformat(),
+            ended_at=kept.ended_at,
+            exit_code=kept.exit_code,
+            logged=kept.logged,
+            settled=kept.settled,
+            prices_through={symbol: day.isoformat() for symbol, day in kept.prices_through.items()},
+            failures=tuple(Failure(one.symbol, one.kind, one.message) for one in kept.failures),
+            waiting=kept.waiting,
+            notices=tuple(kept.notices),
+            watchlist=tuple(kept.watchlist),
         )
 
     @property
@@ -95,13 +98,15 @@ def last_run_path(home: Home) -> Path:
     return home.log.with_name("last_run.json")
 
 
-def begin_run(home: Home, began_at: datetime, as_of: date | None) -> None:
+def begin_run(home: Home, began_at: datetime, as_of: date | None, watchlist: Sequence[str] = ()) -> None:
     """Note that a run is at work, so that one that is killed shows; not for runs that write nothing."""
-    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None))
+    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None, watchlist=tuple(watchlist)))
 
 
-def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_at: datetime) -> None:
-    """Note how a run ended.
+def end_run(
+    home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_at: datetime, watchlist: Sequence[str] = ()
+) -> None:
+    """Note how a run ended, and the watchlist that the next one will know of.
 
     Parameters
     ----------
@@ -120,6 +125,7 @@ def end_run(home: Home, result: Mapping[str, Any], *, began_at: datetime, ended_
         failures=tuple(_failure(failure) for failure in result["failures"]),
         waiting={line["id"]: line["reason"] for line in result["waiting"]},
         notices=tuple(result["notices"]),
+        watchlist=tuple(watchlist),
     )
     _write(home, ended)
 
@@ -135,9 +141,14 @@ def amend_run(home: Home, result: Mapping[str, Any], *, began_at: datetime) -> N
 def read_last_run(home: Home) -> LastRun | None:
     """The last run; None where none left anything behind, or what it left is damaged, or no file."""
     try:
-        content = read_plain(last_run_path(home))
-        return LastRun.from_record(json.loads(content)) if content is not None else None
-    except (ArithmeticError, AttributeError, KeyError, RecursionError, StorageError, TypeError, ValueError):
+        content = read_plain(last_run_path(home), MOST_BYTES)
+        if content is None:
+            return None
+        from stockml.reporting.kept_run import KeptRun
+        from stockml.storage.decoding import decoded
+
+        return LastRun.of(decoded(KeptRun, content, MOST_BYTES))
+    except (StorageError, ValueError):
         return None  # the next run rewrites it, or says why it cannot
 
 
@@ -148,17 +159,6 @@ def _write(home: Home, run: LastRun) -> None:
 
 def _moment(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _day(text: str) -> str:
-    return _known(date.fromisoformat(text)).isoformat()
-
-
-def _known(moment: D) -> D:
-    """A day or time that a calendar may be asked about; ValueError for any other."""
-    if moment.year not in KNOWN_YEARS:
-        raise ValueError(f"{moment}: no run can have been then")
-    return moment
 
 
 def _failure(record: Mapping[str, Any]) -> Failure:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from stockml.accuracy.conditions import LEAST_TOLD
+from stockml.accuracy.record import HorizonRecord
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
@@ -24,6 +25,7 @@ from stockml.prediction_log.log import PredictionLog
 from stockml.reporting import formatting as report_words
 from stockml.reporting import page_sections as report_parts
 from stockml.reporting.page_data import LogSummary, collect, sessions_shown, stock_page
+from stockml.reporting.page_record import PageRecord
 from stockml.reporting.status import Status
 from stockml.storage.files import storage, write_whole
 from stockml.storage.plain_files import open_plain, plain_status
@@ -86,6 +88,7 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
     stocks = {
         name: stock_page(summary.series[key], exchanges) for key, name in report_parts.names_on_page(summary).items()
     }
+    horizon = report_parts.horizon_shown(summary, state)
     return {
         "simulated": is_simulated,
         "through": max((row["made"] for row in rows), default=None),
@@ -93,8 +96,9 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
         "rows": rows,
         "regimes": sorted({row["regime"] for row in rows}),
         "horizons": sorted({row["horizon"] for row in rows}),
-        "tiles": report_parts.tiles(summary, rows, state),
-        "has_record": bool(summary.everything.sums.stated),
+        "tiles": report_parts.tiles(summary, rows, state, horizon),
+        "has_record": bool(summary.records),
+        "n_records": len(summary.records),
         "first_target": report_parts.first_target(summary),
         "state": state,
         "facts": report_parts.facts(state),
@@ -104,18 +108,17 @@ def _figures(summary: LogSummary, state: Status, exchanges: Exchanges, *, is_sim
                 "least_told": LEAST_TOLD,
                 "meanings": report_words.MEANINGS,
                 "stocks": stocks,
-                "records": _records(summary, exchanges),
+                "horizon": str(horizon),
+                "records": _records(summary, horizon, exchanges),
             }
         ),
     }
 
 
-def _records(summary: LogSummary, exchanges: Exchanges) -> dict[str, Any]:
-    """The record of all predictions and, where there are several horizons, of each."""
-    chosen = {"all": summary.everything}
-    if len(summary.records) > 1:
-        chosen |= {str(horizon): summary.records[horizon] for horizon in sorted(summary.records)}
-    return {name: record.to_page(exchanges) for name, record in chosen.items()}
+def _records(summary: LogSummary, shown: int, exchanges: Exchanges) -> dict[str, Any]:
+    """The record of each horizon; an empty one of that shown where nothing is verified yet."""
+    records = summary.records or {shown: PageRecord(HorizonRecord(), shown)}
+    return {str(horizon): record.to_page(exchanges) for horizon, record in sorted(records.items())}
 
 
 # ---- the file ----

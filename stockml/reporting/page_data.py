@@ -29,8 +29,7 @@ class LogSummary:
     """The log sorted for a page: by stock and horizon, and as a record."""
 
     series: Mapping[tuple[str, int], Sequence[Prediction]]  # the newest lines of each, oldest first
-    records: Mapping[int, PageRecord]  # by horizon
-    everything: PageRecord
+    records: Mapping[int, PageRecord]  # by horizon, of those with an outcome
 
 
 def sessions_shown(number: int) -> int:
@@ -45,7 +44,7 @@ def collect(lines: Iterable[Prediction], record: Record, most: int = SESSIONS_SH
         key = (line.symbol, line.prediction_horizon_days)
         recent.setdefault(key, deque(maxlen=2 * most)).append(line)
     series = {key: sorted(recent[key], key=lambda line: line.data_through)[-most:] for key in sorted(recent)}
-    return LogSummary(series, PageRecord.by_horizon(record), PageRecord.of_all(record))
+    return LogSummary(series, PageRecord.by_horizon(record))
 
 
 # ---- one stock ----

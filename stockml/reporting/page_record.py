@@ -19,22 +19,15 @@ NORMAL_90 = 1.645  # standard deviations that hold nine tenths
 
 @dataclass(frozen=True, slots=True)
 class PageRecord:
-    """The sums of one horizon, or of all together, as a page tells them."""
+    """The sums of one horizon as a page tells them."""
 
     sums: HorizonRecord
-    overlap: float  # mean horizon in sessions
+    overlap: float  # the horizon in sessions
 
     @classmethod
     def by_horizon(cls, record: Record) -> dict[int, PageRecord]:
         """That of each horizon with a verified prediction."""
         return {horizon: cls(sums, horizon) for horizon, sums in sorted(record.horizons.items()) if sums.stated}
-
-    @classmethod
-    def of_all(cls, record: Record) -> PageRecord:
-        """That of all horizons together."""
-        totals = {horizon: sums.total.total for horizon, sums in record.horizons.items()}
-        sessions = sum(horizon * number for horizon, number in totals.items())
-        return cls(record.everything, sessions / max(sum(totals.values()), 1))
 
     def to_page(self, exchanges: Exchanges = BY_SYMBOL) -> dict[str, Any]:
         sums, total = self.sums, self.sums.total

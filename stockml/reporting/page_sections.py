@@ -52,6 +52,7 @@ def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
             "regime": line.market_regime,
             "target": line.target_date,
             "ranges": {round(found.share * 100): found for found in price_ranges(line)},
+            "has_model": line.model_trained_at is not None,
             "recent": recent_outcomes(summary.series[key]),
         }
         for key, line in newest.items()
@@ -89,16 +90,31 @@ def names_on_page(summary: LogSummary) -> dict[tuple[str, int], str]:
 # ---- at a glance ----
 
 
-def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status) -> list[dict[str, Any]]:
-    """The four questions, each with a short answer."""
+def horizon_shown(summary: LogSummary, state: Status) -> int:
+    """The horizon that the page opens with: the main one, or the shortest with an outcome where that has none."""
+    return state.horizon if state.horizon in summary.records or not summary.records else min(summary.records)
+
+
+def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status, horizon: int) -> list[dict[str, Any]]:
+    """The four questions, each with a short answer; of one horizon alone, which is named where there are several."""
+    known = summary.records.get(horizon)
+    several = len({row["horizon"] for row in rows}) > 1
+    rows = [row for row in rows if row["horizon"] == horizon] or rows
+    good = _good(known.sums.total if known else Score(), state.by_horizon.get(horizon, Score()).expired_text())
     pairs = [
         ("What does it expect?", _expects(rows)),
         ("How sure is it?", _sure(rows)),
-        ("How good has it been?", _good(summary.everything.sums.total, state.record.expired_text())),
+        ("How good has it been?", good),
         ("Does anything need attention?", _attention(state)),
     ]
+    ahead = f"{count(horizon, 'session')} ahead. " if several else ""
     return [
-        {"question": question, "answer": answer, "detail": detail, "is_alarm": number == 3 and state.is_alarming}
+        {
+            "question": question,
+            "answer": answer,
+            "detail": f"{ahead if number < 3 else ''}{detail}",
+            "is_alarm": number == 3 and state.is_alarming,
+        }
         for number, (question, (answer, detail)) in enumerate(pairs)
     ]
 

@@ -39,8 +39,10 @@ class Status:
     pending: int
     due: int
     overdue: tuple[str, ...]  # ids
-    record: Score  # of all settled predictions together
-    by_condition: tuple[ConditionScore, ...]
+    horizon: int  # the main one, in sessions
+    record: Score  # of the settled predictions at the main horizon
+    by_condition: tuple[ConditionScore, ...]  # of the same
+    by_horizon: Mapping[int, Score]
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
     model_ages: Mapping[str, int]  # days, by symbol
@@ -51,6 +53,11 @@ class Status:
     witnessed_at: str | None  # when this head was written down
     broken_seals: str | None  # the first place
     alarms: tuple[str, ...]
+
+    @property
+    def verified(self) -> int:
+        """Verified predictions of all horizons."""
+        return sum(score.total for score in self.by_horizon.values())
 
     @property
     def is_alarming(self) -> bool:
@@ -64,9 +71,11 @@ class Status:
             "pending": self.pending,
             "due": self.due,
             "overdue": list(self.overdue),
-            "verified": self.record.total,
+            "verified": self.verified,
+            "horizon": self.horizon,
             "record": self.record.to_record() if self.record.total or self.record.expired else None,
             "by_condition": [row.to_record() for row in self.by_condition],
+            "by_horizon": {str(horizon): score.to_record() for horizon, score in self.by_horizon.items()},
             "prices_through": self.prices_through,
             "stale_prices": dict(self.stale_prices),
             "model_age_days": dict(self.model_ages),
@@ -84,8 +93,11 @@ class Status:
         return status_text(self)
 
 
-def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
-    """State of a home as of the clock; reads without the lock and writes nothing."""
+def status(home: Home, log: PredictionLog, clock: Clock, main_horizon: int | None = None) -> Status:
+    """State of a home as of the clock; reads without the lock and writes nothing.
+
+    `main_horizon` is the one that the home's settings name, if they do.
+    """
     view = log.read(clock.as_of)
     due = [line for line in view.pending if is_due(line, clock)]
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
@@ -95,6 +107,8 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
     stale_prices = _stale_prices(run, clock)
     record = AccuracyTracker(home.feedback).record(view)
+    horizon = record.main_horizon(main_horizon)
+    main = record.of(horizon)
     alarms = [
         *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
@@ -107,8 +121,10 @@ def status(home: Home, log: PredictionLog, clock: Clock) -> Status:
         pending=len(view.pending),
         due=len(due),
         overdue=tuple(overdue),
-        record=sum(record.scores.values(), Score()),
-        by_condition=tuple(by_condition(record.conditions, record.scores, clock.exchanges.market)),
+        horizon=horizon,
+        record=sum(main.stocks.values(), Score()),
+        by_condition=tuple(by_condition(main.conditions, main.stocks, clock.exchanges.market)),
+        by_horizon={of: sum(known.stocks.values(), Score()) for of, known in sorted(record.horizons.items())},
         prices_through=newest[1] if newest else None,
         stale_prices=stale_prices,
         model_ages=ages,

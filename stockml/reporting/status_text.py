@@ -18,9 +18,8 @@ def status_text(state: Status) -> str:
     """A line for each part of the state, the alarms last."""
     pending = f"{state.pending:,} pending, {state.due} of them due, {len(state.overdue)} overdue"
     lines = [
-        f"Predictions   {pending}; {state.record.total:,} verified",
-        f"Accuracy      {_record_text(state.record)}",
-        *_distribution_lines(state.record, state.by_condition),
+        f"Predictions   {pending}; {state.verified:,} verified",
+        *_accuracy_lines(state),
         f"Prices        {_prices_text(state)}",
         f"Models        {_models_text(state)}",
         *_seal_lines(state),
@@ -39,12 +38,28 @@ def _record_text(record: Score) -> str:
     return f"{told}; {record.expired_text().rstrip('.')}" if record.expired else told
 
 
-def _distribution_lines(record: Score, rows: Sequence[ConditionScore]) -> list[str]:
+def _accuracy_lines(state: Status) -> list[str]:
+    """The record of the main horizon, with its intervals; below it the accuracy of each of the others."""
+    several = set(state.by_horizon) - {state.horizon}
+    main = f"{_ahead(state.horizon)}: " if several else ""
+    lines = [
+        f"Accuracy      {main}{_record_text(state.record)}",
+        *_distribution_lines(state.record, state.by_condition, main),
+    ]
+    others = ((horizon, score) for horizon, score in state.by_horizon.items() if horizon != state.horizon)
+    return [*lines, *(f"Accuracy      {_ahead(horizon)}: {_record_text(score)}" for horizon, score in others)]
+
+
+def _ahead(horizon: int) -> str:
+    return f"{count(horizon, 'session')} ahead"
+
+
+def _distribution_lines(record: Score, rows: Sequence[ConditionScore], ahead: str) -> list[str]:
     """Lines on the intervals and on the whole distribution, where there is any outcome."""
     if not record.total:
         return []
     told = record.distribution_text()
-    return [f"Intervals     {coverage_text(record, rows)}", *([f"Distribution  {told}"] if told else [])]
+    return [f"Intervals     {ahead}{coverage_text(record, rows)}", *([f"Distribution  {ahead}{told}"] if told else [])]
 
 
 def _seal_lines(state: Status) -> list[str]:

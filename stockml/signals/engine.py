@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from stockml.models.bundle import Forecasts, ModelBundle
 
 
+FARTHEST_FORECAST_PCT = 1000.0
+
+
 @dataclass(frozen=True, slots=True)
 class ModelView:
     """The forecasts of a stock's models for one day, with the priors from their training."""
@@ -95,17 +98,21 @@ def view_of(bundle: ModelBundle, forecasts: Forecasts, row: int = 0) -> ModelVie
     Raises
     ------
     ModelError
-        unreadable, for damaged priors.
+        unreadable, for damaged priors and for forecasts that no sound models make.
     """
-    from stockml.models.bundle import UNREADABLE, ModelError
+    from stockml.models.bundle import RETRAIN, UNREADABLE, ModelError
 
     path = tuple(float(change) for change in forecasts.lstm_path_pct[row])
     if not all(math.isfinite(change) for change in path):
         return None
+    xgb_pct = float(forecasts.xgb_pct[row])
+    if max(map(abs, (*path, xgb_pct))) > FARTHEST_FORECAST_PCT:
+        text = f"its models forecast a change of over {FARTHEST_FORECAST_PCT:,.0f} %, which no sound ones do"
+        raise ModelError(UNREADABLE, f"{bundle.symbol}: {text}; {RETRAIN} {bundle.symbol}")
     forecast = ModelForecast(
         horizon=bundle.horizon,
         lstm_path_pct=path,
-        xgb_pct=float(forecasts.xgb_pct[row]),
+        xgb_pct=xgb_pct,
         pattern=int(forecasts.pattern[row]),
         pattern_unusual=float(forecasts.pattern_unusual[row]),
         pattern_pct=float(forecasts.pattern_pct[row]),
@@ -183,13 +190,14 @@ def past_target(symbol: str, data_through: date, horizon: int, clock: Clock) -> 
 def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
     """PLAN for one stock: weigh every signal's opinion by the learned weights, and form a hypothesis.
 
-    Beyond the horizon of its models a stock is treated as one without any, since its priors belong to them.
+    Beyond the horizon of its models a stock has none, and the rules are trusted no more than training found them worth.
     """
+    priors = analysis.priors
     if analysis.model and analysis.model.forecast.horizon < horizon:
-        analysis = replace(analysis, model=None)
+        priors, analysis = priors.beyond_their_horizon(), replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
     heard = opinions(analysis.indicators, forecast, horizon)
-    weighing = learner.weigh(analysis.symbol, horizon, heard, analysis.priors)
+    weighing = learner.weigh(analysis.symbol, horizon, heard, priors)
     return Plan(
         analysis=analysis,
         horizon=horizon,
@@ -222,7 +230,7 @@ def predict(plan: Plan, learner: Learner, clock: Clock) -> Prediction:
         magnitude=plan.weighing.magnitude,
         low=_moved(price, max(low_pct, -99.0)),  # a price stays above 0
         high=_moved(price, high_pct),
-        path=tuple(_moved(price, step) for step in _path(plan)),
+        path=tuple(_moved(price, max(step, -99.0)) for step in _path(plan)),
         evidence=Evidence(dict(plan.opinions), inputs, analysis.results),
         distribution=confidence.distribution,
         model_scale_pct=confidence.model_scale_pct,

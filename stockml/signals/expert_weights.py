@@ -7,7 +7,7 @@ opinion: 1 takes the opinion at face value, 0 ignores it. Symbols, log lines and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +32,8 @@ from stockml.signals.experts import (
     TRAINED_ODDS,
     VARIANCE,
 )
+
+GREATEST_LEARNED = 1e4  # of a learned weight; 1 takes a forecast at face value
 
 
 @dataclass(slots=True)
@@ -180,3 +182,14 @@ class EnsembleWeights:
         odds = np.where(np.arange(len(EXPERTS)) == ANCHORED, TRAINED_ODDS if is_trained else 1.0, 1.0)
         sharpened = (odds * np.maximum(self.probabilities[int(is_trained), 1:], LEAST_WEIGHT)) ** SHARPNESS
         return np.asarray(sharpened / sharpened.sum())
+
+
+def check_weights(found: Callable[[], EnsembleWeights]) -> None:
+    """ValueError where the sums of a restored state give no weights that a prediction can be made with."""
+    try:
+        with np.errstate(over="raise", divide="raise", invalid="raise"):
+            weights = found()
+    except (ArithmeticError, ValueError):  # a matrix without an inverse is a ValueError
+        raise ValueError("the learned sums give no weights; fold the log again") from None
+    if not all(np.abs(part).max() <= GREATEST_LEARNED for part in (weights.learned, weights.kept)):
+        raise ValueError("the learned sums give weights that are too large; fold the log again")

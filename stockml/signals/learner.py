@@ -19,7 +19,7 @@ from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.signals import scale_model
 from stockml.signals.calibration import Calibration, Confidence
 from stockml.signals.day_outcomes import DayOutcomes
-from stockml.signals.expert_weights import EnsembleWeights, ExpertEnsemble
+from stockml.signals.expert_weights import EnsembleWeights, ExpertEnsemble, check_weights
 from stockml.signals.experts import ANCHORED, DRIFT, EXPERTS, START, TRAINED, UNTRAINED
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
@@ -29,6 +29,7 @@ from stockml.signals.stock_state import HitRate, StockState
 STATE_VERSION = 5
 FARTHEST_OPINION_PCT = 10.0  # at five sessions, two strong signals; an opinion beyond is clipped
 CALMEST_PCT = 0.5  # the smallest scale at five sessions, so that a calm stock's outcomes do not blow up
+FARTHEST_CHANGE_PCT = 90.0  # a predicted price stays above 0
 FARTHEST = 1000.0  # scales
 # An error is a share of the actual price, so the best forecast is not the median m of the change but its (-1)-median
 # (Gneiting 2011): m - E|y| / (2 f(m)) to first order, for Student's t with 5 degrees of freedom m - 1.25 scale^2.
@@ -116,6 +117,9 @@ class _Horizon:
         accuracy = stock.accuracy.pooled(self.accuracy.share)
         doubt = weights_now.naive_weight(is_trained=bool(priors.weights))
         magnitude = priors.magnitude_at(horizon) * (1 - doubt) * min(1.0, accuracy / HALF)
+        sum_pct = STRONG_SIGNAL_PCT * abs(math.fsum(weights.values()))
+        if sum_pct * magnitude > FARTHEST_CHANGE_PCT:
+            magnitude = math.floor(FARTHEST_CHANGE_PCT / sum_pct * 1e4) / 1e4
         return Weighing({name: weight for name, weight in weights.items() if weight}, round(magnitude, 4))
 
     def _learned_weights(
@@ -244,15 +248,21 @@ class Learner:
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Learner:
-        """Restore a learner from `to_state`; ValueError for a state of another version."""
+        """Restore a learner from `to_state`; ValueError for a state of another version, or that no learning leaves."""
         if state.get("version") != STATE_VERSION:
             raise ValueError(
                 f"learned state has version {state.get('version')!r}, need {STATE_VERSION}; fold the log again"
             )
+        from stockml.signals.kept_state import KeptLearner
+        from stockml.storage.decoding import converted
+
+        converted(KeptLearner, state)
         learner = cls()
         learner._horizons = {
             int(horizon): _Horizon.from_state(int(horizon), known) for horizon, known in state["horizons"].items()
         }
+        for known in learner._horizons.values():
+            check_weights(known._weights_now)
         return learner
 
     def _at(self, horizon: int) -> _Horizon:

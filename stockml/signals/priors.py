@@ -42,22 +42,28 @@ class Priors:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Priors:
-        """Restore priors from a JSON object; ValueError where one is missing or not a finite number."""
+        """Restore priors from a JSON object; ValueError where one is missing or none that training leaves."""
+        from stockml.signals.kept_state import KeptPriors
+        from stockml.storage.decoding import DecodingError, converted
+
         try:
-            weights, magnitude, stock_prior = (values[name] for name in ("trusts", "magnitude", "habit"))
-            coefficients = values.get("scale_model")  # bundles made before the model was fitted have none
-            return cls(
-                {str(name): _finite(name, value) for name, value in weights.items()},
-                None if magnitude is None else _finite("magnitude", magnitude),
-                StockPrior(**{name: _finite(name, value) for name, value in stock_prior.items()}),
-                DEFAULT if coefficients is None else ScaleModel.from_dict(coefficients),
-            )
-        except (KeyError, TypeError, AttributeError):
-            raise ValueError("its priors are not as training writes them; train again") from None
+            kept = converted(KeptPriors, values)
+        except DecodingError as error:
+            raise ValueError(f"its priors are not as training writes them, the record {error}; train again") from None
+        return cls(
+            kept.trusts,
+            kept.magnitude,
+            StockPrior(kept.habit.shift, kept.habit.outcomes),
+            DEFAULT if kept.scale_model is None else ScaleModel.from_dict(kept.scale_model),
+        )
 
     def weight(self, name: str) -> float:
         """The prior of a signal's learned weight: training's, else 1 for the rules and 0 for all others."""
         return self.weights.get(name, 1.0 if name in RULE_WEIGHTS else 0.0)
+
+    def beyond_their_horizon(self) -> Priors:
+        """The priors farther ahead than the models look: the weights alone, which leave the rules what they earned."""
+        return Priors(self.weights, self.magnitude)
 
     def magnitude_at(self, horizon: int) -> float:
         """The prior magnitude at a horizon of so many sessions."""
@@ -65,9 +71,3 @@ class Priors:
 
 
 NO_PRIORS = Priors()
-
-
-def _finite(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"priors: {name} is {value!r}, not a finite number; train again")
-    return float(value)

@@ -134,8 +134,8 @@ def _opened(file: BinaryIO) -> Iterator[zipfile.ZipFile]:
         if error.errno != errno.EINVAL:  # of a place before the file's first byte, which a damaged archive names
             raise
         raise ArchiveError("is damaged (it names a place outside itself)") from None
-    except _UNREADABLE as error:
-        raise ArchiveError(f"is damaged ({error or type(error).__name__})") from None
+    except _UNREADABLE:
+        raise ArchiveError("is damaged") from None
 
 
 def _check_directory(file: BinaryIO) -> None:
@@ -164,15 +164,19 @@ def _manifest(archive: zipfile.ZipFile, names: Collection[str], *, size: int) ->
         raise ArchiveError(f"holds no {MANIFEST}")
     with archive.open(MANIFEST) as packed:
         text = packed.read(LARGEST_MANIFEST + 1)
-    manifest = json.loads(text) if len(text) <= LARGEST_MANIFEST else None
-    files = manifest.get("files") if isinstance(manifest, dict) else None
+    from stockml.storage.decoding import DecodingError, decoded_object
+
+    try:
+        manifest = decoded_object(text, LARGEST_MANIFEST)
+    except DecodingError as error:
+        raise ArchiveError(f"has a {MANIFEST} that {error}") from None
+    files = manifest.get("files")
     if not isinstance(files, dict) or not all(map(_is_entry, files.values())):
         raise ArchiveError(f"has a {MANIFEST} that lists no files")
     if len(archive.infolist()) != len(members) or members.keys() != {MANIFEST, *files}:
         raise ArchiveError(f"does not hold the files that its {MANIFEST} lists")
     if sum(entry["bytes"] for entry in files.values()) > max(ALWAYS_UNPACKED, GREATEST_RATIO * size):
         raise ArchiveError(f"claims to unpack to over {GREATEST_RATIO} times its size, which no backup does")
-    assert isinstance(manifest, dict)
     return manifest
 
 

@@ -14,6 +14,8 @@ from typing import BinaryIO
 
 from stockml.storage.files import StorageError, storage
 
+MOST_READ = 1 << 28  # bytes
+
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a FIFO"),
@@ -57,12 +59,16 @@ def open_plain(path: Path) -> BinaryIO:
         return io.BufferedReader(io.FileIO(descriptor))
 
 
-def read_plain(path: Path) -> bytes | None:
-    """The content of a plain file; None where there is no file."""
+def read_plain(path: Path, most_bytes: int = MOST_READ) -> bytes | None:
+    """The content of a plain file; None where there is no file.
+
+    Of one that is longer than `most_bytes` only as many are read, and one more, by which whoever decodes it is told.
+    """
     if plain_status(path) is None:
         return None
     with storage(path, "read the file"), open_plain(path) as file:
-        return file.read()
+        size = os.fstat(file.fileno()).st_size
+        return file.read(min(size, most_bytes) + 1)
 
 
 def _refuse_others(path: Path, mode: int) -> None:

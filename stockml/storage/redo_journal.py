@@ -14,13 +14,15 @@ part of a single write):
    deletion along before it touches anything; a journal that reappears before then finds its new bytes in place.
 
 A file that somebody edited between the crash and the next start may no longer hold the bytes that a change expects.
-Such changes are set aside for the log to redo; nothing is written over bytes that we did not leave.
+Such changes are set aside for the log to redo; nothing is written over bytes that we did not leave. A journal that no
+commit can have written is not carried out, whatever its checksum.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import compress, groupby
@@ -28,6 +30,11 @@ from pathlib import Path
 
 from stockml.storage.files import StorageError, sealed, storage, sync_folder, unsealed, write_fully, write_whole
 from stockml.storage.plain_files import open_plain, plain_status, read_plain
+
+MOST_BYTES = 1 << 32
+FARTHEST = 1 << 44  # bytes; logs end below
+LONGEST_NAME = 100
+_NAME = re.compile(f"[A-Za-z0-9][A-Za-z0-9._-]{{,{LONGEST_NAME - 1}}}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +83,7 @@ class Journal:
         with storage(self.path, "finish what an interrupted run began"):
             if not self.path.exists():
                 return
-            changes = _from_bytes(read_plain(self.path) or b"")
+            changes = _from_bytes(read_plain(self.path, MOST_BYTES) or b"")
             fits = [change.fits(self._found(change)) for change in changes]
             self._apply(list(compress(changes, fits)))
             if not all(fits):
@@ -87,7 +94,7 @@ class Journal:
     def left(self) -> list[Change]:
         """The changes that could not be finished, until `forget_left`."""
         with storage(self._left_path, "read the file"):
-            return _from_bytes(read_plain(self._left_path) or b"")
+            return _from_bytes(read_plain(self._left_path, MOST_BYTES) or b"")
 
     def forget_left(self) -> None:
         """Delete the changes that could not be finished."""
@@ -130,14 +137,16 @@ def _from_bytes(data: bytes) -> list[Change]:
     body = unsealed(data)
     if body is None:
         return []  # a disk without working fsync, or an edit by hand: not to be carried out
+    from stockml.storage.decoding import decoded
+
     try:
-        return [_change(*row) for row in json.loads(body)]
-    except (TypeError, ValueError, AttributeError, RecursionError):  # behind a right checksum, so not by accident
+        return [_change(*row) for row in decoded(list[tuple[str, int, str, str]], body, MOST_BYTES)]
+    except ValueError:  # behind a right checksum, so not by accident
         return []
 
 
 def _change(file: str, at: int, old: str, new: str) -> Change:
     """A change to a file beside the journal; ValueError for one that no commit of ours can have written."""
-    if Path(file).name != file or not isinstance(at, int) or at < 0 or (old and len(old) != len(new)):
+    if not _NAME.fullmatch(file) or not 0 <= at <= FARTHEST or (old and len(old) != len(new)):
         raise ValueError(f"{file!r} at {at!r}: no change of ours")
     return Change(file, at, old.encode("latin-1"), new.encode("latin-1"))

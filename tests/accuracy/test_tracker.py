@@ -54,6 +54,8 @@ def test_scores_say_what_the_log_says(home: Home) -> None:
     laws = [(StudentT.from_record(line["distribution"]), line) for line in lines]
     laws = [(law, (line["actual_price"] / line["current_price"] - 1) * 100) for law, line in laws]
     naive = [(StudentT(0.0, law.scale_pct, law.degrees), actual) for law, actual in laws]
+    by_horizon = scores["TCS.NS"].pop("by_horizon")
+    assert by_horizon == {"5": scores["TCS.NS"]}
     assert scores["TCS.NS"] == {
         "total_predictions": 5,
         "accurate_predictions": sum(line["was_accurate"] for line in lines),
@@ -83,8 +85,9 @@ def test_the_record_by_condition_is_that_of_the_lines_without_reading_them_again
     log = PredictionLog(home.log)
     view, tracker = log.read(), AccuracyTracker(home.feedback)
     kept = tracker.record(view)
-    assert kept.conditions == by_condition_of(view.settled) and len(kept.conditions) > 3
-    assert kept.scores == by(lambda line: line.symbol, view.settled)
+    (main,) = kept.horizons.values()
+    assert main.conditions == by_condition_of(view.settled) and len(main.conditions) > 3
+    assert main.stocks == by(lambda line: line.symbol, view.settled)
     (home.feedback / "learned.json").unlink()
     assert tracker.record(view) == kept
 
@@ -151,7 +154,7 @@ def test_what_is_settled_again_as_of_a_past_day_counts_for_that_day_only(home: H
         assert late.id in {line.id for line in view.pending}
         settled = log.settle({late.id: outcome(late)})
         then = Feedback(home.feedback, Tally).update(log, view, settled)
-    assert then.learner.seen[-1] == late.id and then.scores["TCS.NS"].total == 6
+    assert then.learner.seen[-1] == late.id and then.record.score("TCS.NS", 5).total == 6
     assert feedback_bytes(home) == before
 
 
@@ -198,9 +201,9 @@ def test_a_line_that_nothing_can_be_learned_from_is_named_and_still_counted(
     log = PredictionLog(home.log)
     with log.locked():
         learned = Feedback(home.feedback, Picky).update(log)
-    assert learned.scores["TCS.NS"].total == 5 and "nothing can be learned from its line" in caplog.text
+    assert learned.record.score("TCS.NS", 5).total == 5 and "nothing can be learned from its line" in caplog.text
     log.path.unlink()
     log.accepts_changes = True
     with log.locked():
-        assert Feedback(home.feedback, Picky).update(log).scores == {}
+        assert Feedback(home.feedback, Picky).update(log).record.horizons == {}
     assert json.loads((home.feedback / "accuracy_scores.json").read_text()) == {}

@@ -13,7 +13,7 @@ from scripts import BARE, PROJECT, run
 from stockml.commands.symbols import WATCHLIST
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
-TOLD = {"--only-stale": "10 of 10 stocks have models younger", "--replay": "No stock has a trained model yet"}
+TOLD = {"--only-stale": "12 of 12 stocks have models younger", "--replay": "No stock has a trained model yet"}
 UNITS = re.compile(r"sessions|years|days|seconds|processes|seed of")
 
 
@@ -45,7 +45,7 @@ def test_the_examples_work_as_pasted(yahoo: FakeYahoo, tmp_path: Path) -> None:
         "PYTHONPATH": str(site_folder(yahoo, tmp_path / "site")),
     }
     lines = [line for script in SCRIPTS for line in examples(script)]
-    assert len(lines) == 10
+    assert len(lines) == 11
     printed = {}
     for line in lines:
         done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, env=env, cwd=tmp_path, check=False)
@@ -64,7 +64,7 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     groups = re.findall(r"^([a-z][a-z ]*):$", help_of(script), flags=re.M)
     assert groups == ["options", own, "what to work on", "what to print", "examples"]
     told = options_told(script)
-    assert {"--home DIR", "--horizon N"} <= set(told)
+    assert {"--home DIR", "--horizons N [N ...], --horizon N [N ...]"} <= set(told)
     actions = {
         "--explain SYMBOL",
         "--replay START END",
@@ -74,6 +74,6 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
         "--export FILE",
     }
     assert not {names for names, text in told.items() if "default: " not in text} - actions
-    numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS)$", names)}
+    numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS|\[N ...\])$", names)}
     assert len(numbers) == {"train_models.py": 6, "realtime_predictor.py": 2}[script]
     assert not {names for names, text in numbers.items() if not UNITS.search(text)}

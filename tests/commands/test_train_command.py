@@ -111,18 +111,29 @@ def test_an_old_model_is_used_and_called_stale(trained_home: Path) -> None:
     assert {line["model_trained_at"] for line in log_of(trained_home)} == {f"{TRAINED_AS_OF}T16:00:00"}
 
 
+def test_training_learns_the_longest_horizon_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from stockml.trainers import pipeline
+
+    learned: list[pipeline.TrainingSettings] = []
+    monkeypatch.setattr(pipeline, "train", lambda _tables, settings, *_given: (learned.append(settings), [])[1])
+    options = [*SIM, "--symbols", "SIM-ALPHA", "--as-of", TRAINED_AS_OF, "--home", str(tmp_path)]
+    for words in ((), ("--horizons", "1", "20", "5"), ("--horizon", "3")):
+        assert train_models.main([*options, *words]) == 0
+    (tmp_path / "stockml.toml").write_text("horizons = [5, 10]")
+    assert train_models.main(options) == 0
+    assert [settings.horizon for settings in learned] == [5, 20, 3, 10]
+
+
 def test_models_serve_shorter_horizons_and_not_longer_ones(trained_home: Path) -> None:
     assert predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 3).err == ""
     longer = predict(*SIM, "--home", trained_home, "--as-of", TRAINED_AS_OF, "--horizon", 8)
-    assert longer.code == 0 and "its model looks 5 sessions ahead, so signals alone serve" in longer.err
+    told = "SIM-ALPHA, SIM-BETA, SIM-GAMMA: their models look 5 sessions ahead, so no model serves 8; train with "
+    assert longer.code == 0 and longer.err == f"{told}--horizons 8.\n" and longer.out.count("no model") == 3
     lines = log_of(trained_home)
     heard = [set(line["evidence"]["opinions"]) for line in lines]
     assert all("lstm" in names for names in heard[:3]) and not any("lstm" in names for names in heard[3:])
-    (trained_home / "ml_training_data/models").rename(trained_home / "elsewhere")
-    alone = trained_home / "alone"
-    assert predict(*SIM, "--symbols", *TRAINED, "--home", alone, "--as-of", TRAINED_AS_OF, "--horizon", 8).code == 0
-    unsealed = [[line | {"seal": None} for line in some] for some in (log_of(alone), lines[3:])]  # it has another place
-    assert unsealed[0] == unsealed[1] and any(line["predicted_change_pct"] for line in lines[3:])
+    assert {line["model_trained_at"] for line in lines[3:]} == {None}
+    assert {line["predicted_change_pct"] for line in lines[3:]} == {0.0}  # beside models the rules start at no weight
 
 
 @pytest.mark.parametrize("name", ["fast.bin", "lstm_model.h5", "xgb_model.pkl", "metrics.json"])

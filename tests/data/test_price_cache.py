@@ -1,12 +1,16 @@
 """The price cache: what was fetched comes back as it was, and new bars join it only where they are the same series."""
 
+import io
+import json
 import os
 import random
 from datetime import UTC, date, datetime
 
 import pandas as pd
+import pyarrow
 import pytest
 from made_up_bars import market
+from pyarrow import parquet
 
 from stockml.core.paths import Home
 from stockml.data import price_cache
@@ -87,6 +91,32 @@ def test_what_is_no_plain_file_is_not_waited_for(home, tmp_path, place):
 def test_another_programs_parquet_file_is_not_used(home):
     home.prices.mkdir(parents=True)
     market().to_parquet(price_cache.path_of("TCS.NS", home))
+    assert price_cache.read("TCS.NS", home) is None
+
+
+@pytest.mark.parametrize(
+    ("change", "bars"),
+    [
+        ({"asked_from": "0001-01-01"}, market()),
+        ({"fetched_at": 5}, market()),
+        ({"currency": ["INR"]}, market()),
+        ({"exchange": {}}, market()),
+        ({}, market().drop(columns="Close")),
+        ({}, market().reset_index(drop=True)),
+        ({}, market().astype({"Close": str})),
+    ],
+)
+def test_a_file_with_notes_or_bars_that_no_run_keeps_is_not_used(home, change, bars):
+    price_cache.write("TCS.NS", cached(), home)
+    path = price_cache.path_of("TCS.NS", home)
+    kept = json.loads(parquet.read_table(path).schema.metadata[b"stockml"])
+    table = pyarrow.Table.from_pandas(bars)
+    blank = price_cache._SUM + price_cache._NO_DIGITS
+    notes = {b"stockml": json.dumps(kept | change).encode(), price_cache._SUM_KEY: blank}
+    written = io.BytesIO()
+    parquet.write_table(table.replace_schema_metadata({**table.schema.metadata, **notes}), written)
+    content = written.getvalue()
+    path.write_bytes(content.replace(blank, price_cache._SUM + price_cache._digits(content)))
     assert price_cache.read("TCS.NS", home) is None
 
 

@@ -3,10 +3,14 @@
 import csv
 import json
 import logging
+import pickle
 import re
+import sqlite3
 import warnings
 from collections import Counter
-from datetime import date
+from contextlib import closing
+from datetime import date, datetime
+from pathlib import Path
 
 import fake_yahoo as fake
 import numpy as np
@@ -159,6 +163,20 @@ def test_a_dead_symbol_costs_two_requests(yahoo, client):
     with pytest.raises(FetchError):
         client.ask("NOPE.NS", START)
     assert (client.requests["NOPE.NS"], yahoo.charts()) == (2, 2)
+
+
+def test_a_pickle_in_place_of_yfinance_s_cookies_is_not_executed(yahoo, client, tmp_path):
+    class Planted:
+        def __reduce__(self):
+            return Path.touch, (tmp_path / "executed",)
+
+    caches = Home(tmp_path).prices / "yfinance"
+    with closing(sqlite3.connect(caches / "cookies.db")) as database, database:
+        database.execute("CREATE TABLE _cookieschema (strategy PRIMARY KEY, fetch_date, cookie_bytes)")
+        row = ("curlCffi", datetime.now().isoformat(), pickle.dumps(Planted()))
+        database.execute("INSERT INTO _cookieschema VALUES (?, ?, ?)", row)
+    assert len(client.ask("TCS.NS", START).frame) > 300
+    assert not (tmp_path / "executed").exists()
 
 
 def test_what_yfinance_remembers_lies_under_the_home_folder(yahoo, client, tmp_path):

@@ -15,9 +15,12 @@ from tools import needs
 
 from stockml.accuracy.tracker import Feedback
 from stockml.core.paths import Home
+from stockml.prediction_log.index import VERSION, Index, Stamp
+from stockml.prediction_log.kept_files import kept_index
 from stockml.prediction_log.known_lines import MOST_NEWEST, MOST_SPREAD, KnownLines
 from stockml.prediction_log.log import LogChanged, PredictionLog
 from stockml.prediction_log.places import LONGEST_LINE
+from stockml.prediction_log.rows import Rows
 from stockml.prediction_log.scan import MOST_SET_ASIDE
 from stockml.storage.files import StorageError
 
@@ -293,11 +296,13 @@ def test_the_way_back_that_is_named_leads_back(home: Home, name: str) -> None:
 def test_a_sample_of_any_log_is_small_and_in_order(count: int) -> None:
     known = KnownLines()
     for number in range(count):
-        known.add(f"{number:05}")
+        known.add(f"A:2026-01-05:{number:05}")
     sample = known.sample()
-    assert known.count == count and sample == sorted(sample) and sample[-1] == f"{count - 1:05}"
+    assert known.count == count and sample == sorted(sample) and sample[-1] == f"A:2026-01-05:{count - 1:05}"
     assert min(count, MOST_SPREAD // 2) <= len(sample) <= MOST_SPREAD + MOST_NEWEST
-    assert KnownLines.from_json(json.loads(json.dumps(known.to_json()))) == known
+    index = Index(Stamp(0, 0, 0), Rows.new(), known=known).to_json(Stamp(0, 0, 0))
+    kept = kept_index(json.dumps(index).encode(), VERSION)
+    assert kept is not None and kept.known_lines() == known
 
 
 ENDLESS = {

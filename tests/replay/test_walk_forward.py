@@ -71,8 +71,8 @@ def test_on_real_prices_with_a_demerger_and_holidays_too(nse_folder: Path, tmp_p
 
 def test_a_run_on_every_day_leaves_what_one_replay_leaves(tmp_path: Path) -> None:
     for day in calendar_for("SIM-ALPHA").sessions_between(date.fromisoformat(START), date(2026, 2, 27)):
-        run(*SIM, *TWO, "--as-of", day, "--home", tmp_path / "live")
-    replay(tmp_path / "replay", "2026-02-27", *SIM, *TWO)
+        run(*SIM, *TWO, "--horizons", 5, 1, "--as-of", day, "--home", tmp_path / "live")
+    replay(tmp_path / "replay", "2026-02-27", *SIM, *TWO, "--horizons", 5, 1)
     assert written(tmp_path / "live") == written(tmp_path / "replay")
 
 
@@ -153,7 +153,7 @@ def test_it_refuses_a_home_with_live_predictions(tmp_path: Path) -> None:
     [
         (("--replay", "2026-02-17", "2026-02-20", *TWO), "a replay whose start is 2026-02-16, not 2026-02-17"),
         (("--replay", START, "2026-02-20", "--symbols", "SIM-ALPHA"), "whose symbols is SIM-ALPHA, SIM-BETA, not"),
-        (("--replay", START, "2026-02-20", *TWO, "--horizon", "3"), "a replay whose horizon is 5, not 3"),
+        (("--replay", START, "2026-02-20", *TWO, "--horizon", "3"), "a replay whose horizons is 5, not 3"),
         (("--replay", START, "2026-02-20", *TWO, "--retrain", "monthly"), "whose retrain is None, not monthly"),
         (("--replay", START, "2026-02-13", *TWO), "ends before it starts"),
         (("--replay", START, "2999-02-13", *TWO), "has not closed yet"),

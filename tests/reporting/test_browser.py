@@ -292,7 +292,7 @@ def test_several_horizons_can_be_told_apart(tmp_path: Path, visit: Callable[...,
     write_log(home, stock_lines("TWO.XY", 40, seed=1), stock_lines("TWO.XY", 40, seed=1, horizon=10))
     opened = visit(written(home).path)
     assert opened.column("Sessions") == ["5", "10"]
-    assert "Of 65 verified" in opened.text("#record-story")
+    assert "Of 35 verified" in opened.text("#record-story")
     opened.page.select_option("#horizon", "10")
     assert "Of 30 verified" in opened.text("#record-story")
     opened.page.select_option("#pick", "TWO.XY@10")

@@ -97,9 +97,10 @@ LINES = [
         (Choice(symbols=frozenset({"A.NS", "B.NS", "C.NS"})), 12),
         (Choice(since="2026-01-06"), 8),
         (Choice(since="2026-01-08"), 0),
-        (Choice(horizon=20), 6),
+        (Choice(horizons=frozenset({20})), 6),
+        (Choice(horizons=frozenset({5, 20})), 12),
         (Choice(as_of="2026-01-06"), 8),
-        (Choice(frozenset({"B.NS"}), since="2026-01-06", horizon=5, as_of="2026-01-06"), 1),
+        (Choice(frozenset({"B.NS"}), since="2026-01-06", horizons=frozenset({5}), as_of="2026-01-06"), 1),
     ],
 )
 def test_a_choice_takes_the_lines_of_all_that_it_names(choice: Choice, number: int) -> None:

@@ -56,7 +56,7 @@ def page(home: Home) -> Parsed:
 
 def test_the_record_is_what_the_verified_lines_add_up_to(home: Home, page: Parsed) -> None:
     verified = frame_of(home).query("status == 'verified'")
-    total = page.data["records"]["all"]["total"]
+    total = page.data["records"]["5"]["total"]
     inside = (verified["low"] <= verified["actual_price"]) & (verified["actual_price"] <= verified["high"])
     expected = {
         "n": len(verified),
@@ -72,7 +72,7 @@ def test_the_record_is_what_the_verified_lines_add_up_to(home: Home, page: Parse
 
 def test_the_three_ranges_stand_beside_what_they_held(home: Home, page: Parsed) -> None:
     verified = [line for line in lines_of(home.log.read_text().splitlines()) if line.status == "verified"]
-    record = page.data["records"]["all"]
+    record = page.data["records"]["5"]
     assert [row["share"] for row in record["ranges"]] == [0.5, 0.8, 0.95]
     for row in record["ranges"]:
         inside = 0
@@ -85,8 +85,8 @@ def test_the_three_ranges_stand_beside_what_they_held(home: Home, page: Parsed) 
 
 
 def test_conditions_stand_below_all_predictions_and_divide_them(page: Parsed) -> None:
-    whole, *rows = page.data["records"]["all"]["conditions"]
-    assert (whole["family"], whole["name"], whole["n"]) == ("", "all", page.data["records"]["all"]["total"]["n"])
+    whole, *rows = page.data["records"]["5"]["conditions"]
+    assert (whole["family"], whole["name"], whole["n"]) == ("", "all", page.data["records"]["5"]["total"]["n"])
     families: dict[str, int] = {}
     for row in rows:
         families[row["family"]] = families.get(row["family"], 0) + row["n"]
@@ -111,7 +111,7 @@ def test_each_week_counts_the_targets_that_lie_in_it(home: Home, page: Parsed) -
     verified = frame_of(home).query("status == 'verified'")
     target = pd.to_datetime(verified["target_date"])
     weeks = verified.groupby(target - pd.to_timedelta(target.dt.day_of_week, unit="D"))
-    told = page.data["records"]["all"]["weeks"]
+    told = page.data["records"]["5"]["weeks"]
     assert [week["day"] for week in told] == [day_number(monday.date()) for monday in weeks.groups]
     assert [week["n"] for week in told] == weeks.size().tolist()
     assert [week["error"] for week in told] == pytest.approx(weeks["error_pct"].mean().tolist(), rel=1e-4)
@@ -120,7 +120,7 @@ def test_each_week_counts_the_targets_that_lie_in_it(home: Home, page: Parsed) -
 
 def test_each_stock_has_its_own_record(home: Home, page: Parsed) -> None:
     verified = frame_of(home).query("status == 'verified'").groupby("symbol")
-    told = page.data["records"]["all"]["stocks"]
+    told = page.data["records"]["5"]["stocks"]
     assert {symbol: score["n"] for symbol, score in told.items()} == verified.size().to_dict()
     errors = verified["naive_error_pct"].mean().to_dict()
     assert {symbol: score["naive_error"] for symbol, score in told.items()} == pytest.approx(errors, rel=1e-4)
@@ -142,13 +142,13 @@ def test_a_stock_shows_about_a_year_and_the_record_counts_everything(tmp_path: P
     data = Parsed(page_of(home)).data
     assert len(data["stocks"]["LONG.XY"]["made"]) == 250
     assert data["stocks"]["LONG.XY"]["made"][-1] == day_number(LAST_DAY)
-    assert data["records"]["all"]["total"]["n"] == 400 - HORIZON
+    assert data["records"]["5"]["total"]["n"] == 400 - HORIZON
 
 
 def test_a_past_day_shows_what_was_known_then(home: Home) -> None:
     day = weekdays_until(LAST_DAY, 60)[29]
     data = Parsed(page_of(home, clock=Clock(CLOCK.now, day))).data
-    assert data["records"]["all"]["total"]["n"] == 4 * (30 - HORIZON)
+    assert data["records"]["5"]["total"]["n"] == 4 * (30 - HORIZON)
     assert {stock["made"][-1] for stock in data["stocks"].values()} == {day_number(day)}
 
 

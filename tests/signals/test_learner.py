@@ -125,11 +125,50 @@ def test_a_rule_that_begins_at_zero_beside_models_stays_there_for_a_month(rule, 
     assert learner.weigh("AAA", 5, heard, Priors()).weights[rule] != 0  # without models it begins as documented
 
 
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        (("council", "pulls", 0, 0), 1e60),
+        (("council", "pulls", 0, 0), math.nan),
+        (("council", "pulls", 0), [0.0]),
+        (("council", "products", 0, 0, 0), math.inf),
+        (("council", "beliefs", 0, 0), -1.0),
+        (("council", "history"), []),
+        (("council", "horizon"), 10**9),
+        (("families",), ["drift"]),
+        (("accuracy", "accurate"), 10**9),
+        (("stocks", "AAA", "own", "lstm"), [-1e6, 1.0]),
+        (("calibration", "pool"), [1, 1e308, 0.0]),
+        (("calibration", "stocks", "AAA", 2), 1e3),
+    ],
+)
+def test_a_state_that_no_learning_leaves_is_refused(place, value):
+    learner = Learner()
+    for day in range(3):
+        learner.learn(verified({"lstm": 1.0, "drift": 0.06}, 2.0, symbol="AAA", weight=0.1, day=day))
+    state = json.loads(json.dumps(learner.to_state()))
+    assert Learner.from_state(state).to_state() == learner.to_state()
+    *way, last = ("horizons", "5", *place)
+    holder = state
+    for step in way:
+        holder = holder[step]
+    holder[last] = value
+    with pytest.raises(ValueError, match=r"\w"):
+        Learner.from_state(state)
+
+
+@pytest.mark.parametrize("magnitude", [1.0, 10.0])
+def test_no_priors_predict_a_price_below_0(magnitude):
+    opinions = {"lstm": -10.0, "xgb": -10.0, "drift": 0.06, "macd_positive": 1.0}
+    priors = Priors({"lstm": 10.0, "xgb": 10.0}, magnitude)
+    assert -91 <= Learner().weigh("AAA", 5, opinions, priors).change_pct < -80
+
+
 def test_priors_survive_their_file():
     priors = Priors({"lstm": 0.123456789, "drift": -1.0}, None, StockPrior(-0.1, 480.0))
     assert Priors.from_dict(json.loads(json.dumps(priors.to_dict()))) == priors
     assert Priors.from_dict({"trusts": {}, "magnitude": 0.5, "habit": {}}) == Priors({}, 0.5)
-    with pytest.raises(ValueError, match="lstm is nan"):
+    with pytest.raises(ValueError, match=r"nan for trusts\.lstm.*train again"):
         Priors.from_dict({"trusts": {"lstm": math.nan}, "magnitude": None, "habit": {}})
 
 

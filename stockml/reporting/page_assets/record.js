@@ -1,6 +1,6 @@
 // How good it has been: the learning curve beside naive, the confidence held to its word, and each stock's record.
 
-let record = data.records.all;
+let record = data.records[data.horizon];
 
 function recordStory() {
   const total = record.total;
@@ -170,12 +170,12 @@ function startRecord() {
   const list = byId("horizon");
   if (list) {
     for (const name of Object.keys(data.records)) {
-      list.append(element("option", { value: name }, name === "all" ? "all" : plural(Number(name), "session")));
+      list.append(element("option", { value: name }, plural(Number(name), "session")));
     }
-    list.value = "all";
+    list.value = data.horizon;
     list.addEventListener("change", () => showRecord(list.value));
   }
-  showRecord("all");
+  showRecord(data.horizon);
   drawn(byId("hit-chart"), weekCharts);
   drawn(byId("reliability-chart"), reliabilityChart);
 }

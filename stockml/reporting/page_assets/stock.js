@@ -11,7 +11,7 @@ function story(stock) {
   const change = stock.change[last];
   const verb = Math.abs(change) < 0.005 ? "stay where it is" : `${change > 0 ? "rise" : "fall"} by ${percent(Math.abs(change))}`;
   const moves = stock.moves ? ` It moves about ${stock.moves.toFixed(1)} % a session${stock.results ? `; ${stock.results}` : ""}.` : "";
-  const score = own(data.records.all.stocks, stock.symbol);
+  const score = own(own(data.records, stock.horizon)?.stocks ?? {}, stock.symbol);
   const past = score
     ? ` Of ${plural(score.n, "verified prediction")} of this stock ${score.hits} were accurate (${share(score.hit)}; naive: ${share(score.naive_hit)}), with a mean error of ${percent(score.error)} (naive: ${percent(score.naive_error)}).`
     : " None of its predictions is verified yet.";

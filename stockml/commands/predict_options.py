@@ -1,0 +1,170 @@
+"""The options of the predictor alone, and which of them go together.
+
+Standard library only, as `options`.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from stockml.commands import options
+from stockml.commands.options import day
+from stockml.core.paths import expanded
+
+
+def add_predicting(parser: argparse.ArgumentParser) -> None:
+    """All that the predictor does, in one group."""
+    group = parser.add_argument_group("what to do")
+    _add_run(group)
+    _add_past(group)
+    _add_looks(group)
+    _add_record(group)
+    _add_export(group)
+    _add_proof(group)
+    _add_writing(group)
+
+
+def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argparse.Namespace:
+    """The options, checked as far as they can be alone."""
+    args = parser.parse_args(argv)
+    if args.export is None and (args.since or args.force):
+        parser.error(f"{'--since' if args.since else '--force'} goes with --export")
+    if args.retrain and not args.replay:
+        parser.error("--retrain goes with --replay")
+    _check_witness(parser, args)
+    return args
+
+
+def _add_run(group: argparse._ArgumentGroup) -> None:
+    """The daily run, or a part of it."""
+    options.add_horizons(group)
+    group.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
+    group.add_argument(
+        "--explain",
+        type=options.symbol,
+        metavar="SYMBOL",
+        help="explain one stock in five steps; nothing is written",
+    )
+
+
+def _add_past(group: argparse._ArgumentGroup) -> None:
+    """The walk-forward backtest and the look-ahead bias check."""
+    group.add_argument(
+        "--replay",
+        nargs=2,
+        type=day,
+        metavar=("START", "END"),
+        help="walk forward through the sessions from START to END (days as YYYY-MM-DD), each as on that day, in a "
+        "--home of their own",
+    )
+    group.add_argument(
+        "--retrain",
+        choices=["monthly"],
+        help="with --replay: train as of each month's first session too (default: ask the models there are)",
+    )
+    group.add_argument(
+        "--self-check",
+        action="store_true",
+        help="look-ahead bias check: recompute past values without later days",
+    )
+
+
+def _add_looks(group: argparse._ArgumentGroup) -> None:
+    """The HTML report and the state."""
+    group.add_argument(
+        "--report",
+        nargs="?",
+        type=expanded,
+        const=Path(),
+        metavar="FILE",
+        help="write the HTML report (default: realtime_predictions/report.html; each daily run renews it)",
+    )
+    group.add_argument(
+        "--status",
+        action="store_true",
+        help="say what is pending, late or stale; exit code 1 if there is any alarm",
+    )
+
+
+def _add_record(group: argparse._ArgumentGroup) -> None:
+    """The record itself: lines made pending again, the whole copied and brought back."""
+    group.add_argument(
+        "--reopen",
+        nargs="+",
+        metavar="ID",
+        help="make settled predictions pending again by their ids, such as TCS.NS:2026-02-01:5, so that the next run "
+        "settles them anew",
+    )
+    group.add_argument(
+        "--backup",
+        type=expanded,
+        metavar="FILE",
+        help="copy the record (log, feedback, exchanges; not prices and models) into a new file",
+    )
+    group.add_argument(
+        "--restore",
+        type=expanded,
+        metavar="FILE",
+        help="check a backup and put it in the record's place; the present record is moved aside",
+    )
+
+
+def _add_export(group: argparse._ArgumentGroup) -> None:
+    """The log as a table, and which of its lines."""
+    group.add_argument(
+        "--export",
+        type=expanded,
+        metavar="FILE",
+        help="write the log as a table: .csv, .parquet, .xlsx or .sqlite by the file's ending; --symbols, --horizons "
+        "and --since choose",
+    )
+    group.add_argument(
+        "--since",
+        type=day,
+        metavar="YYYY-MM-DD",
+        help="with --export: only predictions from that day's close on (default: from the first)",
+    )
+    group.add_argument("--force", action="store_true", help="with --export: replace the file that is there")
+
+
+def _add_proof(group: argparse._ArgumentGroup) -> None:
+    """Proof that the record is what it was: the audit, and a command of the user's that keeps its head."""
+    group.add_argument(
+        "--audit",
+        action="store_true",
+        help="prove what can be proved of the record: its seals, dates, outcomes and scores; exit code 1 if anything "
+        "disagrees",
+    )
+    group.add_argument(
+        "--witness",
+        metavar="COMMAND",
+        help="after the run, give the number of predictions and the last seal to a shell command, which may keep them "
+        "elsewhere (default: that of stockml.toml, else none)",
+    )
+
+
+def _add_writing(group: argparse._ArgumentGroup) -> None:
+    """Writing: whether, and after what."""
+    group.add_argument("--dry-run", action="store_true", help="do everything but write")
+    options.add_lock_timeout(group)
+    group.add_argument(
+        "--accept-log",
+        action="store_true",
+        help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
+    )
+
+
+def _check_witness(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with wrong usage where --witness names no command, or stands beside an option that makes no head."""
+    if args.witness is None:
+        return
+    if not args.witness.strip():
+        parser.error("--witness names no command; write one in quotes, such as 'mail -s seal me@example.org'")
+    for name in ("dry_run", "explain", "replay", "self_check", "report", "status", *_OF_THE_RECORD):
+        if getattr(args, name):
+            parser.error(f"--witness and --{name.replace('_', '-')} do not go together; leave one out")
+
+
+_OF_THE_RECORD = ("reopen", "backup", "restore", "audit", "export")
