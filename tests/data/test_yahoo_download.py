@@ -185,6 +185,21 @@ def test_the_series_that_grew_day_by_day_equals_the_one_fetched_at_once(desk, tm
     pd.testing.assert_frame_equal(grown.frame.loc["2025-06-01":], at_once.frame.loc["2025-06-01":])
 
 
+@pytest.mark.parametrize("settings", [AT_ONCE, OFFLINE])
+def test_a_history_is_what_the_store_holds_and_asks_for_no_more(desk, settings):
+    with_history = replace(settings, history_bars=10_000)
+    desk.fetch(back=300)
+    desk.requests()
+    assert desk.fetch(back=300, settings=with_history).tables["TCS.NS"].history is None
+    assert desk.requests() == 0
+    longer = desk.fetch(back=450).tables["TCS.NS"]
+    desk.requests()
+    table = desk.fetch(back=300, settings=with_history).tables["TCS.NS"]
+    assert desk.requests() == 0
+    pd.testing.assert_frame_equal(table.history.frame, longer.frame)
+    assert len(table.frame) < len(longer.frame)
+
+
 def test_more_history_is_fetched_when_more_is_needed(desk):
     assert len(desk.fetch(back=100).tables["TCS.NS"].frame) < 200
     assert len(desk.fetch(back=500).tables["TCS.NS"].frame) >= 500
