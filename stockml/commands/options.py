@@ -187,6 +187,20 @@ def exchange(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
+def explained(text: str) -> str:
+    """A symbol or the id of a prediction, in capitals, as an argparse type."""
+    if ":" not in text:
+        return symbol(text)
+    try:
+        of, made, horizon = text.split(":")
+        found = f"{entered_symbol(of)}:{day(made)}:{positive(horizon)}"
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no id of a prediction; write SYMBOL:YYYY-MM-DD:SESSIONS, such as NFLX:2026-02-25:5"
+        ) from None
+    return found
+
+
 def symbol(text: str) -> str:
     """One symbol in capitals, as an argparse type."""
     try:

@@ -43,9 +43,10 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     group.add_argument(
         "--explain",
-        type=options.symbol,
-        metavar="SYMBOL",
-        help="explain one stock in five steps; nothing is written",
+        type=options.explained,
+        metavar="SYMBOL|ID",
+        help="explain one stock's forecast in five steps; or a logged one by its id, such as NFLX:2026-02-25:5, and "
+        "what came of it; nothing is written",
     )
 
 

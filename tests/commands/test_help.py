@@ -66,7 +66,7 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     told = options_told(script)
     assert {"--home DIR", "--horizons N [N ...], --horizon N [N ...]"} <= set(told)
     actions = {
-        "--explain SYMBOL",
+        "--explain SYMBOL|ID",
         "--replay START END",
         "--reopen ID [ID ...]",
         "--backup FILE",

@@ -224,6 +224,7 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--report", "--dry-run"), 2, "--report and --dry-run do not go together"),
         (("--self-check", "--status"), 2, "--self-check and --status do not go together"),
         (("--explain", "../x"), 2, "'../x' is not a symbol"),
+        (("--explain", "SIM-ALPHA:2026-03-02:5"), 2, "the log has no prediction of SIM-ALPHA; correct the symbol"),
         (("--log-file", "/nonexistent/log"), 2, "/nonexistent/log: cannot be written"),
     ],
 )
