@@ -20,7 +20,7 @@ _stockml() {
         --symbols | --explain) mapfile -t COMPREPLY < <(compgen -W "$(_stockml_symbols "$command")" -- "$current") ;;
         --source) _stockml_source "$current" ;;
         --home) mapfile -t COMPREPLY < <(compgen -d -- "$current") && compopt -o filenames 2>/dev/null ;;
-        --symbols-file | --log-file | --report | --backup | --restore | --export) mapfile -t COMPREPLY < <(compgen -f -- "$current") && compopt -o filenames 2>/dev/null ;;
+        --symbols-file | --log-file | --report | --openmetrics | --backup | --restore | --export) mapfile -t COMPREPLY < <(compgen -f -- "$current") && compopt -o filenames 2>/dev/null ;;
     esac
     return 0
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from stockml.accuracy.settlement import Waiting, is_due
 from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, timed
-from stockml.commands.watchlist import default_symbols, settings_symbols, trained
+from stockml.commands.watchlist import default_symbols, expected_stocks, settings_symbols, trained
 from stockml.core.failures import Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
@@ -171,5 +171,5 @@ def _renew_report(run: Run) -> None:
     from stockml.reporting.status import status
 
     with timed(run, "page"):
-        state = status(run.home, run.log, run.clock, run.main_horizon)
+        state = status(run.home, run.log, run.clock, run.main_horizon, expected_stocks(run))
         write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)

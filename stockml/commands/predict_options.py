@@ -31,6 +31,8 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     args = parser.parse_args(argv)
     if args.export is None and (args.since or args.force):
         parser.error(f"{'--since' if args.since else '--force'} goes with --export")
+    if args.openmetrics is not None and not args.status:
+        parser.error("--openmetrics goes with --status")
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
     _check_witness(parser, args)
@@ -85,7 +87,13 @@ def _add_looks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--status",
         action="store_true",
-        help="say what is pending, late or stale; exit code 1 if there is any alarm",
+        help="say what is pending, late, missing or stale; exit code 1 if there is any alarm",
+    )
+    group.add_argument(
+        "--openmetrics",
+        type=expanded,
+        metavar="FILE",
+        help="with --status: write it as metrics too, for node_exporter's textfile collector (default: none)",
     )
 
 
