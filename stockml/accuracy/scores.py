@@ -41,6 +41,7 @@ class Score:
     error_squares: float = 0.0
     naive_error_squares: float = 0.0
     naive_accurate: int = 0
+    rises: int = 0  # actual changes above 0
     inside: int = 0  # of the 80 % interval
     confidence_sum: float = 0.0
     brier_sum: float = 0.0  # squared distances of confidence and hit
@@ -69,6 +70,11 @@ class Score:
     @property
     def direction(self) -> float:
         return self.direction_hits / self.total
+
+    @property
+    def rose(self) -> float:
+        """The share of outcomes that rose, which a direction is to be held against."""
+        return self.rises / self.total
 
     @property
     def mean_error_pct(self) -> float:
@@ -123,6 +129,7 @@ class Score:
             "accurate_predictions": self.accurate,
             **found,
             "direction_hits": self.direction_hits,
+            "rises": self.rises,
             **self.distribution_means(),
             "without_distribution": self.total - self.distributed,
             "expired_predictions": sum(self.expired.values()),
@@ -234,6 +241,7 @@ def part_of(line: Prediction) -> Part:
         outcome.error_pct**2,
         outcome.naive_error_pct**2,
         outcome.naive_error_pct < ACCURATE_BELOW_PCT,
+        actual_pct > 0,
         line.low <= outcome.actual_price <= line.high,
         line.confidence,
         (line.confidence - hit) ** 2,

@@ -157,6 +157,17 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A share from 0 to 1, also as a percentage with its sign, as an argparse type."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1; write one such as 0.75, or 75%")
+    return found
+
+
 def up_to(most: int) -> Callable[[str], int]:
     """An argparse type for whole numbers from 1 to `most`."""
 

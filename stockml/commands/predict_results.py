@@ -5,16 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from stockml.accuracy.record import Record
-from stockml.accuracy.settlement import Waiting
 from stockml.commands.predict_command import Result, is_dry
+from stockml.commands.ranking import chosen, edges
 from stockml.commands.run import Run, print_json
 from stockml.core.records import Prediction
 from stockml.prediction_log.seals import Witness
 
 if TYPE_CHECKING:
+    from stockml.commands.outcome_tables import Told
     from stockml.signals.engine import Plan
 
 log = logging.getLogger("stockml")
@@ -22,22 +22,9 @@ log = logging.getLogger("stockml")
 MISSES_NAMED = 3
 
 
-class Outcomes(Protocol):
-    """Part of LEARN's result that is told."""
-
-    @property
-    def settled(self) -> Sequence[Prediction]: ...
-
-    @property
-    def waiting(self) -> Sequence[Waiting]: ...
-
-    @property
-    def record(self) -> Record: ...
-
-
 def sum_up(
     run: Run,
-    learned: Outcomes,
+    learned: Told,
     predictions: Sequence[Prediction],
     logged: Sequence[Prediction],
     witness: Witness | None,
@@ -55,22 +42,29 @@ def sum_up(
     return run.to_json("realtime_predictor", results, exit_code)
 
 
-def tell(run: Run, result: Result, learned: Outcomes, made: Sequence[tuple[Plan, Prediction]]) -> int:
+def tell(run: Run, result: Result, learned: Told, made: Sequence[tuple[Plan, Prediction]]) -> int:
     """Print what was found, as a table, a story or JSON; returns the exit code."""
     from stockml.commands import tables
+    from stockml.commands.forecast_tables import Forecasts, tell_forecasts
+    from stockml.commands.outcome_tables import tell_outcomes
     from stockml.reporting.explanation import story
 
+    edge = {} if run.args.quiet and not run.args.json else edges(run, [prediction for _, prediction in made])
+    shown = chosen(run.args, [prediction for _, prediction in made], edge)
     log.info("Seconds: %s.", ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in run.seconds.items()) or "none")
     if run.args.json:
-        print_json(result)
+        records = [prediction.to_record() for prediction in shown]
+        beside = {prediction.id: edge.get(prediction.id) for prediction in shown}
+        print_json(result | {"predictions": records, "edge_pct": beside})
     elif run.args.explain:
         for hypothesis, prediction in made:
             score = learned.record.score(prediction.symbol, prediction.prediction_horizon_days)
             misses = last_misses(run, prediction)
             tables.tell_story(story(hypothesis, prediction, score.to_record(), misses))
     elif not run.args.quiet:
-        predictions = [prediction for _, prediction in made]
-        tables.tell(run, (learned.settled, learned.waiting), predictions, result["logged"], learned.record)
+        tell_outcomes(run, learned)
+        told = Forecasts(shown, edge, len(made), len(result["logged"]))
+        tell_forecasts(run, learned, told)
         tables.tell_head(result["head"])
     return int(result["exit_code"])
 
