@@ -273,7 +273,7 @@ def leakage_warning(scores: Iterable[Score]) -> str | None:
     if total.direction <= GREATEST_DIRECTION and r2 <= GREATEST_R2:
         return None
     return (
-        f"Of {total.total} predictions {total.direction:.1%} had the right direction and {r2:.1%} of the squared "
-        f"change was explained (over {GREATEST_DIRECTION:.0%} or {GREATEST_R2:.0%} is too good to be true): a value "
-        "may have seen the future; run --self-check"
+        f"Of {total.total} predictions {total.direction:.1%} had the right direction ({total.rose:.1%} rose) and "
+        f"{r2:.1%} of the squared change was explained (over {GREATEST_DIRECTION:.0%} or {GREATEST_R2:.0%} is "
+        "too good to be true): a value may have seen the future; run --self-check"
     )

@@ -101,7 +101,7 @@ def accuracy(title: str, record: Record, asked: Sequence[str] | None = None) -> 
     several, rows, total = len(record.horizons) > 1, [], Score()
     for horizon, known in sorted(record.horizons.items()):
         ahead = [str(horizon)] if several else []
-        stocks = [(symbol, score) for symbol, score in sorted(known.stocks.items()) if asked is None or symbol in asked]
+        stocks = [one for one in sorted(known.stocks.items()) if asked is None or one[0].upper() in asked]
         of_horizon = sum((score for _, score in stocks), Score())
         told = [*stocks, *([("all", of_horizon)] if len(stocks) > 1 and asked is None else [])]
         rows += [[symbol, *ahead, *_score_cells(score)] for symbol, score in told]
