@@ -75,7 +75,7 @@ def test_a_line_has_the_documented_keys_in_the_documented_order(tmp_path: Path) 
         *documented[:at],
         *settled,
         *documented[at:],
-        *("naive_error_pct", "settled_from", "settled_at"),
+        *("naive_error_pct", "settled_from", "settled_at", "outcome_checksum"),
     )
 
 
