@@ -31,24 +31,21 @@ from stockml.commands import options, predict_options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
+from stockml.commands.model_forecasts import horizons_ahead, models_forecast, tell_beyond
 from stockml.commands.other_commands import opened, other_command
 from stockml.commands.predict_command import (
     due_now,
-    horizons_ahead,
     is_dry,
     leave_behind,
-    models_forecast,
     note_logged,
     note_settled,
     recorded,
-    sum_up,
-    tell,
-    tell_beyond,
     tell_problems,
     tell_unsettled,
     to_predict,
     updated,
 )
+from stockml.commands.predict_results import sum_up, tell
 from stockml.commands.run import Run, timed
 from stockml.commands.watchlist import remembered, tell_changes
 from stockml.commands.witness import hand_over, write_down

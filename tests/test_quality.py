@@ -45,6 +45,7 @@ from stockml.trainers.pipeline import TrainingSettings
 
 SYMBOLS = ("SIM-BETA", "SIM-ALPHA", "SIM-DELTA")
 START, END = date(2026, 1, 15), date(2026, 4, 10)
+SEALS = ("seal", "outcome_checksum")  # of a line by its place in a log
 
 
 def sample_market() -> lives.Market:
@@ -60,9 +61,8 @@ def test_a_life_in_memory_leaves_the_lines_of_a_replay_on_disk(tmp_path: Path) -
     options = ("--replay", START, END, "--symbols", *SYMBOLS, "--source", "sample", "--home", tmp_path, "--quiet")
     assert main([str(option) for option in options]) == 0
     lived = lives.live(lives.see(sample_market()), lives.VARIANTS[lives.COLD])
-    written = ("seal", "outcome_checksum")  # a seal is given to what is written, and the checksum holds it
     in_memory, on_disk = (
-        [{key: value for key, value in record.items() if key not in written} for record in records]
+        [{key: value for key, value in record.items() if key not in SEALS} for record in records]
         for records in ([line.to_record() for line in lived], log_of(tmp_path))
     )
     assert in_memory == on_disk

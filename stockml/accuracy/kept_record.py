@@ -18,7 +18,7 @@ _Sum = Annotated[float, Meta(ge=0, le=GREATEST_SUM)]
 
 def _check_score(score: Any) -> None:
     """ValueError for more hits than predictions."""
-    for name in ("accurate", "direction_hits", "naive_accurate", "inside", "distributed"):
+    for name in ("accurate", "direction_hits", "naive_accurate", "rises", "inside", "distributed"):
         if getattr(score, name) > score.total:
             raise ValueError(f"has {getattr(score, name)} for {name}, of {score.total} predictions")
 

@@ -41,6 +41,7 @@ class Score:
     error_squares: float = 0.0
     naive_error_squares: float = 0.0
     naive_accurate: int = 0
+    rises: int = 0  # actual changes above 0
     inside: int = 0  # of the 80 % interval
     confidence_sum: float = 0.0
     brier_sum: float = 0.0  # squared distances of confidence and hit
@@ -69,6 +70,11 @@ class Score:
     @property
     def direction(self) -> float:
         return self.direction_hits / self.total
+
+    @property
+    def rose(self) -> float:
+        """The share of outcomes that rose, which a direction is to be held against."""
+        return self.rises / self.total
 
     @property
     def mean_error_pct(self) -> float:
@@ -123,6 +129,7 @@ class Score:
             "accurate_predictions": self.accurate,
             **found,
             "direction_hits": self.direction_hits,
+            "rises": self.rises,
             **self.distribution_means(),
             "without_distribution": self.total - self.distributed,
             "expired_predictions": sum(self.expired.values()),
@@ -234,6 +241,7 @@ def part_of(line: Prediction) -> Part:
         outcome.error_pct**2,
         outcome.naive_error_pct**2,
         outcome.naive_error_pct < ACCURATE_BELOW_PCT,
+        actual_pct > 0,
         line.low <= outcome.actual_price <= line.high,
         line.confidence,
         (line.confidence - hit) ** 2,
@@ -265,7 +273,7 @@ def leakage_warning(scores: Iterable[Score]) -> str | None:
     if total.direction <= GREATEST_DIRECTION and r2 <= GREATEST_R2:
         return None
     return (
-        f"Of {total.total} predictions {total.direction:.1%} had the right direction and {r2:.1%} of the squared "
-        f"change was explained (over {GREATEST_DIRECTION:.0%} or {GREATEST_R2:.0%} is too good to be true): a value "
-        "may have seen the future; run --self-check"
+        f"Of {total.total} predictions {total.direction:.1%} had the right direction ({total.rose:.1%} rose) and "
+        f"{r2:.1%} of the squared change was explained (over {GREATEST_DIRECTION:.0%} or {GREATEST_R2:.0%} is "
+        "too good to be true): a value may have seen the future; run --self-check"
     )

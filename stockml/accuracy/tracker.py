@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 5
+VERSION = 6
 
 
 class Learns(Protocol):

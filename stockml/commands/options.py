@@ -157,6 +157,17 @@ def positive(text: str) -> int:
     return number
 
 
+def share(text: str) -> float:
+    """A share from 0 to 1, also as a percentage with its sign, as an argparse type."""
+    try:
+        found = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
+    except ValueError:
+        found = -1.0
+    if not 0 <= found <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1; write one such as 0.75, or 75%")
+    return found
+
+
 def up_to(most: int) -> Callable[[str], int]:
     """An argparse type for whole numbers from 1 to `most`."""
 
@@ -185,6 +196,20 @@ def exchange(text: str) -> str:
         return market_named(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def explained(text: str) -> str:
+    """A symbol or the id of a prediction, in capitals, as an argparse type."""
+    if ":" not in text:
+        return symbol(text)
+    try:
+        of, made, horizon = text.split(":")
+        found = f"{entered_symbol(of)}:{day(made)}:{positive(horizon)}"
+    except (ValueError, argparse.ArgumentTypeError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no id of a prediction; write SYMBOL:YYYY-MM-DD:SESSIONS, such as NFLX:2026-02-25:5"
+        ) from None
+    return found
 
 
 def symbol(text: str) -> str:

@@ -24,6 +24,7 @@ def other_command(args: argparse.Namespace, now: datetime) -> Callable[[argparse
         (args.audit, prove),
         (bool(args.replay or args.self_check), look_back),
         (args.report is not None or args.status, look_at),
+        (":" in (args.explain or ""), explain_logged),
     )
     return next((partial(command, now=now) for is_asked, command in asked if is_asked), None)
 
@@ -58,6 +59,13 @@ def look_at(args: argparse.Namespace, now: datetime) -> int:
     run = opened(args, now)
     tell_moved_clock(run, now)
     return run_status(run)
+
+
+def explain_logged(args: argparse.Namespace, now: datetime) -> int:
+    """A forecast of the log, and what came of it."""
+    from stockml.commands.explain_command import run_explain
+
+    return run_explain(opened(args, now))
 
 
 def prove(args: argparse.Namespace, now: datetime) -> int:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from stockml.commands import options
 from stockml.commands.options import day
+from stockml.commands.ranking import SORTS
 from stockml.core.paths import expanded
 
 
@@ -31,21 +32,49 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
     args = parser.parse_args(argv)
     if args.export is None and (args.since or args.force):
         parser.error(f"{'--since' if args.since else '--force'} goes with --export")
+    if args.openmetrics is not None and not args.status:
+        parser.error("--openmetrics goes with --status")
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
     _check_witness(parser, args)
+    _check_ranking(parser, args)
     return args
 
 
 def _add_run(group: argparse._ArgumentGroup) -> None:
     """The daily run, or a part of it."""
     options.add_horizons(group)
+    _add_ranking(group)
     group.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     group.add_argument(
         "--explain",
-        type=options.symbol,
-        metavar="SYMBOL",
-        help="explain one stock in five steps; nothing is written",
+        type=options.explained,
+        metavar="SYMBOL|ID",
+        help="explain one stock's forecast in five steps; or a logged one by its id, such as NFLX:2026-02-25:5, and "
+        "what came of it; nothing is written",
+    )
+
+
+def _add_ranking(group: argparse._ArgumentGroup) -> None:
+    """The choice and the order of the forecasts shown; all are logged."""
+    group.add_argument(
+        "--sort",
+        choices=SORTS,
+        metavar="ORDER",
+        help="order of the forecasts shown: confidence (the most confident first), change (the largest rise), interval "
+        "(the narrowest) or edge (the largest, over the watchlist's mean) (default: the watchlist's)",
+    )
+    group.add_argument(
+        "--top",
+        type=options.positive,
+        metavar="N",
+        help="show so many forecasts of each horizon, by --sort or else the most confident (default: all)",
+    )
+    group.add_argument(
+        "--min-confidence",
+        type=options.share,
+        metavar="P",
+        help="show forecasts with at least this confidence, such as 0.75 or 75%% (default: all)",
     )
 
 
@@ -84,7 +113,13 @@ def _add_looks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--status",
         action="store_true",
-        help="say what is pending, late or stale; exit code 1 if there is any alarm",
+        help="say what is pending, late, missing or stale; exit code 1 if there is any alarm",
+    )
+    group.add_argument(
+        "--openmetrics",
+        type=expanded,
+        metavar="FILE",
+        help="with --status: write it as metrics too, for node_exporter's textfile collector (default: none)",
     )
 
 
@@ -165,6 +200,17 @@ def _check_witness(parser: argparse.ArgumentParser, args: argparse.Namespace) ->
     for name in ("dry_run", "explain", "replay", "self_check", "report", "status", *_OF_THE_RECORD):
         if getattr(args, name):
             parser.error(f"--witness and --{name.replace('_', '-')} do not go together; leave one out")
+
+
+def _check_ranking(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with wrong usage where forecasts are to be ranked beside an option that shows no table of them."""
+    ranking = next((name for name in ("sort", "top", "min_confidence") if getattr(args, name) is not None), None)
+    if ranking is None:
+        return
+    for name in ("verify_only", "explain", "replay", "self_check", "report", "status", "init", *_OF_THE_RECORD):
+        if getattr(args, name):
+            both = f"--{ranking} and --{name}".replace("_", "-")
+            parser.error(f"{both} do not go together; leave one out")
 
 
 _OF_THE_RECORD = ("reopen", "backup", "restore", "audit", "export")

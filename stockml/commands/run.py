@@ -230,7 +230,8 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     settings = read_settings(home) if not args.init else Settings()
     source = _source(args.source, settings)
     predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
-    if vars(args).get("export") is None:  # an export asks for no prices, whatever --source says by default
+    asks_no_prices = vars(args).get("export") is not None or ":" in (vars(args).get("explain") or "")
+    if not asks_no_prices:  # whatever --source says by default
         refuse_mixed_sources(home, source.kind, predictions.kinds())
     clock = Clock(now, args.as_of, Exchanges(read(home)))
     run = Run(args, home, source, clock, named_symbols(args), predictions, settings)

@@ -7,25 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml.accuracy.record import Record
-from stockml.accuracy.scores import Score
 from stockml.commands.run import NO_ADVICE, Run
-from stockml.core.records import Prediction
-from stockml.core.wording import Message, count, told_together
+from stockml.core.wording import count
 from stockml.prediction_log.seals import Head
 from stockml.reporting.explanation import SIMULATED
-from stockml.reporting.formatting import money
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from stockml.accuracy.settlement import Waiting
 
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
 WIDEST = 1000  # columns that no table needs
 APART = "   "
-SCORE_COLUMNS = ("verified>", "accurate>", "mean error>", "naive>", "direction>", "not settled>")
 
 
 def console() -> Console:
@@ -85,31 +79,9 @@ def _style(cell: str) -> str:
     return "red" if (cell.startswith("-") and cell != "-") or cell in ("miss", "failed") else ""
 
 
-def tell(
-    run: Run,
-    learned: tuple[Sequence[Prediction], Sequence[Waiting]],
-    made: Sequence[Prediction],
-    logged: Sequence[str],
-    record: Record,
-) -> None:
-    """A predictor run's results as tables; nothing at all where nothing happened."""
-    settled, waits = learned
-    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
-    for text in run.dropped():
-        print(text)
-    if settled:
-        outcomes(f"Verified{mark}", settled)
-        accuracy(f"Record so far{mark}", record)
-    ids = [(line.prediction.id, line.reason) for line in waits if not line.is_fault]  # faults are failures
-    for text in told_together((Message(id_, f"{id_}: stays pending, {reason}.") for id_, reason in ids), "prediction"):
-        print(text)
-    if made:
-        predictions(f"Predictions{mark}", made)
-        written = f"{len(logged)} logged, {len(made) - len(logged)} there already."
-        print(f"{'Nothing is logged by a dry run.' if run.args.dry_run else written} {NO_ADVICE}")
-    elif not settled and not waits:
-        aim = "settled" if run.args.verify_only else "predicted"
-        print(f"Nothing could be {aim}." if run.failures else "Nothing is due.")
+def mark(run: Run) -> str:
+    """Words behind a title where nothing is real; empty else."""
+    return f" ({SIMULATED})" if run.source.is_simulated else ""
 
 
 def tell_head(head: Mapping[str, Any] | None) -> None:
@@ -137,98 +109,10 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     names = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae")
     means = [f"{sum(result[name] for result in results) / len(results):.3f} %" for name in names]
     rows.append(("mean", "", "", *means))
-    mark = f" ({SIMULATED})" if run.source.is_simulated else ""
-    title = f"Mean absolute error on days not seen, {count(max(run.horizons), 'session')} ahead{mark}"
+    title = f"Mean absolute error on days not seen, {count(max(run.horizons), 'session')} ahead{mark(run)}"
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "ensemble>", "naive>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
-
-
-def predictions(title: str, made: Iterable[Prediction]) -> None:
-    """Today's predictions, one a line; the sessions ahead where they differ, and "no model" where one has none."""
-    made = list(made)
-    several = len({prediction.prediction_horizon_days for prediction in made}) > 1
-    lacking = any(prediction.model_trained_at is None for prediction in made)
-    rows = [
-        (
-            prediction.symbol,
-            *([str(prediction.prediction_horizon_days)] if several else []),
-            money(prediction.current_price),
-            money(prediction.predicted_price),
-            f"{prediction.predicted_change_pct:+.2f} %",
-            f"{money(prediction.low)} .. {money(prediction.high)}",
-            f"{prediction.confidence:.0%}",
-            prediction.market_regime,
-            prediction.target_date,
-            *(["no model" if prediction.model_trained_at is None else ""] if lacking else []),
-        )
-        for prediction in made
-    ]
-    columns = (
-        "symbol",
-        *(["ahead>"] if several else []),
-        "close>",
-        "predicted>",
-        "change>",
-        "80 % interval>",
-        "confidence>",
-        "regime",
-        "for the close of",
-        *([""] if lacking else []),
-    )
-    print_table(title, columns, rows)
-
-
-def outcomes(title: str, settled: Iterable[Prediction]) -> None:
-    """Print the outcomes of settled predictions, one on each line."""
-    columns = ("symbol", "made from", "target", "predicted>", "actual>", "error>", "naive>", "")
-    print_table(title, columns, [_outcome_row(prediction) for prediction in settled])
-
-
-def _outcome_row(prediction: Prediction) -> Sequence[str]:
-    head = (prediction.symbol, prediction.data_through, prediction.target_date, money(prediction.predicted_price))
-    outcome = prediction.outcome
-    if outcome is None or outcome.actual_price is None:
-        return (*head, "-", "-", "-", f"expired: {outcome.reason if outcome else ''}")
-    hit = "hit" if outcome.was_accurate else "miss"
-    return (
-        *head,
-        money(outcome.actual_price),
-        f"{outcome.error_pct:.2f} %",
-        f"{outcome.naive_error_pct:.2f} %",
-        hit,
-    )
-
-
-def accuracy(title: str, record: Record) -> None:
-    """The record so far beside naive's: for each horizon one line for each stock, and one for all of it."""
-    several, rows, total = len(record.horizons) > 1, [], Score()
-    for horizon, known in sorted(record.horizons.items()):
-        ahead = [str(horizon)] if several else []
-        stocks = sorted(known.stocks.items())
-        of_horizon = sum(known.stocks.values(), Score())
-        told = [*stocks, *([("all", of_horizon)] if len(stocks) > 1 else [])]
-        rows += [[symbol, *ahead, *_score_cells(score)] for symbol, score in told]
-        total += of_horizon
-    columns = ["symbol", *(["ahead>"] if several else []), *SCORE_COLUMNS]
-    shown = len(columns) if total.expired else len(columns) - 1
-    print_table(title, columns[:shown], [row[:shown] for row in rows])
-    if total.expired:
-        print(total.expired_text())
-
-
-def _score_cells(score: Score) -> Sequence[str]:
-    expired = str(sum(score.expired.values()))
-    if not score.total:
-        return ("0", "-", "-", "-", "-", expired)
-    return (
-        f"{score.total:,}",
-        f"{score.accuracy:.1%}",
-        f"{score.mean_error_pct:.2f} %",
-        f"{score.mean_naive_error_pct:.2f} %",
-        f"{score.direction:.0%}",
-        expired,
-    )
 
 
 def tell_story(text: str) -> None:

@@ -25,6 +25,19 @@ def watchlist(run: Run) -> list[str]:
     return settings_symbols(run) or trained(run) or default_symbols(run)
 
 
+def expected_stocks(run: Run, named_ones: Sequence[str] | None = None) -> list[str]:
+    """The stocks that a daily run should predict: those named, else of the watchlist, without the default stocks.
+
+    Where nothing names any they are those that the last run knew of and that were ever predicted: no misspelt ones.
+    """
+    listed = list(named_ones or ()) or settings_symbols(run) or trained(run)
+    last = None if listed else read_last_run(run.home)
+    if last is None:
+        return listed
+    predicted = {symbol for symbol, _ in run.log.latest}
+    return [symbol for symbol in last.watchlist if symbol in predicted]
+
+
 def default_symbols(run: Run) -> list[str]:
     """Ten large Indian stocks, or every company of the simulated market."""
     if not run.source.is_simulated:

@@ -94,6 +94,29 @@ class LogReader:
         else:
             yield from self.lines_at(self._asked(lambda rows: rows.newest(most)))
 
+    def of_stock(self, symbol: str, as_of: date | None = None, horizon: int | None = None) -> Iterator[Prediction]:
+        """A stock's lines, the newest first, its symbol in any case; read from the log one by one as asked for."""
+        places = [at for _, at in self._asked(lambda rows: rows.of_stock(symbol, horizon))]
+        return self._as_of(places, as_of)
+
+    def ids_of(self, symbol: str, as_of: date | None = None) -> list[str]:
+        """The ids of a stock's lines, the newest first, its symbol in any case."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        ids = (id_ for id_, _ in self._asked(lambda rows: rows.of_stock(symbol)))
+        return [id_ for id_ in ids if id_.rsplit(":", 2)[1] <= last]
+
+    def made_on(self, day: str, horizon: int, as_of: date | None = None) -> Iterator[Prediction]:
+        """The lines of all stocks made from a day at a horizon."""
+        return self._as_of(self._asked(lambda rows: rows.made_on(day, horizon)), as_of)
+
+    def _as_of(self, places: Sequence[int], as_of: date | None) -> Iterator[Prediction]:
+        """The lines in these places, as they were at the end of a day."""
+        last = "9999" if as_of is None else as_of.isoformat()
+        for line in self.lines_at(places):
+            if line.data_through <= last:
+                is_later = line.outcome is not None and line.outcome.ended_at[:10] > last
+                yield replace(line, outcome=None) if is_later else line
+
     def places(self) -> array[int]:
         """The first byte of every line, ascending."""
         return self._asked(lambda rows: rows.places())

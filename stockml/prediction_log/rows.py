@@ -227,6 +227,22 @@ class Rows:
                     found[id_] = (key_of(time, at), Span(at, width))
         return found
 
+    def of_stock(self, symbol: str, horizon: int | None = None) -> list[tuple[str, int]]:
+        """The ids and places of a stock's lines, the newest first, its symbol in any case; perhaps at one horizon."""
+        found = []
+        for (name, ahead), number in self._series.items():
+            if name.upper() == symbol.upper() and horizon in (None, ahead):
+                rows = self._all("SELECT made, at FROM lines WHERE series = ?", (number,))
+                found += [(f"{name}:{day_text(made)}:{ahead}", at, made) for made, at in rows]
+        found.sort(key=lambda row: row[2], reverse=True)
+        return [(id_, at) for id_, at, _ in found]
+
+    def made_on(self, day: str, horizon: int) -> list[int]:
+        """The places of the lines of all stocks made from a day at a horizon, ascending."""
+        question = "SELECT at FROM lines WHERE series = ? AND made = ?"
+        numbers = [number for (_, ahead), number in self._series.items() if ahead == horizon]
+        return sorted(at for number in numbers for (at,) in self._all(question, (number, day_number(day))))
+
     def newest(self, most: int) -> list[int]:
         """The places of the newest pending and verified lines by symbol and horizon, up to `most` each, ascending."""
         question = "SELECT at FROM lines WHERE series = ? AND state < 2 ORDER BY made DESC LIMIT ?"

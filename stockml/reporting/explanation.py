@@ -1,4 +1,7 @@
-"""One prediction told in words, in the five steps in which it was made: values, evidence, weights, price, record."""
+"""One prediction told in words, in the five steps in which it was made: values, evidence, weights, price, record.
+
+One that is in the log already is told from its line alone, and what came of it is a sixth.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from stockml.accuracy.scores import EIGHTY
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.core.wording import count
 from stockml.reporting.formatting import meaning, money, share
+from stockml.reporting.outcome_story import Aftermath, misses_text
 from stockml.reporting.ranges import price_ranges
 
 if TYPE_CHECKING:
@@ -18,19 +22,40 @@ if TYPE_CHECKING:
 
 SIMULATED = "simulated market, no real prices"
 WIDTH = 100  # of a paragraph
+CAUSE_COLUMN = 17
+TITLES = (
+    "1. ANALYZE: where it stands",
+    "2. PLAN: what speaks for a rise or a fall",
+    "3. PREDICT: a price, and how sure it is",
+    "4. ACT: what is written down",
+    "5. LEARN: how good it has been",
+    "6. OUTCOME: what came of it",
+)
 AVERAGES = {"sma20": "20-day", "sma50": "50-day", "sma200": "200-day"}
 
 
-def story(plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None) -> str:
-    """A headline and the five steps; `record` is the stock's score at this horizon, if there is any."""
-    steps = [
-        ("1. ANALYZE: where it stands", _analyze(plan, prediction)),
-        ("2. PLAN: what speaks for a rise or a fall", _plan(plan)),
-        ("3. PREDICT: a price, and how sure it is", _predict(prediction)),
-        ("4. ACT: what is written down", _act(prediction)),
-        ("5. LEARN: how good it has been", _learn(prediction, record)),
+def story(
+    plan: Plan, prediction: Prediction, record: Mapping[str, Any] | None, misses: Sequence[Prediction] = ()
+) -> str:
+    """A headline and the five steps; `record` is the stock's score at this horizon, if any, `misses` its last ones."""
+    learned = [*_learn(prediction, record), *_paragraphs(*filter(None, [misses_text(misses)]))]
+    return _told(
+        prediction, [_analyze(plan, prediction), _plan(prediction), _predict(prediction), _act(prediction), learned]
+    )
+
+
+def logged_story(aftermath: Aftermath, record: Mapping[str, Any] | None) -> str:
+    """The same of a line of the log, from the line alone, and what came of it; `record` is the score as it is now."""
+    line = aftermath.line
+    steps = [_logged_analyze(line), _plan(line), _predict(line), _logged_act(line), _learn(line, record)]
+    outcome = [
+        text for told in aftermath.paragraphs() for text in (_paragraphs(told) if told[0] != " " else _hanging(told))
     ]
-    told = ["\n".join([title, *paragraphs]) for title, paragraphs in steps]
+    return _told(line, [*steps, outcome])
+
+
+def _told(prediction: Prediction, steps: Sequence[Sequence[str]]) -> str:
+    told = ["\n".join([title, *paragraphs]) for title, paragraphs in zip(TITLES, steps, strict=False)]
     return "\n\n".join([_headline(prediction), *told])
 
 
@@ -38,8 +63,9 @@ def _headline(prediction: Prediction) -> str:
     marks = [SIMULATED] if prediction.source == "sample" else []
     marks += ["no model, from signals alone"] if prediction.model_trained_at is None else []
     mark = f" ({'; '.join(marks)})" if marks else ""
+    is_past = prediction.outcome is not None
     text = (
-        f"{prediction.symbol} is expected to {_moves(prediction.predicted_change_pct)}, from "
+        f"{prediction.symbol} {'was' if is_past else 'is'} expected to {_moves(prediction.predicted_change_pct)}, from "
         f"{money(prediction.current_price)} to {money(prediction.predicted_price)}{_currency(prediction)} at the close "
         f"of {prediction.target_date}{mark}."
     )
@@ -64,22 +90,32 @@ def _analyze(plan: Plan, prediction: Prediction) -> list[str]:
     )
 
 
-def _plan(plan: Plan) -> list[str]:
-    weights = plan.weighing.weights
-    names = sorted(plan.opinions, key=lambda name: -abs(weights.get(name, 0.0)))
+def _logged_analyze(line: Prediction) -> list[str]:
+    daily = line.evidence.confidence_inputs.get("volatility_20")
+    swings = "" if daily is None else f", moving about {daily:.2f} % a session"
+    return _paragraphs(
+        f"It closed at {money(line.current_price)}{_currency(line)} on {line.data_through} (source: {line.source}): "
+        f"{line.market_regime}{swings}. The log keeps no other indicators."
+    )
+
+
+def _plan(prediction: Prediction) -> list[str]:
+    weights, opinions = {signal.name: signal.weight for signal in prediction.signals}, prediction.evidence.opinions
+    names = sorted(opinions, key=lambda name: -abs(weights.get(name, 0.0)))
     counts = {name: weights.get(name, 0.0) * STRONG_SIGNAL_PCT for name in names}
-    rows = [_row(name, plan.opinions[name], counts[name]) for name in names]
-    strongest = f", above all for {names[0]}" if weights else ": no signal has a learned weight"
-    if weights and counts[names[0]] * plan.opinions[names[0]] < 0:
+    rows = [_row(name, opinions[name], counts[name]) for name in names]
+    strongest = f", above all for {names[0]}" if weights and names else ": no signal has a learned weight"
+    if weights and names and counts[names[0]] * opinions[names[0]] < 0:
         strongest += ", read the other way round"
+    change = prediction.predicted_change_pct
     return [
         *_paragraphs("Contribution = the signal's forecast x its learned weight."),
         f"   {'signal':<15}{'forecast':>10}{'weight':>9}{'counts':>11}   because",
         *rows,
         f"   {'sum':<15}{'':>19}{sum(counts.values()):>+9.3f} %",
         *_paragraphs(
-            f"Times {plan.weighing.magnitude:.4f}, the stock's magnitude after its errors so far, that makes "
-            f"{plan.change_pct:+.4f} %. The hypothesis: it will {_direction(plan.change_pct)}{strongest}."
+            f"Times {prediction.magnitude:.4f}, the stock's magnitude after its errors so far, that makes "
+            f"{change:+.4f} %. The hypothesis: it will {_direction(change)}{strongest}."
         ),
     ]
 
@@ -119,12 +155,27 @@ def _other_ranges(prediction: Prediction) -> str:
 
 
 def _act(prediction: Prediction) -> list[str]:
-    trained = prediction.model_trained_at
-    models = f"with the models trained on {trained[:10]}" if trained else "without a model, from signals alone"
     return _paragraphs(
-        f"A run logs it as {prediction.id}, made {models}, and waits for the close of {prediction.target_date}; "
-        f"--explain does not write to the log."
+        f"A run logs it as {prediction.id}, made {_models(prediction)}, and waits for the close of "
+        f"{prediction.target_date}; --explain does not write to the log."
     )
+
+
+def _logged_act(line: Prediction) -> list[str]:
+    again = ""
+    if line.reopened is not None:
+        again = (
+            f" It was made pending again on {line.reopened.at[:10]}, after an outcome of {line.reopened.ended_at[:10]}."
+        )
+    return _paragraphs(
+        f"It was logged as {line.id} on {line.prediction_date.replace('T', ', ')}, made {_models(line)}, for the close "
+        f"of {line.target_date}; it is {line.status}.{again}"
+    )
+
+
+def _models(prediction: Prediction) -> str:
+    trained = prediction.model_trained_at
+    return f"with the models trained on {trained[:10]}" if trained else "without a model, from signals alone"
 
 
 def _learn(prediction: Prediction, record: Mapping[str, Any] | None) -> list[str]:
@@ -164,3 +215,8 @@ def _listed(words: Sequence[str]) -> str:
 
 def _paragraphs(*texts: str) -> list[str]:
     return [fill(text, WIDTH, initial_indent="   ", subsequent_indent="   ", break_on_hyphens=False) for text in texts]
+
+
+def _hanging(row: str) -> list[str]:
+    """A row "   name:   text", its text going on below its own beginning."""
+    return [fill(f"   {row.strip()}", WIDTH, subsequent_indent=" " * CAUSE_COLUMN, break_on_hyphens=False)]

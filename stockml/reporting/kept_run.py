@@ -33,6 +33,7 @@ class KeptRun(Struct, forbid_unknown_fields=True):
     waiting: dict[str, Text]
     notices: list[Text]
     watchlist: list[str]
+    failing_since: dict[str, date] = {}
 
     def __post_init__(self) -> None:
         for name, moment in (("began_at", self.began_at), ("ended_at", self.ended_at)):
@@ -42,10 +43,10 @@ class KeptRun(Struct, forbid_unknown_fields=True):
             raise ValueError(f"has the exit code {self.exit_code} beside the end {self.ended_at}")
         if self.as_of is not None:
             check_day("as_of", self.as_of)
-        for symbol in (*self.prices_through, *self.watchlist):
+        for symbol in (*self.prices_through, *self.watchlist, *self.failing_since):
             if not is_symbol(symbol):
                 raise ValueError(f"has {symbol[:60]!r}, which is no symbol")
-        for symbol, day in self.prices_through.items():
+        for symbol, day in (*self.prices_through.items(), *self.failing_since.items()):
             check_day(symbol, day)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from stockml.core.failures import Failure
-from stockml.core.paths import Home
+from stockml.core.paths import Home, is_symbol
 from stockml.storage.files import StorageError, write_whole
 from stockml.storage.plain_files import read_plain
 
@@ -47,13 +47,14 @@ class LastRun:
     waiting: Mapping[str, str] = field(default_factory=dict)  # reason by prediction id
     notices: tuple[str, ...] = ()
     watchlist: tuple[str, ...] = ()  # what was predicted by default, and what was named since
+    failing_since: Mapping[str, str] = field(default_factory=dict)  # day of the first run that failed, by symbol
 
     def to_record(self) -> dict[str, Any]:
         """The file's JSON object."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         failures = [{"symbol": one.symbol, "kind": one.kind, "message": one.message} for one in self.failures]
         lists = {"failures": failures, "notices": list(self.notices), "watchlist": list(self.watchlist)}
-        return record | {name: dict(record[name]) for name in ("prices_through", "waiting")} | lists
+        return record | {name: dict(record[name]) for name in ("prices_through", "waiting", "failing_since")} | lists
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -78,6 +79,7 @@ class LastRun:
             waiting=kept.waiting,
             notices=tuple(kept.notices),
             watchlist=tuple(kept.watchlist),
+            failing_since={symbol: day.isoformat() for symbol, day in kept.failing_since.items()},
         )
 
     @property
@@ -100,7 +102,9 @@ def last_run_path(home: Home) -> Path:
 
 def begin_run(home: Home, began_at: datetime, as_of: date | None, watchlist: Sequence[str] = ()) -> None:
     """Note that a run is at work, so that one that is killed shows; not for runs that write nothing."""
-    _write(home, LastRun(_moment(began_at), as_of.isoformat() if as_of else None, watchlist=tuple(watchlist)))
+    before = read_last_run(home)
+    begun = LastRun(_moment(began_at), as_of.isoformat() if as_of else None, watchlist=tuple(watchlist))
+    _write(home, replace(begun, failing_since=before.failing_since if before else {}))
 
 
 def end_run(
@@ -127,7 +131,17 @@ def end_run(
         notices=tuple(result["notices"]),
         watchlist=tuple(watchlist),
     )
-    _write(home, ended)
+    before = read_last_run(home)
+    _write(home, replace(ended, failing_since=_failing_since(ended, before, result)))
+
+
+def _failing_since(run: LastRun, before: LastRun | None, result: Mapping[str, Any]) -> dict[str, str]:
+    """The day of the first run without a forecast by symbol: of those that failed now, and of those not asked for."""
+    predicted = {prediction["symbol"] for prediction in result.get("predictions", ())}
+    failed = {failure.symbol for failure in run.failures if is_symbol(failure.symbol)} - predicted
+    known = before.failing_since if before else {}
+    kept = {symbol: day for symbol, day in known.items() if symbol not in predicted and symbol not in failed}
+    return {**kept, **{symbol: min(known.get(symbol, run.day), run.day) for symbol in sorted(failed)}}
 
 
 def amend_run(home: Home, result: Mapping[str, Any], *, began_at: datetime) -> None:

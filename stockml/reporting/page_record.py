@@ -90,6 +90,7 @@ def score_on_page(score: Score) -> dict[str, float]:
         "error": score.mean_error_pct,
         "naive_error": score.mean_naive_error_pct,
         "direction": score.direction,
+        "rose": score.rose,
         "inside": score.inside / score.total,
         "confidence": score.mean_confidence,
     }

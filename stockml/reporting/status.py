@@ -24,6 +24,7 @@ from stockml.prediction_log.seals import Head, last_witness
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun, read_last_run
 from stockml.reporting.status_text import status_text
+from stockml.reporting.stock_states import StockState, missing_alarms, model_ages, sessions_behind, stock_states
 
 MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
 PRICES_GRACE_SESSIONS = 1  # today's run may still be to come
@@ -52,6 +53,7 @@ class Status:
     head: Head | None  # of the chain of seals; None of a past day too
     witnessed_at: str | None  # when this head was written down
     broken_seals: str | None  # the first place
+    stocks: Mapping[str, StockState]  # of the watchlist
     alarms: tuple[str, ...]
 
     @property
@@ -85,34 +87,41 @@ class Status:
             "head": {"count": self.head.count, "seal": self.head.seal} if self.head else None,
             "witnessed_at": self.witnessed_at,
             "broken_seals": self.broken_seals,
+            "stocks": {symbol: state.to_record() for symbol, state in self.stocks.items()},
             "alarms": list(self.alarms),
         }
 
-    def to_text(self) -> str:
-        """A few plain lines, the alarms last."""
-        return status_text(self)
+    def to_text(self, *, all_stocks: bool = False) -> str:
+        """A few plain lines, the alarms last; of the watchlist those that lack something, or all."""
+        return status_text(self, all_stocks=all_stocks)
 
 
-def status(home: Home, log: PredictionLog, clock: Clock, main_horizon: int | None = None) -> Status:
+def status(
+    home: Home, log: PredictionLog, clock: Clock, main_horizon: int | None = None, watchlist: Sequence[str] = ()
+) -> Status:
     """State of a home as of the clock; reads without the lock and writes nothing.
 
-    `main_horizon` is the one that the home's settings name, if they do.
+    `main_horizon` is the one that the home's settings name, if they do; of the `watchlist` each stock is looked at.
     """
     view = log.read(clock.as_of)
     due = [line for line in view.pending if is_due(line, clock)]
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
     newest = _newest(log, view)
     run = _run_until(home, clock)
-    ages = _model_ages(home, {line.symbol for line in view.pending}, clock)
+    known_ages, predicted = model_ages(home, clock), {line.symbol for line in view.pending}
+    ages = {symbol: days for symbol, days in known_ages.items() if not predicted or symbol in predicted}
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
     stale_prices = _stale_prices(run, clock)
     record = AccuracyTracker(home.feedback).record(view)
     horizon = record.main_horizon(main_horizon)
     main = record.of(horizon)
+    stocks = stock_states(watchlist, log, run, known_ages, clock)
+    lagging = _lagging_alarm(newest, run, clock)
     alarms = [
         *_damage_alarms(view),
         *_overdue_alarm(overdue, run),
-        *_lagging_alarm(newest, run, clock),
+        *lagging,
+        *missing_alarms(stocks, newest and newest[1], is_idle=bool(lagging)),
         *_stale_alarms(stale_prices, stale_models),
         *_run_alarms(run, clock),
     ]
@@ -132,6 +141,7 @@ def status(home: Home, log: PredictionLog, clock: Clock, main_horizon: int | Non
         without_model=tuple(sorted({line.symbol for line in view.pending if line.model_trained_at is None})),
         last_run=run,
         **_seals(log, clock),
+        stocks=stocks,
         alarms=tuple(alarms),
     )
 
@@ -152,14 +162,9 @@ def _run_until(home: Home, clock: Clock) -> LastRun | None:
     return None if is_later else run
 
 
-def _sessions_behind(symbol: str, day: str, clock: Clock) -> int:
-    after = date.fromisoformat(day) + timedelta(days=1)
-    return len(clock.calendar(symbol).sessions_between(after, clock.limit(symbol)))
-
-
 def _is_overdue(line: Prediction, clock: Clock) -> bool:
     """True where even a missing bar is no reason to wait any longer."""
-    return _sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
+    return sessions_behind(line.symbol, line.target_date, clock) > PATIENCE_SESSIONS
 
 
 def _stale_prices(run: LastRun | None, clock: Clock) -> dict[str, str]:
@@ -169,25 +174,7 @@ def _stale_prices(run: LastRun | None, clock: Clock) -> dict[str, str]:
     ended, as_of = run.ended_at or run.began_at, date.fromisoformat(run.as_of) if run.as_of else None
     then = replace(clock, now=datetime.fromisoformat(ended), as_of=as_of)
     found = sorted(run.prices_through.items())
-    return {symbol: day for symbol, day in found if _sessions_behind(symbol, day, then) > PRICES_GRACE_SESSIONS}
-
-
-def _model_ages(home: Home, predicted: set[str], clock: Clock) -> dict[str, int]:
-    """Days since each model's last training day: of the stocks predicted now, or of all where none is."""
-    if not any(home.models.glob("[!.]*")):
-        return {}
-    from stockml.models.bundle import ModelError
-    from stockml.models.bundle_store import read_metrics, trained_symbols
-
-    ages = {}
-    for symbol in trained_symbols(home):
-        if not predicted or symbol in predicted:
-            try:
-                trained_through = date.fromisoformat(read_metrics(home, symbol)["data_through"])
-            except ModelError:
-                continue  # the run that would use it fails, and says why
-            ages[symbol] = max(0, (clock.limit(symbol) - trained_through).days)
-    return ages
+    return {symbol: day for symbol, day in found if sessions_behind(symbol, day, then) > PRICES_GRACE_SESSIONS}
 
 
 def _seals(log: PredictionLog, clock: Clock) -> dict[str, Any]:
@@ -218,10 +205,10 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
 
 def _lagging_alarm(newest: tuple[str, str] | None, run: LastRun | None, clock: Clock) -> list[str]:
     """Alarm where nothing has been predicted for a while: the job that should do it is not running, or does nothing."""
-    behind = _sessions_behind(*newest, clock) if newest else 0
+    behind = sessions_behind(*newest, clock) if newest else 0
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
-    is_started = run is not None and _sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
+    is_started = run is not None and sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
     remedy = "see that realtime_predictor.py is started every day"
     if is_started:
         remedy = "the last run made none: read its messages in last_run.json"

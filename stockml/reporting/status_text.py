@@ -14,14 +14,15 @@ if TYPE_CHECKING:
     from stockml.reporting.status import Status
 
 
-def status_text(state: Status) -> str:
-    """A line for each part of the state, the alarms last."""
+def status_text(state: Status, *, all_stocks: bool = False) -> str:
+    """A line for each part of the state, the alarms last; of the stocks those that lack something, or all."""
     pending = f"{state.pending:,} pending, {state.due} of them due, {len(state.overdue)} overdue"
     lines = [
         f"Predictions   {pending}; {state.verified:,} verified",
         *_accuracy_lines(state),
         f"Prices        {_prices_text(state)}",
         f"Models        {_models_text(state)}",
+        *_stock_lines(state, all_stocks=all_stocks),
         *_seal_lines(state),
         f"Last run      {_run_text(state.last_run)}",
     ]
@@ -60,6 +61,25 @@ def _distribution_lines(record: Score, rows: Sequence[ConditionScore], ahead: st
         return []
     told = record.distribution_text()
     return [f"Intervals     {ahead}{coverage_text(record, rows)}", *([f"Distribution  {ahead}{told}"] if told else [])]
+
+
+def _stock_lines(state: Status, *, all_stocks: bool) -> list[str]:
+    """The line on the watchlist, and below it one for each stock that lacks something, or for each."""
+    if not state.stocks:
+        return []
+    states = list(state.stocks.values())
+    new = sum(stock.last_forecast is None and not stock.is_missing for stock in states)
+    parts = (
+        (sum(stock.is_missing for stock in states), "without a forecast for two sessions"),
+        (new, "not predicted yet"),
+        (sum(stock.failing_since is not None for stock in states), "failing"),
+    )
+    told = ", ".join(f"{number} {words}" for number, words in parts if number) or "each with a forecast"
+    shown = [stock for stock in states if all_stocks or stock.is_missing or stock.failing_since]
+    return [
+        f"Stocks        {len(states)} in the watchlist, {told}",
+        *(f"              {stock.symbol}: {stock.to_text()}" for stock in shown),
+    ]
 
 
 def _seal_lines(state: Status) -> list[str]:

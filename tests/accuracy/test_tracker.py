@@ -68,6 +68,7 @@ def test_scores_say_what_the_log_says(home: Home) -> None:
             and line["actual_price"] != line["current_price"]
             for line in lines
         ),
+        "rises": sum(line["actual_price"] > line["current_price"] for line in lines),
         "mean_crps_pct": round(sum(law.crps_pct(actual) for law, actual in laws) / 5, 4),
         "mean_naive_crps_pct": round(sum(law.crps_pct(actual) for law, actual in naive) / 5, 4),
         "mean_interval_score_pct": round(sum(law.interval_score_pct(actual, 0.8) for law, actual in laws) / 5, 4),

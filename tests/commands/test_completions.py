@@ -14,6 +14,7 @@ from scripts import BARE, PROJECT
 from tools import need
 from waiting import PATIENCE_SECONDS
 
+from stockml.commands.ranking import SORTS
 from stockml.core.paths import Home
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
@@ -95,6 +96,11 @@ def test_bash_offers_what_begins_like_the_word() -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_sources_are_offered(shell: str) -> None:
     assert set(offered(shell, str(PROJECT / SCRIPTS[0]), "--source", "")) == {"yahoo", "csv:", "sample"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_orders_of_forecasts_are_offered(shell: str) -> None:
+    assert tuple(offered(shell, str(PROJECT / SCRIPTS[1]), "--sort", "")) == SORTS
 
 
 @pytest.mark.parametrize("words", [("csv", ":"), ("csv", ":", "/us")])

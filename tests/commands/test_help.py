@@ -14,7 +14,7 @@ from stockml.commands.symbols import WATCHLIST
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
 TOLD = {"--only-stale": "12 of 12 stocks have models younger", "--replay": "No stock has a trained model yet"}
-UNITS = re.compile(r"sessions|years|days|seconds|processes|seed of")
+UNITS = re.compile(r"sessions|years|days|seconds|processes|seed of|forecasts")
 
 
 def help_of(script: str) -> str:
@@ -66,7 +66,7 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     told = options_told(script)
     assert {"--home DIR", "--horizons N [N ...], --horizon N [N ...]"} <= set(told)
     actions = {
-        "--explain SYMBOL",
+        "--explain SYMBOL|ID",
         "--replay START END",
         "--reopen ID [ID ...]",
         "--backup FILE",
@@ -75,5 +75,5 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     }
     assert not {names for names, text in told.items() if "default: " not in text} - actions
     numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS|\[N ...\])$", names)}
-    assert len(numbers) == {"train_models.py": 6, "realtime_predictor.py": 2}[script]
+    assert len(numbers) == {"train_models.py": 6, "realtime_predictor.py": 3}[script]
     assert not {names for names, text in numbers.items() if not UNITS.search(text)}

@@ -76,8 +76,8 @@ def test_a_horizon_learns_as_if_it_were_alone(tmp_path: Path, capsys: pytest.Cap
     assert run(tmp_path / "all", "--horizons", 2, 1, "--as-of", "2026-03-05") == 0
     record = capsys.readouterr().out.partition("Record so far")[2].partition("Predictions")[0]
     assert [line.split()[:3] for line in record.splitlines()[2:]] == [
-        *(["SIM-ALPHA", "1", "3"], ["SIM-BETA", "1", "3"], ["all", "1", "6"]),
-        *(["SIM-ALPHA", "2", "2"], ["SIM-BETA", "2", "2"], ["all", "2", "4"]),
+        *(["SIM-ALPHA", "1", "3"], ["SIM-BETA", "1", "3"]),
+        *(["SIM-ALPHA", "2", "2"], ["SIM-BETA", "2", "2"]),
     ]
 
 

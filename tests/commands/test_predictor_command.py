@@ -75,7 +75,7 @@ def test_a_line_has_the_documented_keys_in_the_documented_order(tmp_path: Path) 
         *documented[:at],
         *settled,
         *documented[at:],
-        *("naive_error_pct", "settled_from", "settled_at"),
+        *("naive_error_pct", "settled_from", "settled_at", "outcome_checksum"),
     )
 
 
@@ -221,9 +221,18 @@ def test_nothing_due_and_nothing_to_do_is_no_failure(tmp_path: Path) -> None:
         (("--as-of", "20260302"), 2, "'20260302' is not a day since 1900; write it as YYYY-MM-DD"),
         (("--status", "--verify"), 2, "--status and --verify-only do not go together"),
         (("--status", "--explain", "SIM-ALPHA"), 2, "--status and --explain do not go together"),
+        (("--openmetrics", "/nonexistent/a.prom"), 2, "--openmetrics goes with --status"),
+        (
+            ("--status", "--openmetrics", "/nonexistent/a.prom"),
+            2,
+            "/nonexistent/a.prom: its folder is not there",
+        ),
+        (("--status", "--openmetrics", "/etc/passwd"), 2, "/etc/passwd: holds no metrics, and would be replaced"),
+        (("--status", "--openmetrics", "/"), 2, "/: is a folder, where a plain file is needed"),
         (("--report", "--dry-run"), 2, "--report and --dry-run do not go together"),
         (("--self-check", "--status"), 2, "--self-check and --status do not go together"),
         (("--explain", "../x"), 2, "'../x' is not a symbol"),
+        (("--explain", "SIM-ALPHA:2026-03-02:5"), 2, "the log has no prediction of SIM-ALPHA; correct the symbol"),
         (("--log-file", "/nonexistent/log"), 2, "/nonexistent/log: cannot be written"),
     ],
 )

@@ -461,6 +461,7 @@ def last_run(folder: Path) -> Target:
         "failures": [{"symbol": "A", "kind": "network", "message": "A: no answer"}],
         "waiting": {"A:2026-03-20:5": "no bar"},
         "notices": ["one"],
+        "failing_since": {"TCS.NS": "2026-03-20"},
     }
 
     def read(changed: bytes) -> None:

@@ -52,6 +52,7 @@ def test_the_story_tells_the_line_step_by_step(told: tuple[str, Prediction]) -> 
         f"The confidence is {line.confidence * 100:.1f} %",
         f"logs it as {line.id}, made with the models trained on 2026-03-02",
         "1 prediction of SIM-ALPHA verified",
+        "Its last misses: SIM-ALPHA:2026-03-02:5 (6.",
     ):
         assert words in in_one_line(text), words
     assert max(map(len, text.splitlines())) <= 110

@@ -195,7 +195,7 @@ def test_what_a_run_leaves_is_read_back_as_it_was_written(tmp_path: Path) -> Non
     assert LastRun.from_record(run.to_record()) == run
     assert (run.ended_at, run.logged, run.settled) == ("2026-03-27T20:00:00Z", 2, 1)
     begin_run(home, NOW, date(2026, 3, 2))
-    assert read_last_run(home) == LastRun("2026-03-27T20:00:00Z", "2026-03-02")
+    assert read_last_run(home) == LastRun("2026-03-27T20:00:00Z", "2026-03-02", failing_since={"A": "2026-03-27"})
 
 
 @pytest.mark.parametrize(
@@ -237,6 +237,8 @@ def test_what_stands_in_its_place_hinders_no_status(put: Callable[[Path], object
         ("failures", [3]),
         ("notices", {"one": 1}),
         ("waiting", []),
+        ("failing_since", {"A": "soon"}),
+        ("failing_since", {"../../etc": "2026-03-02"}),
     ],
 )
 def test_a_note_with_a_wrong_value_is_as_if_not_there(key: str, value: object, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ function recordStory() {
   const beats = Math.abs(gain) < 0.005 ? "as far off as naive" : gain > 0 ? `${percent(gain)} closer than naive` : `${percent(-gain)} farther off than naive`;
   byId("record-story").textContent =
     `Of ${plural(total.n, "verified prediction")}, ${share(total.hit)} were accurate (naive: ${share(total.naive_hit)}). ` +
-    `The mean error was ${percent(total.error)} against ${percent(total.naive_error)}: ${beats}. ${share(total.direction)} had the direction right. ` +
+    `The mean error was ${percent(total.error)} against ${percent(total.naive_error)}: ${beats}. ${share(total.direction)} had the direction right; ${share(total.rose)} rose. ` +
     `The mean confidence was ${share(total.confidence)}, and ${share(total.inside)} of the outcomes lay in the 80 % interval${least()}.`;
 }
 
