@@ -23,7 +23,7 @@ from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.data.request import NOWHERE, SPLITS, Listing
 from stockml.data.source_time import UNTOLD, AnswerTime, TradingPeriod, time_of, trading_period
-from stockml.data.yahoo_reply import Reply, explain, other_name, renamed, without_malformed_events
+from stockml.data.yahoo_reply import LONGEST_SHOWN, Reply, explain, other_name, renamed, without_malformed_events
 from stockml.storage.files import make_folder
 
 if TYPE_CHECKING:
@@ -232,7 +232,8 @@ def _read(symbol: str, frame: pd.DataFrame, reply: Reply | None) -> Answer:
         raise renamed(symbol, new_name)
     interval = reply.meta.get("dataGranularity")
     if interval and interval != "1d":
-        raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {interval} bars, not daily; try later")
+        bars = f"{str(interval)[:LONGEST_SHOWN]} bars"
+        raise FetchError(failures.UNREADABLE, f"{symbol}: Yahoo answered with {bars}, not daily; try later")
     frame = frame[RAW_COLUMNS].astype(float)
     frame.index = pd.DatetimeIndex(frame.index).tz_localize(None).normalize().rename("Date")
     where = Listing(reply.meta.get("exchangeName"), reply.meta.get("exchangeTimezoneName"))

@@ -9,10 +9,12 @@ from typing import Any
 
 from stockml.core import failures
 from stockml.core.failures import FetchError
+from stockml.core.paths import is_symbol
 from stockml.data.source_time import UNTOLD, AnswerTime
 from stockml.data.yahoo_events import drop_malformed
 
 REFUSALS = (401, 403, 429, 999)  # 429 says so, the others mean the same
+LONGEST_SHOWN = 40  # characters of what an answer says
 DELISTED_EXCHANGE = "YHD"  # Yahoo's name for stocks that no exchange lists any more
 
 
@@ -77,6 +79,10 @@ def other_name(symbol: str, reply: Reply) -> str | None:
 
 
 def renamed(symbol: str, new_name: str) -> FetchError:
+    """The failure of a stock that goes by another symbol now, as far as the answer names one."""
+    if not is_symbol(new_name.upper()):
+        text = f"{symbol}: Yahoo's answer is about {new_name[:LONGEST_SHOWN]!r}, which is no symbol; try later"
+        return FetchError(failures.UNREADABLE, text)
     return FetchError(failures.RENAMED, f"{symbol}: Yahoo answers with {new_name}; use {new_name} from now on")
 
 

@@ -114,6 +114,9 @@ def test_each_market_keeps_its_own_days_and_currency(yahoo, client, symbol, list
         (fake.NO_SUCH_DAYS, failures.NO_NEW_DATA, "has no prices for the days asked for"),
         (fake.described(symbol="INFY.NS"), failures.RENAMED, "Yahoo answers with INFY.NS; use INFY.NS from now on"),
         (fake.described(dataGranularity="1mo"), failures.UNREADABLE, "answered with 1mo bars, not daily"),
+        (fake.described(symbol="9" * 5000), failures.UNREADABLE, "which is no symbol; try later"),
+        (fake.described(symbol="../INFY.NS"), failures.UNREADABLE, "which is no symbol; try later"),
+        (fake.described(dataGranularity="9" * 5000), failures.UNREADABLE, "999 bars, not daily"),
     ],
 )
 def test_each_failure_is_told_apart(yahoo, client, fault, kind, words):
