@@ -161,6 +161,7 @@ def _read_body(lines: Sequence[str], head: _Head) -> pd.DataFrame:
     """The rows as texts, shape (n_rows, n_names), the lines of the file as index."""
     rows = lines[head.n_lines :]
     width = max([len(head.names), *(row.count(head.separator) + 1 for row in rows)])
+    _refuse_wider(rows, width, head)
     read = (
         pd.read_csv(
             io.StringIO("\n".join(rows)),
@@ -186,6 +187,24 @@ def _read_body(lines: Sequence[str], head: _Head) -> pd.DataFrame:
         fields = f"line {line} has {n_fields} fields, the first line names {len(head.names)}"
         raise PriceError("columns", f"{fields}; put quotes around numbers with commas, or re-export the file")
     return _without_cut(read.iloc[:, : len(head.names)], lines, head)
+
+
+def _refuse_wider(rows: Sequence[str], width: int, head: _Head) -> None:
+    """PriceError where a quote that ends in another line makes a row of more fields than any line has."""
+    if not any(row.count('"') % 2 for row in rows):
+        return
+    reader, before = csv.reader((f"{row}\n" for row in rows), delimiter=head.separator, skipinitialspace=True), 0
+    try:
+        for fields in reader:
+            if len(fields) > width:
+                break
+            before = reader.line_num
+        else:
+            return
+    except csv.Error:  # a field without end
+        pass
+    opens = f"line {head.n_lines + before + 1} opens a quote that does not end in it"
+    raise PriceError("unreadable", f"{opens}; close the quote, or re-export the file")
 
 
 def _without_cut(read: pd.DataFrame, lines: Sequence[str], head: _Head) -> pd.DataFrame:

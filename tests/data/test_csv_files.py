@@ -286,6 +286,19 @@ def test_a_refusal_quotes_what_was_found(tmp_path, text, words):
     assert words in refusal(tmp_path, text)
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        '2026-06-30,1,"2\n","3\n","4\n",5,6,7',
+        '2026-06-29,"1,1\n1",2,3,4,5,6',
+        '2026-06-29,1,2,3,4,"5\n' + "1,2,3,4,5,6\n" * 30_000,
+    ],
+)
+def test_a_quote_that_ends_in_another_line_loses_no_column_unseen(tmp_path, rows):
+    said = refusal(tmp_path, after(NAMES, lines()) + rows + "\n")
+    assert "opens a quote that does not end in it; close the quote" in said
+
+
 def test_a_header_that_names_another_company_is_noted(tmp_path):
     table, notes = read(tmp_path, READ["yfinance"].replace("TCS.NS", "INFY.NS"))
     assert (len(table.frame), notes) == (N, (("other_name", "its header names INFY.NS"),))
