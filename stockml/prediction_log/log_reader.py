@@ -80,7 +80,7 @@ class LogReader:
 
     def expired(self, as_of: date | None = None) -> list[int]:
         """Keys of the expired lines, or of those expired by the end of a day, the last one first."""
-        last = "9999" if as_of is None else as_of.isoformat()
+        last = _last_day(as_of)
         return [key for key in reversed(self.settled(EXPIRED)) if settled_day(key) <= last]
 
     def newest(self, view: View, most: int) -> Iterator[Prediction]:
@@ -101,7 +101,7 @@ class LogReader:
 
     def ids_of(self, symbol: str, as_of: date | None = None) -> list[str]:
         """The ids of a stock's lines, the newest first, its symbol in any case."""
-        last = "9999" if as_of is None else as_of.isoformat()
+        last = _last_day(as_of)
         ids = (id_ for id_, _ in self._asked(lambda rows: rows.of_stock(symbol)))
         return [id_ for id_ in ids if id_.rsplit(":", 2)[1] <= last]
 
@@ -111,7 +111,7 @@ class LogReader:
 
     def _as_of(self, places: Sequence[int], as_of: date | None) -> Iterator[Prediction]:
         """The lines in these places, as they were at the end of a day."""
-        last = "9999" if as_of is None else as_of.isoformat()
+        last = _last_day(as_of)
         for line in self.lines_at(places):
             if line.data_through <= last:
                 is_later = line.outcome is not None and line.outcome.ended_at[:10] > last
@@ -172,3 +172,8 @@ class LogReader:
         for line in self.lines_at(self._asked(lambda rows: rows.settled_after(day))):
             if line.data_through <= day:
                 yield replace(line, outcome=None)
+
+
+def _last_day(as_of: date | None) -> str:
+    """The last day that may be seen; one after all others where none is named."""
+    return "9999" if as_of is None else as_of.isoformat()

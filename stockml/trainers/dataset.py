@@ -164,12 +164,8 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_old
     split = split_rows(chosen, horizon)
     scaler = Scaler.fit(raw[split.fit])
     change = np.stack([change_pct(prices, ahead).to_numpy() for ahead in range(1, horizon + 1)], axis=1)
-    windows = normalised_windows(prices, PatternConfig())
-    patterns = PatternModel.fit(windows[split.fit], change[split.fit, -1], horizon=horizon, seed=seed)
-    reading = patterns.read(windows)
-    outcome = reading.outcome_pct.copy()
+    patterns, outcome, unusual = _patterns(prices, split, change[:, -1], horizon, seed)
     dates = prices.frame.index.to_numpy().astype("datetime64[D]")
-    outcome[split.fit] = patterns.outcomes_as_known(reading.number[split.fit], change[split.fit, -1], horizon=horizon)
     return _trimmed(
         TrainingSet(
             symbol=prices.symbol,
@@ -177,7 +173,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_old
             findings=[finding.summary() for finding in prices.findings],
             dates=dates,
             names=feature_names(table),
-            features=np.column_stack([table.to_numpy(), outcome, reading.unusual]),
+            features=np.column_stack([table.to_numpy(), outcome, unusual]),
             inputs=scaler.apply(raw),
             paths_pct=change,
             spread_pct=max(float(table["change_1_pct"].to_numpy()[split.fit].std()), LEAST_SPREAD_PCT),
@@ -189,6 +185,18 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_old
             older=older_days(prices.history, dates[split.fit[0]], horizon, most_older),
         )
     )
+
+
+def _patterns(
+    prices: PriceTable, split: Split, change: NDArray[np.float64], horizon: int, seed: int
+) -> tuple[PatternModel, NDArray[np.float64], NDArray[np.float64]]:
+    """The patterns of the days to fit on, each day's outcome in % as it was known then, and how unusual each day is."""
+    windows = normalised_windows(prices, PatternConfig())
+    patterns = PatternModel.fit(windows[split.fit], change[split.fit], horizon=horizon, seed=seed)
+    reading = patterns.read(windows)
+    outcome = reading.outcome_pct.copy()
+    outcome[split.fit] = patterns.outcomes_as_known(reading.number[split.fit], change[split.fit], horizon=horizon)
+    return patterns, outcome, reading.unusual
 
 
 def join_market(training_sets: Mapping[str, TrainingSet], exchanges: Exchanges = BY_SYMBOL) -> dict[str, TrainingSet]:

@@ -149,8 +149,8 @@ def fitted(terms: Array, changes: Array, weights: Array | None = None) -> ScaleM
 def _log_odds_of_accuracy(scales_pct: Array) -> Array:
     """Log odds of an error below 5 % of no change; as `calibration` has them, in arrays."""
     lowest, highest = (100 / (1 + side * ACCURATE_BELOW_PCT / 100) - 100 for side in (1, -1))
-    chance = np.clip(_below(highest / scales_pct) - _below(lowest / scales_pct), 1 - GREATEST_PROBABILITY, None)
-    chance = np.minimum(chance, GREATEST_PROBABILITY)
+    chance = _below(highest / scales_pct) - _below(lowest / scales_pct)
+    chance = np.clip(chance, 1 - GREATEST_PROBABILITY, GREATEST_PROBABILITY)
     return np.asarray(np.log(chance / (1 - chance)))
 
 

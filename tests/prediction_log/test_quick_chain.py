@@ -16,7 +16,7 @@ from stockml.core.records import Prediction
 from stockml.core.seals import UNSEALED, canonical
 from stockml.prediction_log import index, log_reader
 from stockml.prediction_log import line as lines_module
-from stockml.prediction_log.chain import check_chain
+from stockml.prediction_log.chain import Chain, check_chain
 from stockml.prediction_log.known_lines import KnownLines
 from stockml.prediction_log.line import sealed_in_turn
 from stockml.prediction_log.log import PredictionLog
@@ -57,6 +57,22 @@ def counted(monkeypatch: pytest.MonkeyPatch, module: object, name: str) -> list[
     return calls
 
 
+Judged = tuple[list[str], index.Index, Chain]  # the logs that the chain had to read, the index, and what the chain says
+
+
+@pytest.fixture
+def judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Lines], Judged]:
+    """Writes a log of these lines and reads it from end to end."""
+
+    def judge(lines: Lines) -> Judged:
+        log = tmp_path / "predictions.jsonl"
+        log.write_bytes(b"".join(lines))
+        calls = counted(monkeypatch, index, "broken_chain")
+        return calls, index.read_from_end_to_end(log, KnownLines()), check_chain(log)
+
+    return judge
+
+
 def bare(line: bytes) -> bytes:
     """A line as earlier versions wrote it, without a seal."""
     record = {key: value for key, value in json.loads(line).items() if key not in ("seal", "outcome_checksum")}
@@ -89,13 +105,10 @@ WHOLE: dict[str, Callable[[Lines], Lines]] = {
 
 @pytest.mark.parametrize("change", WHOLE.values(), ids=WHOLE)
 def test_a_chain_that_is_whole_is_checked_in_the_one_reading(
-    tmp_path: Path, whole: Lines, change: Callable[[Lines], Lines], monkeypatch: pytest.MonkeyPatch
+    judged: Callable[[Lines], Judged], whole: Lines, change: Callable[[Lines], Lines]
 ) -> None:
-    log = tmp_path / "predictions.jsonl"
-    log.write_bytes(b"".join(change(whole)))
-    calls = counted(monkeypatch, index, "broken_chain")
-    found = index.read_from_end_to_end(log, KnownLines())
-    assert not calls and found.known.broken is None and check_chain(log).broken == 0
+    calls, found, chain = judged(change(whole))
+    assert not calls and found.known.broken is None and chain.broken == 0
     assert found.scan is not None and not found.scan.problems
 
 
@@ -127,14 +140,10 @@ ODD: dict[str, Callable[[Lines], Lines]] = {
 
 @pytest.mark.parametrize("change", ODD.values(), ids=ODD)
 def test_what_is_not_in_order_is_judged_by_the_chain_itself(
-    tmp_path: Path, whole: Lines, change: Callable[[Lines], Lines], monkeypatch: pytest.MonkeyPatch
+    judged: Callable[[Lines], Judged], whole: Lines, change: Callable[[Lines], Lines]
 ) -> None:
-    log = tmp_path / "predictions.jsonl"
-    log.write_bytes(b"".join(change(whole)))
-    calls = counted(monkeypatch, index, "broken_chain")
-    found = index.read_from_end_to_end(log, KnownLines())
-    chain = check_chain(log)
-    assert calls == [log.name] and (found.known.broken is None) == (chain.broken == 0)
+    calls, found, chain = judged(change(whole))
+    assert calls == ["predictions.jsonl"] and (found.known.broken is None) == (chain.broken == 0)
     assert not chain.breaks or (found.known.broken or "").startswith(str(chain.breaks[0]))
 
 
