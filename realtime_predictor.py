@@ -70,7 +70,7 @@ EXAMPLES = """examples:
   what is pending, late or stale, and how the last run ended:
     ./realtime_predictor.py --status
   a home of its own for a simulated market, which needs no network:
-    ./realtime_predictor.py --init --source sample --horizons 5 1 --home ~/stock-trial
+    ./realtime_predictor.py --init --source sample --horizons 5 3 --home ~/stock-trial
     ./realtime_predictor.py --home ~/stock-trial
   walk-forward backtest of three weeks of it, ending with the learning curve:
     ./realtime_predictor.py --replay 2026-03-02 2026-03-20 --source sample --home ~/stock-replay

@@ -30,6 +30,7 @@ def test_it_tells_each_stocks_errors_and_draws_a_picture(tmp_path: Path) -> None
     pytest.importorskip("matplotlib", reason="matplotlib, with which the example draws, is not installed")
     home, _ = made_up_home(tmp_path, 3, 60)
     picture = tmp_path / "log.png"
+    run(home.log, picture)  # matplotlib lists the machine's fonts once, and says so where that takes it long
     done = run(home.log, picture)
     assert (done.returncode, done.stderr) == (0, "")
     frame = pd.DataFrame([json.loads(line) for line in home.log.read_text().splitlines()])

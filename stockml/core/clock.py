@@ -96,6 +96,11 @@ class Clock:
             return False  # today's session is still open, whatever the calendar says
         return (self.as_of is None or day <= self.as_of) and self.calendar(symbol).closes_at(day) <= self.now
 
+    def final_at(self, symbol: str, day: date) -> datetime:
+        """The moment, in exchange time, from which that session's bar no longer changes."""
+        calendar = self.calendar(symbol)
+        return (in_utc(calendar.closes_at(day)) + SETTLING).astimezone(calendar.timezone)
+
     def is_surely_ahead(self, symbol: str, day: date) -> bool:
         """True if the session of that day certainly cannot be used yet; imports nothing heavy."""
         return (self.as_of is not None and day > self.as_of) or surely_not_complete(

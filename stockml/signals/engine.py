@@ -180,10 +180,10 @@ def past_target(symbol: str, data_through: date, horizon: int, clock: Clock) -> 
     target = target_of(symbol, data_through, horizon, clock)
     if not clock.has_closed(symbol, target):
         return None
-    message = (
-        f"{symbol}: no price since {data_through}: not predicted, for the close of {target} has passed; renew its "
-        "prices, or see whether it is still traded"
-    )
+    remedy = "renew its prices, or see whether it is still traded"
+    if clock.now < (final := clock.final_at(symbol, target)):  # the source cannot have a bar of that session yet
+        remedy = f"its prices are final at {final:%H:%M} ({final.tzinfo}): run it again from then on"
+    message = f"{symbol}: no price since {data_through}: not predicted, for the close of {target} has passed; {remedy}"
     return Failure(symbol, STALE, message)
 
 

@@ -333,3 +333,14 @@ def test_forty_five_days_ahead_files_expire_nothing(tmp_path, files):
     assert csv_run(home, files, mumbai(MONDAY, "17:00"), "--symbols", *STOCKS, "--horizon", 1).code == 0
     csv_run(home, files, mumbai(TUESDAY, "17:00") + AHEAD_45_DAYS, "--verify")
     assert statuses(home, MONDAY) == dict.fromkeys(STOCKS, "pending")
+
+
+def test_between_the_close_and_its_final_bar_the_next_session_is_farther_ahead(tmp_path: Path) -> None:
+    """For 20 minutes the next session's close has passed and its bar is not final: said, with the hour that it is."""
+    options = ("--source", "sample", "--symbols", "SIM-ALPHA", "--home", tmp_path, "--horizons", 1, 5)
+    for minute, code, horizons in (("16:05", 1, [5]), ("16:21", 0, [5, 1, 5])):
+        ran = predict(*options, at=datetime.fromisoformat(f"{TUESDAY}T{minute}:00+00:00"))
+        assert ran.code == code
+        told = "the close of 2026-06-30 has passed; its prices are final at 16:20 (UTC): run it again from then on"
+        assert (told in ran.err) == (code == 1)
+        assert [line["prediction_horizon_days"] for line in log_of(tmp_path)] == horizons
