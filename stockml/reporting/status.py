@@ -16,6 +16,7 @@ from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.failures import OUTAGES
+from stockml.core.installation import PREDICT, TRAIN
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, named, told_together
@@ -199,7 +200,7 @@ def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
     why = f" ({overdue[0]}: {known})" if known else ""
     return [
         f"{_named(overdue)}: still pending more than {PATIENCE_SESSIONS} sessions after the target{why}; run "
-        f"realtime_predictor.py --verify-only and read what it says."
+        f"{PREDICT} --verify-only and read what it says."
     ]
 
 
@@ -209,7 +210,7 @@ def _lagging_alarm(newest: tuple[str, str] | None, run: LastRun | None, clock: C
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
     is_started = run is not None and sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
-    remedy = "see that realtime_predictor.py is started every day"
+    remedy = f"see that {PREDICT} is started every day"
     if is_started:
         remedy = "the last run made none: read its messages in last_run.json"
     return [f"The newest prediction was made from the prices of {newest[1]}, {count(behind, 'session')} ago; {remedy}."]
@@ -224,7 +225,7 @@ def _stale_alarms(prices: Mapping[str, str], stale_models: Mapping[str, int]) ->
         )
     if stale_models:
         alarms.append(
-            f"{_named(stale_models)}: models up to {count(max(stale_models.values()), 'day')} old; run train_models.py "
+            f"{_named(stale_models)}: models up to {count(max(stale_models.values()), 'day')} old; run {TRAIN} "
             f"to renew them."
         )
     return alarms

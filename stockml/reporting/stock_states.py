@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from stockml.core.clock import Clock
+from stockml.core.installation import PREDICT
 from stockml.core.paths import Home
 from stockml.core.wording import count, named
 from stockml.prediction_log.log import PredictionLog
@@ -131,7 +132,7 @@ def missing_alarms(states: Mapping[str, StockState], newest: str | None, *, is_i
     since = min(state.missing_since or "9999" for state in missing)
     remedy = "read what the last run says of them in last_run.json, or take them off the watchlist"
     if not any(state.failing_since for state in missing):
-        remedy = "no run has asked for them since: run realtime_predictor.py without --symbols"
+        remedy = f"no run has asked for them since: run {PREDICT} without --symbols"
     names = named([state.symbol for state in missing], SYMBOLS_NAMED)
     return [f"{names}: no forecast for {span}, since {since}; {remedy}."]
 
