@@ -73,4 +73,4 @@ docs: install
 	$(RUN) examples/refresh_docs.py $(PRICES)
 
 clean:
-	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo build stockml.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

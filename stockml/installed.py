@@ -5,12 +5,15 @@ They run in the Python that they are installed in, and never look for another on
 
 from __future__ import annotations
 
+import sys
+
 from stockml.commands import bootstrap
 
 
 def train() -> int:
     """Run train_models.py; returns the exit code."""
-    bootstrap.prepare()
+    if not _is_ready():
+        return bootstrap.NOT_DONE
     import train_models
 
     return train_models.main()
@@ -18,7 +21,17 @@ def train() -> int:
 
 def predict() -> int:
     """Run realtime_predictor.py; returns the exit code."""
-    bootstrap.prepare()
+    if not _is_ready():
+        return bootstrap.NOT_DONE
     import realtime_predictor
 
     return realtime_predictor.main()
+
+
+def _is_ready() -> bool:
+    """Make the process that of a command; False, and told, where libraries are missing."""
+    bootstrap.prepare()
+    if bootstrap.has_libraries():
+        return True
+    sys.stderr.write(f"The libraries of stockml are not installed in {sys.prefix}; run `pip install` there again.\n")
+    return False

@@ -121,6 +121,12 @@ def test_it_logs_what_the_command_logs(tmp_path: Path) -> None:
     assert {line.id for line in stockml.read_log(stockml.Home(tmp_path / "a"))} == set(day.logged)
 
 
+@pytest.mark.parametrize("place", [str, Path, stockml.Home, lambda path: stockml.Home(str(path))])
+def test_a_home_is_a_path_a_text_or_a_home(tmp_path: Path, place: Callable[[Path], Any]) -> None:
+    assert len(stockml.predict("SIM-ALPHA", home=place(tmp_path), source="sample", as_of=DAY).logged) == 1
+    assert len(stockml.read_log(place(tmp_path))) == 1 and stockml.Home(tmp_path).log.is_file()
+
+
 def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     day = stockml.predict("sim-alpha", home=tmp_path, source="sample", as_of=DAY, dry_run=True)
     assert len(day.predictions) == 1 and not day.logged and not files_under(tmp_path)

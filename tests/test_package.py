@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from email import message_from_string
 from email.message import Message
 from pathlib import Path
@@ -19,6 +19,8 @@ from filelock import FileLock
 from scripts import BARE, PROJECT, Ran, files_under, log_of, predict
 
 import stockml
+from stockml import installed as installed_commands
+from stockml.commands import bootstrap
 
 UV = Path(sysconfig.get_path("scripts")) / "uv"
 DAY, TARGET = "2026-03-02", "2026-03-09"
@@ -164,6 +166,18 @@ def test_help_names_the_commands_as_they_are_called(command: Runner, name: str) 
     assert told.code == 0 and told.err == "" and told.out.startswith(f"usage: {name} ")
     assert ".py" not in told.out and f"\n    {name}\n" in told.out
     assert command(name, "--version").out == f"{name} {stockml.__version__}\n"
+
+
+@pytest.mark.parametrize("command", [installed_commands.train, installed_commands.predict])
+def test_without_the_libraries_they_say_so(command: Callable[[], int], monkeypatch, capsys) -> None:
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)  # as it was, afterwards
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    monkeypatch.setattr(bootstrap, "NEEDED", ("numpy", "no_such_library"))
+    assert command() == 3
+    assert capsys.readouterr() == (
+        "",
+        f"The libraries of stockml are not installed in {sys.prefix}; run `pip install` there again.\n",
+    )
 
 
 def test_helper_processes_find_the_installed_package(installed: Path, tmp_path: Path) -> None:

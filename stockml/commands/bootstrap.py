@@ -20,7 +20,7 @@ def use_project_environment(script: str) -> None:
     Ends the process where there is no such environment either.
     """
     prepare()
-    if sys.version_info >= (3, 11) and all(find_spec(name) is not None for name in NEEDED):
+    if sys.version_info >= (3, 11) and has_libraries():
         return
     folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120 - as old as the Pythons that come here
     python = os.path.join(folder, ".venv", "bin", "python")  # noqa: PTH118
@@ -28,6 +28,11 @@ def use_project_environment(script: str) -> None:
         os.execv(python, [python, script, *sys.argv[1:]])
     sys.stderr.write("The libraries of this project are not installed; run `make install` in " + folder + " first.\n")
     sys.exit(NOT_DONE)
+
+
+def has_libraries() -> bool:
+    """False where this Python lacks one that every run needs."""
+    return all(find_spec(name) is not None for name in NEEDED)
 
 
 def prepare() -> None:

@@ -21,6 +21,9 @@ class Home:
 
     root: Path = field(default_factory=default_root)
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))  # a text too, for people at a prompt
+
     @property
     def settings(self) -> Path:
         """The home's own settings, written by a person or by --init."""
