@@ -103,11 +103,21 @@ def _plain(symbol: str, kind: str, found: object) -> pd.DataFrame:
     """A copy of the table, without what only some tables can have."""
     import pandas as pd
 
+    from stockml.data.findings import PriceError
+    from stockml.data.raw_table import tidy
+
     why = ""
     if not isinstance(found, pd.DataFrame):
         why = f"a {type(found).__name__[:40]}, not a DataFrame or None"
     elif found.columns.nlevels > 1 or found.index.nlevels > 1:
         why = "a table with several rows of headings or several indices"
+    else:
+        try:
+            tidy(found)
+        except PriceError:  # told where all tables are checked
+            pass
+        except FAILURES as error:  # values that no file can hold
+            why = f"a table that cannot be read ({in_words(error)})"
     if why:
         raise FetchError(
             failures.PLUGIN, f"{symbol}: the price source {kind} gave {why}; repair it or name another --source"
