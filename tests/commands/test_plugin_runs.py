@@ -173,7 +173,7 @@ class Plugin:
 """
 
 
-def test_prices_of_a_plug_in_are_trained_on_predicted_from_and_settled(packages: Path, tmp_path: Path, capsys) -> None:
+def test_prices_of_a_plug_in_are_predicted_from_settled_and_audited(packages: Path, tmp_path: Path, capsys) -> None:
     plant(packages, {"sources": {"base": SOURCE}})
     home = tmp_path / "home"
     assert run("--init", "--source", "BASE:some place", "--symbols", "AAPL", "--home", home) == 0
