@@ -69,7 +69,8 @@ class Plugin:
             with apart():
                 made = factory(*arguments)
         except FAILURES as error:
-            raise PluginError(f"{self} cannot be made ({in_words(error)}); repair or uninstall it") from None
+            remedy = "name it with another argument, or repair it" if arguments else "repair or uninstall it"
+            raise PluginError(f"{self} cannot be made ({in_words(error)}); {remedy}") from None
         for member in members:
             if not callable(getattr(made, member, None)):
                 raise PluginError(f"{self} has no method {member}, which each {KINDS[self.group]} needs; add it to it")
