@@ -1,4 +1,4 @@
-"""What was told of a home, and when: which concerns are news, so that a lasting one is told at its beginning and weekly.
+"""Which concerns of a home are news: what was told of it, and when; a lasting one is told at its beginning and weekly.
 
 Owner of realtime_predictions/notified.json, which only homes with `notify` in their settings have.
 """
