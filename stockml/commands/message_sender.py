@@ -43,7 +43,7 @@ def main() -> None:
 
 
 class _Answers:
-    """What became of each URL, a line each."""
+    """Answers to the process that asked: a line for each URL."""
 
     def __init__(self, out: TextIO) -> None:
         self._out, self._lock = out, threading.Lock()

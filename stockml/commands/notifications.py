@@ -42,7 +42,7 @@ log = logging.getLogger("stockml")
 
 @dataclass(slots=True)
 class Ending:
-    """How a run ended, as far as it can be known from outside."""
+    """The end of a run, as far as it can be known from outside."""
 
     program: str
     began_at: datetime

@@ -65,7 +65,7 @@ def send(
 
 
 def _answers(asked: bytes, timeout: float) -> dict[int, str]:
-    """What became of each URL by its place, of those that are known in time."""
+    """The outcome of each URL by its place, of those that are known in time."""
     sender = str(Path(__file__).with_name("message_sender.py"))
     with subprocess.Popen(
         [sys.executable, "-P", sender],  # -P: modules beside it are none of its own

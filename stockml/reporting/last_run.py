@@ -119,7 +119,7 @@ def begin_run(home: Home, began_at: datetime, as_of: date | None, watchlist: Seq
 
 
 def _previous(run: LastRun) -> dict[str, Any]:
-    """What the next run is to know of when this one was, or the last before it that acted on the present."""
+    """Fields by which the next run knows when this one was, or the last before it that acted on the present."""
     if run.as_of is not None:
         return {"previous_at": run.previous_at, "previous_ended": run.previous_ended}
     return {"previous_at": run.began_at, "previous_ended": run.ended_at is not None}

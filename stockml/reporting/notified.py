@@ -1,4 +1,4 @@
-"""Which concerns of a home are news: what was told of it, and when; a lasting one is told at its beginning and weekly.
+"""News among the concerns of a home, by the days on which each was told: a lasting one at its beginning and weekly.
 
 Owner of realtime_predictions/notified.json, which only homes with `notify` in their settings have.
 """
@@ -55,7 +55,7 @@ def _is_due(key: str, concern: Concern, told: Mapping[str, date], today: date) -
 
 
 def remembered(concerns: Iterable[Concern], told: Mapping[str, date], sent: Sequence[Concern], today: date) -> Told:
-    """What to keep after some of the concerns were sent: one that is over is forgotten, and is news when it returns."""
+    """Days to keep after some of the concerns were sent: one that is over is forgotten, and is news when it returns."""
     new = {key[:LONGEST_KEY] for concern in sent for key in concern.keys}
     current = {key[:LONGEST_KEY] for concern in concerns for key in concern.keys}
     kept = {key: today if key in new else told.get(key) for key in sorted(current)}
@@ -63,7 +63,7 @@ def remembered(concerns: Iterable[Concern], told: Mapping[str, date], sent: Sequ
 
 
 def read_told(home: Home) -> Told:
-    """What was told; nothing where the file is not there, or damaged."""
+    """Days by what was told; none where the file is not there, or damaged."""
     try:
         content = read_plain(told_path(home), MOST_BYTES)
         return decoded(KeptTold, content, MOST_BYTES).told if content is not None else {}
