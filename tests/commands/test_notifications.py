@@ -39,6 +39,11 @@ def home_of(folder: Path, *urls: str) -> list[str]:
     return ["--home", str(folder)]
 
 
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
     """The letters of the runs of a test, which all reach everybody."""
