@@ -19,7 +19,7 @@ from stockml.core.markets import entered_symbol, market_named
 from stockml.core.paths import expanded
 from stockml.core.records import FARTHEST_HORIZON
 from stockml.core.wording import alternatives, cause
-from stockml.data.fetch import CSV, Source, parse_source
+from stockml.data.sources import CSV, Source, parse_source
 from stockml.storage.files import StorageError
 from stockml.storage.plain_files import open_plain, plain_status
 

@@ -5,6 +5,7 @@ It reads the log, the feedback, the models' metrics and what the last run left b
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
@@ -25,6 +26,7 @@ from stockml.reporting.concerns import PRICES_GRACE_SESSIONS, Concern
 from stockml.reporting.last_run import LastRun, read_last_run
 from stockml.reporting.status_text import status_text
 from stockml.reporting.stock_states import StockState, model_ages, sessions_behind, stock_states
+from stockml.signals.plugins import plugin_names
 
 MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
 
@@ -46,6 +48,7 @@ class Status:
     model_ages: Mapping[str, int]  # days, by symbol
     stale_models: Mapping[str, int]
     without_model: tuple[str, ...]  # predicted all the same, from signals alone
+    plugins: Mapping[str, int]  # stocks of pending predictions in which a plug-in has an opinion, by its name
     last_run: LastRun | None
     head: Head | None  # of the chain of seals; None of a past day too
     witnessed_at: str | None  # when this head was written down
@@ -90,6 +93,7 @@ class Status:
             "model_age_days": dict(self.model_ages),
             "stale_models": dict(self.stale_models),
             "without_model": list(self.without_model),
+            "plugins": dict(self.plugins),
             "last_run": self.last_run.to_record() if self.last_run else None,
             "head": {"count": self.head.count, "seal": self.head.seal} if self.head else None,
             "witnessed_at": self.witnessed_at,
@@ -150,11 +154,17 @@ def status(
         model_ages=ages,
         stale_models=stale_models,
         without_model=tuple(sorted({line.symbol for line in view.pending if line.model_trained_at is None})),
+        plugins=_plugins(view),
         last_run=run,
         **_seals(log, clock),
         stocks=stocks,
         concerns=found,
     )
+
+
+def _plugins(view: View) -> dict[str, int]:
+    spoken = {(name, line.symbol) for line in view.pending for name in plugin_names(line.evidence.opinions)}
+    return dict(sorted(Counter(name for name, _ in spoken).items()))
 
 
 def _newest(log: PredictionLog, view: View) -> tuple[str, str] | None:

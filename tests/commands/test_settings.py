@@ -11,7 +11,7 @@ from stockml.commands.exits import UsageError
 from stockml.commands.settings import KEYS, Settings
 from stockml.commands.settings_reader import read_settings
 from stockml.core.paths import Home
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 
 
 def told(home: Path, text: str | bytes, **environment: str) -> Settings:
