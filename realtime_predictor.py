@@ -33,6 +33,7 @@ from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
 from stockml.commands.model_forecasts import analyses_of, horizons_ahead, tell_beyond
+from stockml.commands.notifications import run_and_notify
 from stockml.commands.other_commands import opened, other_command
 from stockml.commands.predict_command import (
     Result,
@@ -90,7 +91,8 @@ def parse_args(argv: Sequence[str] | None = None, kind: options.ParserClass = Ar
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(other_command(args, datetime.now(UTC)) or predict_and_learn, args)
+    other = other_command(args, datetime.now(UTC))
+    return run_command(other, args) if other else run_and_notify(predict_and_learn, args)
 
 
 @dataclass(frozen=True)

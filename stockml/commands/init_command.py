@@ -33,7 +33,7 @@ _TEXT = """\
 # Exchange sessions to forecast ahead. The first is the main one: accuracy_scores.json counts it.
 {horizons}
 
-# Where news of failed runs will go, as URLs.
+# Who is told of failed and missed runs and the like, as URLs of apprise.
 # notify = ["ntfy://topic", "mailto://user:password@example.org"]
 
 # A shell command that keeps the last seal elsewhere after each run.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -13,6 +14,13 @@ IS_INSTALLED = any(name.startswith("stockml-") and name.endswith(".dist-info") f
 
 TRAIN = "stockml-train" if IS_INSTALLED else "train_models.py"  # the commands, as messages name them
 PREDICT = "stockml-predict" if IS_INSTALLED else "realtime_predictor.py"
+
+
+def install_command(name: str) -> str:
+    """The command that installs what an optional part needs."""
+    if IS_INSTALLED:
+        return f"{sys.executable} -m pip install 'stockml[{name}]'"
+    return f".venv/bin/python -m pip install -r requirements-{name}.txt"
 
 
 def default_root() -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ def test_a_checkout_names_its_scripts_and_writes_beside_them() -> None:
     assert (installation.IS_INSTALLED, installation.PROJECT) == (False, PROJECT)
     text = "run ./train_models.py, then realtime_predictor.py"
     assert installation.as_called(text) == text
+    for name in ("cluster", "notify"):
+        assert installation.install_command(name) == f".venv/bin/python -m pip install -r requirements-{name}.txt"
+        assert (PROJECT / f"requirements-{name}.txt").is_file()
     assert Home().root == installation.default_root() == PROJECT
 
 
@@ -32,6 +36,7 @@ def test_an_installed_package_writes_in_a_folder_of_the_user_s(monkeypatch, envi
     monkeypatch.delenv("XDG_DATA_HOME", raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
+    assert installation.install_command("notify") == f"{sys.executable} -m pip install 'stockml[notify]'"
     assert Path(root) == installation.default_root() == Home().root
 
 
