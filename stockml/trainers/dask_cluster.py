@@ -31,7 +31,10 @@ IN_FLIGHT_PER_WORKER = 4  # tasks submitted and not yet collected, which bounds 
 CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has restarted a dead one by then
 LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"  # advises scattering, which no worker's death survives
-MISSING = f"--cluster needs Dask, which is not installed here; install it with {install_command('cluster')}, or leave --cluster out"
+MISSING = (
+    "--cluster needs Dask, which is not installed here; install it with "
+    f"{install_command('cluster')}, or leave --cluster out"
+)
 _LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched", "distributed.utils")
 
 
