@@ -55,7 +55,7 @@ def test_the_audit_tells_of_both_locks(tmp_path: Path, packages: list[dict[str, 
 def test_offline_the_audit_says_that_it_could_not(tmp_path: Path, text: str) -> None:
     told = ran("audit", answering(tmp_path, text, code=1))
     assert (told.code, told.out.count("could not be audited: no answer from the index")) == (3, 2)
-    assert ran("audit", "/nonexistent").code == 3
+    assert ran("audit", "/proc/nonexistent").code == 3
 
 
 def test_outdated_direct_dependencies_are_named_and_no_others(tmp_path: Path) -> None:
@@ -64,7 +64,7 @@ def test_outdated_direct_dependencies_are_named_and_no_others(tmp_path: Path) ->
     assert told.code == 0 and re.search(r": exchange-calendars \S+, newest 98\.1; numpy \S+, newest 99\.0\.$", told.out)
 
 
-@pytest.mark.parametrize("command", ["/nonexistent", "/bin/false"])
+@pytest.mark.parametrize("command", ["/proc/nonexistent", "/bin/false"])
 def test_where_nothing_can_be_asked_that_is_told_and_nothing_fails(command: str) -> None:
     told = ran("outdated", command)
     assert (told.code, "could not be asked for" in told.out) == (0, True)
