@@ -66,9 +66,10 @@ audit: install-dev
 quality: install-dev
 	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
-# speed, each target printed as met or missed; about twenty minutes on two idle cores
+# speed, each target printed as met or missed; about twenty minutes on two idle cores; with BEFORE=REVISION, set-up beside that
 bench: install-dev
 	$(RUN) benchmarks/machine.py
+	$(if $(BEFORE),$(RUN) benchmarks/speed/setup_speed.py $(BEFORE))
 	$(RUN) benchmarks/speed/predict_speed.py
 	$(RUN) benchmarks/speed/log_scale.py
 	$(RUN) benchmarks/speed/train_speed.py
