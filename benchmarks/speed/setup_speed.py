@@ -60,11 +60,17 @@ def megabytes(paths: Iterable[Path], seen: set[tuple[int, int]]) -> float:
     return total / 1e6
 
 
+def git(*words: str | Path) -> str:
+    """What git prints; it must end well."""
+    command = ["git", *words]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
 def set_up(revision: str, folder: Path) -> SetUp:
     """Set up one version in an empty folder, and run its demonstration."""
     project, caches = folder / "project", folder / "caches"
-    subprocess.run(["git", "clone", "-q", PROJECT, project], check=True)
-    subprocess.run(["git", "-C", project, "checkout", "-q", revision], check=True)
+    git("clone", "-q", PROJECT, project)
+    git("-C", project, "checkout", "-q", revision)
     os.sync()  # what the one before has left to write is not this one's
     unset = [word for name in FROM_ABOVE for word in ("-u", name)]
     make = ["env", *unset, *(f"{name}={caches / part}" for name, part in CACHES.items()), "make", "-s", "-C", project]
@@ -77,8 +83,7 @@ def set_up(revision: str, folder: Path) -> SetUp:
 
 def revision_of(name: str) -> str:
     """The commit of a revision, by its number."""
-    command = ["git", "-C", PROJECT, "rev-parse", "--short", f"{name}^{{commit}}"]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    return git("-C", PROJECT, "rev-parse", "--short", f"{name}^{{commit}}").strip()
 
 
 def main() -> None:
@@ -94,7 +99,6 @@ def main() -> None:
         for name in order:
             with tempfile.TemporaryDirectory() as folder:
                 taken[name].append(set_up(revisions[name], Path(folder)))
-            each = taken[name][-1]
             print(f"{name:<6} {revisions[name]}: {taken[name][-1]} (load {os.getloadavg()[0]:.1f})", flush=True)
 
     def beside(what: str) -> float:
