@@ -1,6 +1,6 @@
 """How long setting up takes and what disk it takes: two versions of the project, each from nothing, in turn.
 
-python benchmarks/speed/setup_speed.py BEFORE [AFTER] [--rounds N]    git revisions; AFTER is HEAD, N is 2
+python benchmarks/speed/setup_speed.py BEFORE [AFTER] [--rounds N] [--no-demo]    git revisions; AFTER is HEAD, N is 2
 
 Each time: a fresh clone, an empty environment, empty caches of pip and uv; then `make install`, and `make demo` in it.
 It downloads from the package index, whose speed is part of the seconds by the clock, not of those of a core.
@@ -9,6 +9,7 @@ It downloads from the package index, whose speed is part of the seconds by the c
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -17,7 +18,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import PROJECT, usage_of, verdict
+from timing import PROJECT, Usage, usage_of, verdict
 
 CACHES = {"PIP_CACHE_DIR": "pip", "UV_CACHE_DIR": "uv", "XDG_CACHE_HOME": "other"}
 FROM_ABOVE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GPU")  # of a make that called this program
@@ -25,23 +26,21 @@ FROM_ABOVE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GPU")  # of a make that calle
 
 @dataclass(frozen=True)
 class SetUp:
-    """What setting up one version took: seconds by the clock and of a core, and megabytes of disk."""
+    """What setting up one version took: seconds by the clock and of a core, and megabytes of disk; `whole` is with the demonstration."""
 
     install: float
-    cpu: float
-    demo: float
+    install_cpu: float
+    whole: float
+    whole_cpu: float
     environment: float
     caches: float
 
     def __str__(self) -> str:
         return (
-            f"install {self.install:.1f} s ({self.cpu:.1f} s of a core), demo {self.demo:.1f} s, "
-            f"environment {self.environment:.0f} MB, caches {self.caches:.0f} MB beside it"
+            f"install {self.install:.1f} s ({self.install_cpu:.1f} s of a core), "
+            f"with the demo {self.whole:.1f} s ({self.whole_cpu:.1f} s of a core), environment {self.environment:.0f} MB, "
+            f"caches {self.caches:.0f} MB beside it"
         )
-
-    @property
-    def whole(self) -> float:
-        return self.install + self.demo
 
     @property
     def disk(self) -> float:
@@ -66,8 +65,8 @@ def git(*words: str | Path) -> str:
     return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def set_up(revision: str, folder: Path) -> SetUp:
-    """Set up one version in an empty folder, and run its demonstration."""
+def set_up(revision: str, folder: Path, *, demo: bool) -> SetUp:
+    """Set up one version in an empty folder, and run its demonstration if wanted."""
     project, caches = folder / "project", folder / "caches"
     git("clone", "-q", PROJECT, project)
     git("-C", project, "checkout", "-q", revision)
@@ -77,8 +76,9 @@ def set_up(revision: str, folder: Path) -> SetUp:
     installed = usage_of([*make, "install"])
     seen: set[tuple[int, int]] = set()
     environment, cached = megabytes([project / ".venv"], seen), megabytes([caches], seen)
-    shown = usage_of([*make, "demo"])
-    return SetUp(installed.seconds, installed.cpu_seconds, shown.seconds, environment, cached)
+    shown = usage_of([*make, "demo"]) if demo else Usage(math.nan, math.nan, math.nan)
+    whole = Usage(installed.seconds + shown.seconds, installed.cpu_seconds + shown.cpu_seconds, shown.megabytes)
+    return SetUp(installed.seconds, installed.cpu_seconds, whole.seconds, whole.cpu_seconds, environment, cached)
 
 
 def revision_of(name: str) -> str:
@@ -91,6 +91,7 @@ def main() -> None:
     parser.add_argument("before", metavar="BEFORE")
     parser.add_argument("after", metavar="AFTER", nargs="?", default="HEAD")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--no-demo", dest="demo", action="store_false")
     args = parser.parse_args()
     revisions = {"before": revision_of(args.before), "after": revision_of(args.after)}
     taken: dict[str, list[SetUp]] = {name: [] for name in revisions}
@@ -98,7 +99,7 @@ def main() -> None:
         order = list(revisions) if number % 2 == 0 else list(revisions)[::-1]
         for name in order:
             with tempfile.TemporaryDirectory() as folder:
-                taken[name].append(set_up(revisions[name], Path(folder)))
+                taken[name].append(set_up(revisions[name], Path(folder), demo=args.demo))
             print(f"{name:<6} {revisions[name]}: {taken[name][-1]} (load {os.getloadavg()[0]:.1f})", flush=True)
 
     def beside(what: str) -> float:
@@ -106,10 +107,11 @@ def main() -> None:
         return after / before
 
     print(verdict("set up: seconds by the clock, beside the version before", beside("install"), 0.5, ""))
-    print(verdict("set up: seconds of a core, beside it", beside("cpu"), 0.5, ""))
+    print(verdict("set up: seconds of a core, beside it", beside("install_cpu"), 0.5, ""))
     print(verdict("set up: disk of the environment, beside it", beside("environment"), 0.55, ""))
     print(verdict("set up: disk with what pip and uv keep, beside it", beside("disk"), 0.55, ""))
-    print(verdict("make demo from nothing", statistics.median(each.whole for each in taken["after"]), 90))
+    if args.demo:
+        print(verdict("make demo from nothing", statistics.median(each.whole for each in taken["after"]), 90))
 
 
 if __name__ == "__main__":
