@@ -26,7 +26,7 @@ FROM_ABOVE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GPU")  # of a make that calle
 
 @dataclass(frozen=True)
 class SetUp:
-    """What setting up one version took: seconds by the clock and of a core, and megabytes of disk; `whole` is with the demonstration."""
+    """What setting up a version took: seconds by the clock and of a core, `whole` with the demonstration; megabytes."""
 
     install: float
     install_cpu: float
@@ -38,8 +38,8 @@ class SetUp:
     def __str__(self) -> str:
         return (
             f"install {self.install:.1f} s ({self.install_cpu:.1f} s of a core), "
-            f"with the demo {self.whole:.1f} s ({self.whole_cpu:.1f} s of a core), environment {self.environment:.0f} MB, "
-            f"caches {self.caches:.0f} MB beside it"
+            f"with the demo {self.whole:.1f} s ({self.whole_cpu:.1f} s of a core), "
+            f"environment {self.environment:.0f} MB, caches {self.caches:.0f} MB beside it"
         )
 
     @property
