@@ -76,7 +76,7 @@ def test_renovate_knows_every_file_of_requirements() -> None:
     settings = json.loads((PROJECT / "renovate.json").read_text())
     (pattern,) = settings["pip_requirements"]["managerFilePatterns"]
     files = [path.name for path in PROJECT.glob("requirements*")]
-    assert len(files) >= 9 and all(re.search(pattern.strip("/"), name) for name in files)
+    assert len(files) >= 10 and all(re.search(pattern.strip("/"), name) for name in files)
     patterns = [each for rule in settings["packageRules"] for each in rule["matchFileNames"]]
     assert all(sum(fnmatchcase(name, each) for each in patterns) == 1 for name in files)
     pinned = settings["customManagers"][0]["matchStrings"][0].replace("(?<", "(?P<")
