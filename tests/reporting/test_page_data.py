@@ -90,7 +90,7 @@ def test_conditions_stand_below_all_predictions_and_divide_them(page: Parsed) ->
     families: dict[str, int] = {}
     for row in rows:
         families[row["family"]] = families.get(row["family"], 0) + row["n"]
-    assert families == {"predicted volatility": whole["n"]}  # one market, one year
+    assert families == {"predicted volatility": whole["n"], "regime": whole["n"]}  # one market, one year
 
 
 def test_an_open_prediction_tells_its_ranges_from_its_distribution(home: Home, page: Parsed) -> None:
