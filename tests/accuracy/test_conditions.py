@@ -129,7 +129,7 @@ def test_months_and_regimes_divide_all_predictions() -> None:
     assert values(rows_of(made), "regime") == {"": 20, "bearish": 20, "bullish": 20, "sideways": 20}
     named = next(row for row in rows_of(made) if row.value == "bearish")
     assert (named.name, named.phrase) == ("bearish", "in the bearish regime")
-    long = [replace(each, market_regime="x" * 5_000) for each in made]  # what is kept of it has bounds
+    long = [replace(one, market_regime="x" * 5_000) for one in made]  # what is kept of it has bounds
     assert all(len(value) < 100 for _, value in by_condition_of(long))
 
 
