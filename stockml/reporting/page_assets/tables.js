@@ -61,6 +61,14 @@ function applySearch() {
   byId("nothing").hidden = found.length > 0;
   byId("more").hidden = limit === found.length;
   byId("more").textContent = `Show all ${found.length}`;
+  fitCard();
+}
+
+// Where even cells broken at their blanks are too wide together, figures break as well.
+function fitCard() {
+  const table = byId("predictions"), right = (node) => node.getBoundingClientRect().right;
+  table.classList.remove("tight");
+  table.classList.toggle("tight", right(table) > right(table.previousElementSibling) + 0.5);
 }
 
 function startSearch() {
@@ -74,6 +82,7 @@ function startSearch() {
     next.querySelector("a").focus();
   });
   applySearch();
+  drawn(byId("today"), fitCard);
 }
 
 // On a phone the table has no head to press: a list of the same columns instead.
