@@ -20,7 +20,7 @@ from stockml.reporting.ranges import price_ranges
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
 SESSIONS_BEFORE = 60  # of prices before a stock's first prediction, so that its chart does not begin empty
-MOST_BEFORE = 100  # stocks of which prices are looked at for that: their reading takes 5 ms each
+MOST_BEFORE = 100  # stocks with which prices are looked at for that: their reading takes 5 ms each
 LINES_SHOWN = 25_000  # of all stocks together: with more than a hundred, each shows fewer sessions
 LEAST_SHOWN = 20  # sessions of a stock, however many there are
 LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
@@ -111,15 +111,16 @@ def closes_before(first: Prediction, units: float, closes: Mapping[date, float])
 
 
 def days_before(summary: LogSummary) -> dict[str, tuple[date, date]]:
-    """The days, by symbol, of which closes are wanted: those of stocks of which every prediction is on the page."""
+    """The days, by symbol, of which closes are wanted: those of stocks whose first prediction is on the page."""
     wanted: dict[str, tuple[date, date]] = {}
     for (symbol, _), lines in summary.series.items():
-        if len(lines) < summary.most and (symbol in wanted or len(wanted) < MOST_BEFORE):
+        if len(lines) < summary.most:
             made, last = (date.fromisoformat(line.data_through) for line in (lines[0], lines[-1]))
             first, through = wanted.get(symbol, (made, last))
             wanted[symbol] = (min(first, made), max(through, last))
     reach = timedelta(days=2 * SESSIONS_BEFORE)  # with room for holidays
-    return {symbol: (first - reach, last) for symbol, (first, last) in wanted.items()}
+    is_small = len({symbol for symbol, _ in summary.series}) <= MOST_BEFORE
+    return {symbol: (first - reach, last) for symbol, (first, last) in wanted.items()} if is_small else {}
 
 
 def units_of(lines: Sequence[Prediction]) -> list[float]:

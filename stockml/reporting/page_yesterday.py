@@ -39,27 +39,21 @@ class Sessions:
     def __init__(self, newest: str, clock: Clock) -> None:
         self.newest = newest
         self._clock = clock
-        self._limits: dict[str, str] = {}
-        self._between: dict[tuple[str, str, str], int] = {}
+        self._last: dict[str, str] = {}
 
     def is_newest(self, symbol: str, day: str) -> bool:
         """True where no complete session of the symbol's exchange follows the day."""
-        if symbol not in self._limits:
-            self._limits[symbol] = min(self.newest, self._clock.limit(symbol).isoformat())
-        limit = self._limits[symbol]
-        return day >= limit or not self.between(symbol, day, _day_after(limit))
+        last = self._last.get(symbol)
+        if last is None:
+            limit = min(date.fromisoformat(self.newest), self._clock.limit(symbol))
+            last = self._clock.calendar(symbol).session_on_or_before(limit).isoformat()
+            self._last[symbol] = last
+        return day >= last
 
-    def between(self, symbol: str, first: str, last: str) -> int:
-        """The number of sessions of the symbol's exchange after a day and before another."""
-        key = (self._clock.exchanges.market(symbol), first, last)
-        if key not in self._between:
-            begin, end = date.fromisoformat(_day_after(first)), date.fromisoformat(last) - timedelta(days=1)
-            self._between[key] = len(self._clock.calendar(symbol).sessions_between(begin, end))
-        return self._between[key]
-
-
-def _day_after(day: str) -> str:
-    return (date.fromisoformat(day) + timedelta(days=1)).isoformat()
+    def are_neighbours(self, symbol: str, first: str, last: str) -> bool:
+        """True where the symbol's exchange has no session between two days."""
+        begin, end = date.fromisoformat(first) + timedelta(days=1), date.fromisoformat(last) - timedelta(days=1)
+        return not self._clock.calendar(symbol).sessions_between(begin, end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +115,8 @@ class Yesterday:
             if len(lines) < 2:
                 continue
             before, now = lines[-2:]
-            is_next = not self.sessions.between(now.symbol, before.data_through, now.data_through)
-            if is_next and self.sessions.is_newest(now.symbol, now.data_through):
+            is_new = self.sessions.is_newest(now.symbol, now.data_through)
+            if is_new and self.sessions.are_neighbours(now.symbol, before.data_through, now.data_through):
                 change = now.predicted_change_pct - before.predicted_change_pct
                 figures = {"before": before.predicted_change_pct, "now": now.predicted_change_pct, "by": change}
                 found.append({**self._named(now), **figures})

@@ -144,15 +144,16 @@ def test_months_and_regimes_stand_beside_naive_as_the_log_has_them(home: Home, p
             assert {group: score[figure] for group, score in told.items()} == pytest.approx(means, rel=1e-4)
 
 
-def test_closes_are_looked_up_for_a_hundred_stocks_whose_first_line_is_shown() -> None:
+def test_closes_are_looked_up_for_stocks_whose_first_line_is_shown_on_a_page_of_up_to_a_hundred() -> None:
     lines = lines_of(stock_lines("A.XY", 30, seed=1))
     few = LogSummary({("A.XY", 5): lines, ("A.XY", 10): lines[5:], ("B.XY", 5): lines[-20:]}, {}, most=25)
     first = date.fromisoformat(lines[-20].data_through)
     assert days_before(few) == {"B.XY": (first - timedelta(days=120), LAST_DAY)}
     whole = days_before(replace(few, most=250))
     assert whole["A.XY"][0] == date.fromisoformat(lines[0].data_through) - timedelta(days=120)
-    many = LogSummary({(f"S{at}.XY", 5): lines[-1:] for at in range(300)}, {})
-    assert len(days_before(many)) == 100
+    for number, looked_at in ((1, 1), (100, 100), (101, 0)):
+        page = LogSummary({(f"S{at}.XY", 5): lines[-1:] for at in range(number)}, {})
+        assert len(days_before(page)) == looked_at
 
 
 def test_each_stock_has_its_own_record(home: Home, page: Parsed) -> None:
