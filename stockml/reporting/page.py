@@ -2,8 +2,8 @@
 
 Owner of realtime_predictions/report.html. The figures come from `page_data` and `page_record`, the words from
 `page_yesterday`, `page_glance` and `page_sections`; what the page looks like, and what its script draws, lies in the
-folder `page_assets`. The charts are drawn by the page's own script: a library would save some 90 of its lines, and
-lose the keyboard's way along a chart, its text for screen readers and its sharp print.
+folder `page_assets`. The charts are drawn by the page's own script: a library would save fewer than 100 of its lines,
+and lose the keyboard's way along a chart, its text for screen readers and its sharp print.
 """
 
 from __future__ import annotations
