@@ -84,6 +84,14 @@ def test_a_record_is_saved_with_a_figure_in_each_column(
         rose = (lines["actual_price"] > lines["current_price"]).mean() * 100
         assert float(row["rose (Direction) in %"]) == pytest.approx(rose, abs=0.06)
         assert float(row["naive (Mean error) in %"]) == pytest.approx(lines["naive_error_pct"].mean(), abs=0.006)
+    opened.page.locator("#record details summary").click()
+    weeks = saved(opened, "button[aria-label='CSV of Weeks']", tmp_path)
+    assert [row["Week of"] for row in weeks] == sorted((row["Week of"] for row in weeks), reverse=True)
+    assert sum(int(row["Predictions"]) for row in weeks) == len(made_page.log.query("status == 'verified'"))
+    conditions = saved(opened, "button[aria-label='CSV of Record by condition']", tmp_path)
+    for row in conditions:
+        apart = float(row["Confidence in %"]) - float(row["Accurate in %"])
+        assert float(row["Apart in %"]) == pytest.approx(apart, abs=0.11)
     months = saved(opened, "button[aria-label='CSV of Record by month']", tmp_path)
     assert sum(int(row["Verified"]) for row in months) == sum(int(row["Verified"]) for row in rows)
 

@@ -79,7 +79,7 @@ function gainChart() {
 
 function weeksTable() {
   const rows = [...record.weeks].reverse().map((week) => [
-    dayText(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
+    dayCell(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
     figure(percent(week.error)), figure(percent(week.naive_error)), figure(share(week.direction)), figure(share(week.rose)), figure(share(week.confidence)),
   ]);
   fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">Naive", ">Mean error", ">Naive", ">Direction", ">Rose", ">Confidence"], rows);
@@ -155,7 +155,7 @@ function rangesTable() {
 function surety(row) {
   const apart = row.confidence - row.hit;
   const word = Math.abs(apart) < 0.0005 ? "" : apart > 0 ? " too sure" : " too modest";
-  return figure(`${share(Math.abs(apart))}${word}`, apart);
+  return figure(`${share(Math.abs(apart))}${word}`, apart * 100);
 }
 
 function conditionsTable() {

@@ -139,7 +139,7 @@ function historyTable(stock) {
   const rows = stock.made.map((_, at) => at).reverse().map((at) => {
     const known = stock.error[at] !== null;
     return [
-      dayText(stock.made[at]), dayText(stock.target[at]),
+      dayCell(stock.made[at]), dayCell(stock.target[at]),
       figure(price(stock.close[at])), figure(price(stock.predicted[at])), figure(`${price(stock.low[at])} – ${price(stock.high[at])}`),
       figure(share(stock.confidence[at])), figure(known ? price(stock.actual[at]) : "–"),
       figure(known ? percent(stock.error[at]) : "–"), figure(known ? percent(stock.naive_error[at]) : "–"),

@@ -105,7 +105,12 @@ function startSortList() {
 
 const FORMULA_STARTS = /^[=+\-@\t\r\n＝＋－＠]/; // what a spreadsheet might take for a formula
 const isNumber = (text) => /^-?\d+(\.\d+)?$/.test(text);
-const parts = (cell) => (cell.tagName === "TD" && cell.textContent.includes("–") && cell.textContent.trim() !== "–" ? cell.textContent.split("–") : cell.textContent.split(cell.classList.contains("number") ? " / " : "\n\n")).map((part) => part.trim());
+
+// A range and a pair of figures are two columns.
+function parts(cell) {
+  const text = cell.textContent.trim();
+  return cell.classList.contains("number") && text !== "–" ? text.split(/ – | \/ /) : [text];
+}
 
 // The figure without its unit and its marks; a day as 2026-03-27; else the value that the cell sorts by, or its text.
 function csvValue(cell, text, isOnly) {
@@ -114,7 +119,7 @@ function csvValue(cell, text, isOnly) {
   const plain = text.replace(/[▲▼■,%\s]/g, "").replace("−", "-").replace(/^\+/, "");
   if (isNumber(plain)) return plain;
   if (text === "–") return "";
-  const told = known !== "" ? known : text.replace(/\s+/g, " ");
+  const told = known !== "" ? known : text.replace(/[●✕]/g, "").replace(/\s+/g, " ").trim();
   return !isNumber(told) && FORMULA_STARTS.test(told) ? `'${told}` : told;
 }
 
@@ -122,7 +127,7 @@ function csvText(table, rows) {
   const cells = [...rows].map((row) => [...row.cells].map(parts));
   const heads = [...table.tHead.rows[0].cells].map((head) => head.textContent.trim());
   const wide = heads.map((_, column) => Math.max(1, ...cells.map((row) => row[column]?.length ?? 1)));
-  const isShare = heads.map((_, column) => cells.some((row) => row[column]?.some((text) => /%$/.test(text))));
+  const isShare = heads.map((_, column) => cells.some((row) => row[column]?.some((text) => text.includes("%"))));
   const named = heads.flatMap((head, column) => {
     const [first, second] = head.split(" / ");
     const names = wide[column] === 1 ? [head] : second ? [first, `${second} (${first})`] : [`${head}, from`, `${head}, to`];
