@@ -31,7 +31,8 @@ from stockml.commands import options, predict_options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
-from stockml.commands.model_forecasts import horizons_ahead, models_forecast, tell_beyond
+from stockml.commands.model_forecasts import analyses_of, horizons_ahead, tell_beyond
+from stockml.commands.notifications import run_and_notify
 from stockml.commands.other_commands import opened, other_command
 from stockml.commands.predict_command import (
     due_now,
@@ -88,7 +89,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(other_command(args, datetime.now(UTC)) or predict_and_learn, args)
+    other = other_command(args, datetime.now(UTC))
+    return run_command(other, args) if other else run_and_notify(predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -142,7 +144,9 @@ def analyze(run: Run) -> Market:
     if not wanted and not due:
         return Market({}, [], {})
     from stockml.signals import engine
+    from stockml.signals.plugins import NO_PLUGINS, opinion_plugins
 
+    plugins = opinion_plugins() if wanted else NO_PLUGINS  # before anything is fetched
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
     fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
     due = [line for line in due_now(run, pending) if line.symbol not in symbols]  # by the source's clock alone
@@ -152,8 +156,7 @@ def analyze(run: Run) -> Market:
     with timed(run, "analyze"), run.telling_together():
         tables = {symbol: fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables}
         horizons = horizons_ahead(run, tables.values())
-        analyzed = [engine.analyze(tables[symbol], models_forecast(run, tables[symbol])) for symbol in horizons]
-        analyses = engine.add_market(analyzed, run.clock.exchanges)
+        analyses = engine.add_market(analyses_of(run, tables, horizons, plugins), run.clock.exchanges)
     tell_beyond(run, analyses)
     return Market(fetched.bars, analyses, horizons)
 

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 from stockml.commands import options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exits import run_command
+from stockml.commands.notifications import run_and_notify
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
     leave_undone,
@@ -103,7 +104,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(init if args.init else train_models, args)
+    return run_command(init, args) if args.init else run_and_notify(train_models, args)
 
 
 def init(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from stockml.commands import logging_setup
 from stockml.core import library_warnings
+from stockml.core.plugins import PluginError
 from stockml.core.wording import cause
 from stockml.storage.files import StorageError
 
@@ -58,7 +59,7 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
             exit_code = main(args)
         sys.stdout.flush()  # here, where what goes wrong can still be told
         return exit_code
-    except UsageError as error:
+    except (UsageError, PluginError) as error:
         log.error("%s", error)
         return WRONG_USAGE
     except (NotDoneError, StorageError) as error:

@@ -11,7 +11,7 @@ from stockml.commands.exits import DONE, UsageError
 from stockml.commands.run import Run, print_json, refuse_beside
 from stockml.core.markets import market_of
 from stockml.core.records import DEFAULT_HORIZON
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 from stockml.storage.files import make_folder, storage, sync_folder, write_fully
 
 OTHERS = (
@@ -23,7 +23,7 @@ _TEXT = """\
 # Settings of this home; every line is optional. An option beats the environment ($STOCKML_SOURCE and so on), the
 # environment beats this file. docs/settings.md describes each key.
 
-# Where prices come from: "yahoo", "csv:DIR" (files DIR/SYMBOL.csv) or "sample".
+# Where prices come from: "yahoo", "csv:DIR" (files DIR/SYMBOL.csv), "sample" or a plug-in, "NAME:ARGUMENT".
 {source}
 
 # The watchlist of both scripts; or symbols_file = "FILE", one a line. Without either: the stocks with trained models.
@@ -32,7 +32,7 @@ _TEXT = """\
 # Exchange sessions to forecast ahead. The first is the main one: accuracy_scores.json counts it.
 {horizons}
 
-# Where news of failed runs will go, as URLs.
+# Who is told of failed and missed runs and the like, as URLs of apprise.
 # notify = ["ntfy://topic", "mailto://user:password@example.org"]
 
 # A shell command that keeps the last seal elsewhere after each run.

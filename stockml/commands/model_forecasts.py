@@ -1,17 +1,19 @@
-"""The forecasts that a run can make: at which horizons, and with which of the stocks' models."""
+"""The forecasts that a run can make: at which horizons, with which of the stocks' models and which plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stockml.commands.run import Run
-from stockml.core.failures import Failure
+from stockml.core.failures import Failure, OpinionError
 from stockml.core.wording import named
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
     from stockml.signals.engine import Analysis, ModelView
+    from stockml.signals.plugins import OpinionPlugins
 
 
 def horizons_asked(run: Run) -> tuple[int, ...]:
@@ -31,6 +33,24 @@ def horizons_ahead(run: Run, tables: Iterable[PriceTable]) -> dict[str, list[int
             else:
                 ahead.setdefault(table.symbol, []).append(horizon)
     return ahead
+
+
+def analyses_of(
+    run: Run, tables: Mapping[str, PriceTable], horizons: Mapping[str, Sequence[int]], plugins: OpinionPlugins
+) -> list[Analysis]:
+    """ANALYZE each stock that has a horizon ahead, with its models and the plug-ins; a failure for each that fails."""
+    from stockml.signals import engine
+
+    found = []
+    for symbol, ahead in horizons.items():
+        prices = tables[symbol]
+        try:
+            heard = plugins.opinions(prices, ahead)
+        except OpinionError as error:
+            run.fail(Failure(symbol, error.kind, str(error)))
+            continue
+        found.append(replace(engine.analyze(prices, models_forecast(run, prices)), plugin_opinions=heard))
+    return found
 
 
 def tell_beyond(run: Run, analyses: Sequence[Analysis]) -> None:

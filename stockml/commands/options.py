@@ -57,8 +57,8 @@ def _add_stocks(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--source",
         metavar="KIND",
-        help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv) or sample, a simulated market "
-        "(default: that of stockml.toml, else yahoo)",
+        help="where prices come from: yahoo, csv:DIR (files DIR/SYMBOL.csv), sample, a simulated market, or an "
+        "installed plug-in, NAME or NAME:ARGUMENT (default: that of stockml.toml, else yahoo)",
     )
     group.add_argument(
         "--exchange",

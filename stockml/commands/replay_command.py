@@ -20,14 +20,16 @@ from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError, note_done
 from stockml.commands.run import Run, print_json, refuse_beside, timed
-from stockml.core.failures import Failure
+from stockml.core.failures import PLUGIN, Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.progress import progress
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, told_together
+from stockml.data.plugin_source import check_source
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
+from stockml.signals.plugins import opinion_plugins
 from stockml.storage.files import StorageError
 
 
@@ -37,13 +39,15 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run", "self_check", "report", "status"))
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
+    plugins = opinion_plugins()
+    check_source(run.source)
     name_exchanges(run, symbols, start)
     check_announcements(run)
     refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
     refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
-        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges
+        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges, plugins
     )
     n_before = _size(run.log.path)
     try:
@@ -111,7 +115,11 @@ def note_failures(run: Run, done: ReplayResult) -> None:
     with run.telling_together():
         for (symbol, kind), days in done.failures.days.items():
             last = done.failures.texts[symbol, kind]
-            run.notice(f"{symbol}: left out on {count(days, 'day')} ({kind}); on the last of them: {last}", symbol)
+            text = f"{symbol}: left out on {count(days, 'day')} ({kind}); on the last of them: {last}"
+            if kind == PLUGIN:
+                run.fail(Failure(symbol, kind, text))
+            else:
+                run.notice(text, symbol)
     each_once = {(failure.symbol, failure.kind): failure for failure in done.schedule.failures}  # of all the months
     for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from markupsafe import Markup
 
-    from stockml.data.fetch import Source
+    from stockml.data.sources import Source
     from stockml.reporting.outcome_causes import Moves
 
 PAGE = Path(__file__).with_name("page_assets")

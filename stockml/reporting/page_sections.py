@@ -144,8 +144,8 @@ def models_story(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def facts(state: Status) -> list[tuple[str, str]]:
-    """The state as names and values: the lines of the status, without its alarms."""
-    lines = [line for line in state.to_text().splitlines() if not line.startswith("ALARM")]
+    """The state as names and values: the lines of the status, without its notes and alarms."""
+    lines = [line for line in state.to_text().splitlines() if not line.startswith(("NOTE", "ALARM"))]
     return [(line[:14].strip(), line[14:]) for line in lines]
 
 

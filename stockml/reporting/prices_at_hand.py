@@ -19,7 +19,7 @@ from stockml.core.records import Prediction
 from stockml.data.request import DateRange, FetchSettings
 
 if TYPE_CHECKING:
-    from stockml.data.fetch import Source
+    from stockml.data.sources import Source
     from stockml.reporting.outcome_causes import Moves
 
 BEFORE = timedelta(days=90)  # of the forecast: prices that are checked, and tell what is usual
@@ -53,6 +53,8 @@ class PricesAtHand:
         kind = line.source
         if self.source.kind != kind:
             return f"no prices of its source are at hand; name it by --source {kind}{':DIR' * (kind == 'csv')}"
+        if self.source.is_plugin:
+            return f"no prices of the plug-in {kind} are kept, and a run alone asks it"
         last = date.fromisoformat(last_day(line)) + AFTER
         span = self._span(line.symbol, date.fromisoformat(line.data_through) - BEFORE, last)
         settings = FetchSettings(offline=True)
@@ -69,6 +71,8 @@ class PricesAtHand:
         """
         from stockml.data.fetch import fetch_bars, source_bars
 
+        if self.source.is_plugin:
+            return {}
         spans = {symbol: self._span(symbol, *days) for symbol, days in wanted.items()}
         settings = FetchSettings(offline=True)
         feed = fetch_bars(spans, self.source, clock=self.clock, home=self.home, settings=settings)

@@ -11,7 +11,7 @@ from browser import STOCKS, Made, Opened, day, price, written
 from report_helpers import CLOCK, HORIZON, LAST_DAY, hostile_home, stock_lines, weekdays_until, write_log
 
 from stockml.core.paths import Home
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 from stockml.reporting.page import write_report
 from stockml.reporting.status import status
 

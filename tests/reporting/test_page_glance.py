@@ -14,6 +14,7 @@ from report_helpers import CLOCK, LAST_DAY, Parsed, made_up_home, page_of, stock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction, record_line
 from stockml.prediction_log.log import PredictionLog
+from stockml.reporting.concerns import Concern
 from stockml.reporting.page import write_report
 from stockml.reporting.page_data import LogSummary
 from stockml.reporting.page_glance import open_points, tiles
@@ -47,7 +48,7 @@ def stock(missing: int, *, last: str | None = "2026-03-20", failing: str | None 
         ({"stocks": {"S.XY": stock(0, failing="2026-03-27")}}, "1 stock without a forecast", "1 of 1 stock in the"),
         ({"stocks": {"S.XY": stock(0, last=None)}}, "1 stock without a forecast", "1 of 1 stock in the watchlist is"),
         ({"due": 3, "stocks": {"S.XY": stock(4)}}, "3 due, 1 stock without a forecast", "3 due predictions"),
-        ({"alarms": ("It burns.",), "due": 3}, "1 alarm", "3 due predictions are not settled"),
+        ({"concerns": (Concern("It burns.", ("fire",)),), "due": 3}, "1 alarm", "3 due predictions are not settled"),
     ],
 )
 def test_nothing_needs_attention_is_never_said_beside_what_is_not_done(
@@ -57,6 +58,14 @@ def test_nothing_needs_attention_is_never_said_beside_what_is_not_done(
     card = tiles(LogSummary({}, {}), [], now)[3]
     assert card["answer"] == answer and card["is_alarm"] is bool(changed)
     assert point in card["detail"] and (point in " ".join(open_points(now)))
+
+
+def test_a_note_is_told_below_the_alarms_and_is_none(state: Status, tmp_path: Path) -> None:
+    home, log = made_up_home(tmp_path, 1, 20)
+    noted = replace(state, concerns=(Concern("It is warm.", ("warmth",), is_alarm=False),))
+    text = write_report(home, log, CLOCK, noted, is_simulated=False).read_text()
+    assert "<strong>Note</strong> It is warm." in text and text.count("It is warm.") == 1
+    assert CALM not in text and tiles(LogSummary({}, {}), [], noted)[3]["answer"] == "Nothing"
 
 
 @pytest.mark.parametrize("is_late", [False, True])

@@ -19,7 +19,7 @@ from stockml.core.outcomes import VERIFIED, Outcome, completed
 from stockml.core.paths import Home
 from stockml.core.records import Prediction, record_line, round_price
 from stockml.core.student_t import StudentT
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 from stockml.reporting.outcome_causes import Cause
 from stockml.reporting.page import write_report
 from stockml.reporting.page_yesterday import Sessions, Yesterday, is_lacking, why_text, without_forecast

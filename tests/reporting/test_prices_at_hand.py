@@ -11,7 +11,7 @@ from report_helpers import CLOCK, LAST_DAY, Parsed, stock_lines, weekdays_until,
 
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.page import write_report
 from stockml.reporting.page_values import day_number
@@ -94,3 +94,14 @@ def test_what_prices_are_not_of_a_lines_source_is_said(tmp_path: Path) -> None:
         PricesAtHand(Source("csv", tmp_path), CLOCK, home).moves(replace(line, source="yahoo"))
     )
     assert log.count == 20
+
+
+def test_a_plug_in_is_never_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stockml.data.fetch.fetch_bars", None)
+    monkeypatch.setattr("stockml.data.fetch.fetch_prices", None)
+    home = Home(tmp_path)
+    write_log(home, stock_lines("A.XY", 20, seed=1))
+    line = next(iter(PredictionLog(home.log).read().verified))
+    prices = PricesAtHand(Source("theirs"), CLOCK, home)
+    assert prices.closes({"A.XY": (DAYS[0], LAST_DAY)}) == {}
+    assert "no prices of the plug-in theirs are kept" in str(prices.moves(replace(line, source="theirs")))
