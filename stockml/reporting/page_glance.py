@@ -94,7 +94,7 @@ def _attention(state: Status) -> tuple[str, str]:
 
 
 def open_points(state: Status) -> list[str]:
-    """What is no alarm yet, but not done either: lines due and not settled, stocks without a forecast."""
+    """Sentences on what is no alarm yet, but not done either: lines due and not settled, stocks without a forecast."""
     points = []
     if state.due:
         verb = "is" if state.due == 1 else "are"

@@ -58,7 +58,7 @@ class Sessions:
 
 @dataclass(frozen=True, slots=True)
 class Yesterday:
-    """What the box is told from.
+    """Sources of the box.
 
     Attributes
     ----------
