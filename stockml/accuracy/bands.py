@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from stockml.accuracy.scores import EIGHTY, Score
+from stockml.core.installation import TRAIN
 from stockml.core.wording import count
 
 SESSIONS = 60
@@ -63,7 +64,7 @@ class RecentShare:
         what = f"80 % intervals {ahead} held {self.found * 100:.1f} % of {told}"
         if self.kind == CALIBRATION:
             what = f"Of {told} {ahead} {self.found * 100:.1f} % were accurate, and {self.promised * 100:.1f} % promised"
-        return f"{what}; chance alone would leave {low} to {high} %. Run train_models.py to fit them anew."
+        return f"{what}; chance alone would leave {low} to {high} %. Run {TRAIN} to fit them anew."
 
 
 def recent_shares(weeks: Mapping[str, Score], horizon: int) -> list[RecentShare]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from stockml.commands.run import Run
 from stockml.core.failures import Failure, OpinionError
+from stockml.core.installation import TRAIN
 from stockml.core.wording import named
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         return _ask_models(run, prices)
     except ModelError as error:
         if error.kind == MISSING and (run.symbols or any(run.home.models.glob("[!.]*"))):
-            text = f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it."
+            text = f"{prices.symbol}: no trained model, so signals alone serve; run {TRAIN} to add it."
             run.notice(text, prices.symbol)
         elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
@@ -98,5 +99,5 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         run.notice(f"{symbol}: its model has seen {bundle.data_through}, after {through}, and is not used.", symbol)
         return None
     if age_days > MODEL_STALE_AFTER_DAYS:
-        run.notice(f"{symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.", symbol)
+        run.notice(f"{symbol}: its model is stale, {age_days} days old; run {TRAIN} to renew it.", symbol)
     return engine.view_of(bundle, bundle.forecast(prices))

@@ -20,6 +20,7 @@ from stockml.commands.exits import DONE, SOME_FAILED, WRONG_USAGE, UsageError, r
 from stockml.commands.run import open_run
 from stockml.commands.settings_reader import read_settings
 from stockml.commands.watchlist import expected_stocks
+from stockml.core.installation import PREDICT, install_command
 from stockml.core.paths import Home
 from stockml.core.wording import count, without_figures
 from stockml.storage.files import StorageError
@@ -33,8 +34,8 @@ BY_A_PERSON = (129, 130)  # who closed the terminal or pressed Ctrl-C, and needs
 SENTENCES = 12  # in a message; some services take no more than 4,096 bytes
 LONGEST_SENTENCE = 600
 MISSING = (
-    "notify: nobody can be told without apprise, which is not installed here; install it with .venv/bin/python -m pip "
-    "install -r requirements-notify.txt, or take notify out of the settings"
+    "notify: nobody can be told without apprise, which is not installed here; install it with "
+    f"{install_command('notify')}, or take notify out of the settings"
 )
 
 log = logging.getLogger("stockml")
@@ -197,7 +198,7 @@ def letter(concerns: Sequence[Concern], home: Home, *, is_simulated: bool) -> Le
     ]
     more = len(concerns) - len(lines)
     rest = [f"{count(more, 'more sentence')}: see --status."] if more > 0 else []
-    where = f"Home {home.root}; realtime_predictor.py --status tells all there is."
+    where = f"Home {home.root}; {PREDICT} --status tells all there is."
     market = " (simulated market)" if is_simulated else ""
     return Letter(f"stockml{market}: {' and '.join(parts)}", "\n".join([*lines, *rest, where]))
 

@@ -14,6 +14,7 @@ from stockml.accuracy.record import Record
 from stockml.accuracy.settlement import PATIENCE_SESSIONS
 from stockml.core.clock import Clock
 from stockml.core.failures import OUTAGES
+from stockml.core.installation import PREDICT, TRAIN
 from stockml.core.wording import Message, count, named, told_together
 from stockml.prediction_log.view import View
 from stockml.reporting.last_run import LastRun
@@ -62,7 +63,7 @@ def overdue(ids: Sequence[str], run: LastRun | None) -> list[Concern]:
     why = f" ({ids[0]}: {known})" if known else ""
     text = (
         f"{named(ids, SYMBOLS_NAMED)}: still pending more than {PATIENCE_SESSIONS} sessions after the target{why}; run "
-        f"realtime_predictor.py --verify-only and read what it says."
+        f"{PREDICT} --verify-only and read what it says."
     )
     return [Concern(text, tuple(f"overdue: {symbol}" for symbol in sorted({id_.rsplit(":", 2)[0] for id_ in ids})))]
 
@@ -73,7 +74,7 @@ def lagging(newest: tuple[str, str] | None, run: LastRun | None, clock: Clock) -
     if newest is None or behind <= PRICES_GRACE_SESSIONS:
         return []
     is_started = run is not None and sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
-    remedy = "see that realtime_predictor.py is started every day"
+    remedy = f"see that {PREDICT} is started every day"
     if is_started:
         remedy = "the last run made none: read its messages in last_run.json"
     text = f"The newest prediction was made from the prices of {newest[1]}, {count(behind, 'session')} ago; {remedy}."
@@ -102,7 +103,7 @@ def missing(states: Mapping[str, StockState], newest: str | None, *, is_idle: bo
     since = min(state.missing_since or "9999" for state in found)
     remedy = "read what the last run says of them in last_run.json, or take them off the watchlist"
     if not any(state.failing_since for state in found):
-        remedy = "no run has asked for them since: run realtime_predictor.py without --symbols"
+        remedy = f"no run has asked for them since: run {PREDICT} without --symbols"
     names = named([state.symbol for state in found], SYMBOLS_NAMED)
     text = f"{names}: no forecast for {span}, since {since}; {remedy}."
     return [Concern(text, tuple(f"no forecast: {state.symbol}" for state in found))]
@@ -118,10 +119,7 @@ def stale(prices: Mapping[str, str], models: Mapping[str, int]) -> list[Concern]
         )
         alarms.append(Concern(text, tuple(f"stale prices: {symbol}" for symbol in prices)))
     if models:
-        text = (
-            f"{_named(models)}: models up to {count(max(models.values()), 'day')} old; run train_models.py "
-            f"to renew them."
-        )
+        text = f"{_named(models)}: models up to {count(max(models.values()), 'day')} old; run {TRAIN} to renew them."
         alarms.append(Concern(text, tuple(f"stale model: {symbol}" for symbol in models)))
     return alarms
 
@@ -171,7 +169,7 @@ def skipped(run: LastRun | None, symbols: Iterable[str], clock: Clock) -> list[C
     if (least := min(missed, default=0)) > 0:
         text = (
             f"No run was made between {run.previous_at} and {run.began_at}, which {count(least, 'session')} went "
-            f"without; see that realtime_predictor.py is started every day."
+            f"without; see that {PREDICT} is started every day."
         )
         found.append(Concern(text, (f"no run: {run.previous_at}",), is_alarm=False, is_event=True))
     return found

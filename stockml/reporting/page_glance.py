@@ -7,6 +7,7 @@ from statistics import median
 from typing import Any
 
 from stockml.accuracy.scores import Score
+from stockml.core.installation import PREDICT
 from stockml.core.wording import count
 from stockml.reporting.formatting import NO_WORDS, day, percent, share, signed
 from stockml.reporting.page_data import LogSummary
@@ -98,9 +99,7 @@ def open_points(state: Status) -> list[str]:
     points = []
     if state.due:
         verb = "is" if state.due == 1 else "are"
-        points.append(
-            f"{count(state.due, 'due prediction')} {verb} not settled: run realtime_predictor.py --verify-only."
-        )
+        points.append(f"{count(state.due, 'due prediction')} {verb} not settled: run {PREDICT} --verify-only.")
     lacking = [stock for stock in state.stocks.values() if is_lacking(stock)]
     if lacking:
         verb = "is" if len(lacking) == 1 else "are"
