@@ -28,6 +28,7 @@ from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exits import run_command
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
+    chosen_engine,
     leave_undone,
     note_trained,
     record_interruption,
@@ -41,6 +42,7 @@ from stockml.commands.train_command import (
 from stockml.core.failures import Failure
 from stockml.core.wording import count
 from stockml.storage.file_lock import LockTimeout
+from stockml.trainers.engine_choice import AUTO, ENGINES
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -88,6 +90,14 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
         "(default: none)",
     )
     how.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=AUTO,
+        metavar="ENGINE",
+        help="what trains the LSTM: numpy, tensorflow (for a GPU), or auto, which takes tensorflow where there is a "
+        "GPU that it can use (default: %(default)s)",
+    )
+    how.add_argument(
         "--seed", type=options.seed, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
     )
     how.add_argument(
@@ -116,6 +126,7 @@ def init(args: argparse.Namespace) -> int:
 def train_models(args: argparse.Namespace) -> int:
     """FETCH all prices; BUILD, SPLIT, FIT and SCORE in processes of their own; SAVE each stock as it is done."""
     run = open_run(args, datetime.now(UTC))
+    chosen_engine(run)  # before anything is fetched
     symbols = to_train(run)
     with task_runner(run, symbols) as runner:
         tables = fetch(run, symbols)
@@ -145,7 +156,11 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
     from stockml.trainers.process_pool import WorkersLostError
 
     settings = training.TrainingSettings(
-        horizon=max(run.horizons), years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
+        horizon=max(run.horizons),
+        years=run.args.years,
+        seed=run.args.seed,
+        jobs=run.args.jobs,
+        engine=chosen_engine(run),
     )
     left, results = set(tables), []
     with timed(run, "train"), progress(run.args) as on_progress, run.telling_together():
