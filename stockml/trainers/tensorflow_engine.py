@@ -19,15 +19,17 @@ from numpy.typing import NDArray
 from stockml.models.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, windows
 from stockml.trainers.engine import NetworkTask
 from stockml.trainers.engine_choice import GPU
-from stockml.trainers.lstm_layer import dropout_draws
+from stockml.trainers.lstm_layer import DROPPED_BELOW, dropout_draws
 from stockml.trainers.lstm_trainer import OptimizerSettings, Samples, batches
 from stockml.trainers.tensorflow_loader import load
 from stockml.trainers.tensorflow_step import State, loss_and_gradients, step
 
-Draws = NDArray[np.uint16]
+Flags = NDArray[np.bool_]
 
-_DRAWS = (WINDOW_SESSIONS * (LAYERS - 1) + 1) * UNITS  # of one sample; of the last layer only the last day is used
-_Batch = tuple[Float32, Float32, Draws]  # of one network: windows, targets, draws of dropout
+_OUTPUTS = (
+    WINDOW_SESSIONS * (LAYERS - 1) + 1
+) * UNITS  # of one sample, that dropout may drop: of the last layer only the last day is used
+_Batch = tuple[Float32, Float32, Flags]  # of one network: windows, targets, outputs that dropout keeps
 
 
 class TensorFlowEngine:
@@ -145,10 +147,11 @@ def _epoch(samples: Samples, batch: int, rng: np.random.Generator) -> Iterator[_
 
 
 def _batch(samples: Samples, rng: np.random.Generator) -> _Batch:
-    return windows(samples.inputs, samples.rows), samples.targets, dropout_draws(rng, len(samples) * _DRAWS)
+    kept = dropout_draws(rng, len(samples) * _OUTPUTS) >= DROPPED_BELOW
+    return windows(samples.inputs, samples.rows), samples.targets, kept
 
 
-def _stacked(given: Sequence[_Batch | None], count: int) -> tuple[Float32, Float32, Draws]:
+def _stacked(given: Sequence[_Batch | None], count: int) -> tuple[Float32, Float32, Flags]:
     """The batches of all networks; zeros for one that has none left."""
     like = next(batch for batch in given if batch is not None)
     stacked = [np.zeros((count, *part.shape), dtype=part.dtype) for part in like]
@@ -156,8 +159,8 @@ def _stacked(given: Sequence[_Batch | None], count: int) -> tuple[Float32, Float
         if batch is not None:
             for whole, part in zip(stacked, batch, strict=True):
                 whole[number] = part
-    inputs, targets, draws = stacked
-    return inputs, targets, draws
+    inputs, targets, kept = stacked
+    return inputs, targets, kept
 
 
 def _adam_rates(rates: NDArray[np.float64], steps: NDArray[np.int64]) -> Float32:

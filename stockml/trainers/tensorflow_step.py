@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from stockml.models.lstm import DROPOUT, LAYERS, UNITS
-from stockml.trainers.lstm_layer import DROPPED_BELOW
 from stockml.trainers.lstm_trainer import OptimizerSettings
 
 Tensor = Any  # TensorFlow has no types
@@ -33,7 +32,8 @@ def step(
     tf : module
     state : State
     batch : tuple of tensors
-        Windows (networks, batch, days, inputs), targets (networks, batch, horizon), draws of dropout (networks, n).
+        Windows (networks, batch, days, inputs), targets (networks, batch, horizon), and True for each output that
+        dropout keeps (networks, n), by layer, day, sample and unit.
     rates_and_on : tuple of tensors, shape (networks,)
         Learning rates, and True for each network that takes the step; the others stay as they are.
     settings : OptimizerSettings
@@ -67,17 +67,17 @@ def loss_and_gradients(
     tf: Any, weights: list[Tensor], batch: tuple[Tensor, ...], huber: float
 ) -> tuple[Tensor, list[Tensor]]:
     """Each network's mean Huber loss, shape (networks,), and its gradient by all weights."""
-    inputs, targets, draws = batch
+    inputs, targets, kept = batch
     with tf.GradientTape() as tape:
         tape.watch(weights)
-        error = _forward(tf, weights, inputs, draws) - targets
+        error = _forward(tf, weights, inputs, kept) - targets
         held = tf.stop_gradient(tf.clip_by_value(error, -huber, huber))
         losses = tf.reduce_mean(held * (error - held / 2), [1, 2])  # whose derivative by the error is `held`
         whole = tf.reduce_sum(losses)  # no network's loss depends on another's weights
     return losses, tape.gradient(whole, weights)
 
 
-def _forward(tf: Any, weights: list[Tensor], inputs: Tensor, draws: Tensor) -> Tensor:
+def _forward(tf: Any, weights: list[Tensor], inputs: Tensor, kept: Tensor) -> Tensor:
     """The forecasts with dropout, shape (networks, batch, horizon)."""
     sequence = tf.transpose(inputs, [2, 0, 1, 3])  # (days, networks, batch, inputs)
     at = 0
@@ -86,8 +86,8 @@ def _forward(tf: Any, weights: list[Tensor], inputs: Tensor, draws: Tensor) -> T
         sequence = tf.stack(outputs[-1:] if layer == LAYERS - 1 else outputs)
         days, networks, batch, _ = sequence.shape
         end = at + days * batch * UNITS
-        kept = tf.reshape(draws[:, at:end], [networks, days, batch, UNITS]) >= DROPPED_BELOW
-        sequence *= tf.transpose(tf.cast(kept, tf.float32) * (1 / (1 - DROPOUT)), [1, 0, 2, 3])
+        mask = tf.cast(tf.reshape(kept[:, at:end], [networks, days, batch, UNITS]), tf.float32)
+        sequence *= tf.transpose(mask * (1 / (1 - DROPOUT)), [1, 0, 2, 3])
         at = end
     return tf.matmul(sequence[-1], weights[-2]) + weights[-1][:, None]
 
