@@ -10,6 +10,7 @@ takes a GPU where there is one that the installed build can use; `--engines auto
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import subprocess
 import sys
@@ -48,17 +49,19 @@ def main() -> None:
     args = parser.parse_args()
     print(f"Processor: {processor()}\nGPU: {gpu()}\nVersions: {versions()}", flush=True)
     tables = stocks_of(args.prices, args.stocks) if args.prices else simulated(args.stocks)
-    errors = {}
+    took: dict[str, Training] = {}
     for name in args.engines:
         choice, why = choose(name)
         told = ", ".join(f"{library} {number}" for library, number in choice.versions().items())
         print(f"\n{name}: {choice.name} on the {choice.device.upper()}, {why} ({told})", flush=True)
-        took = Training.of(tables, pipeline.TrainingSettings(jobs=args.jobs, engine=choice))
-        print(took, flush=True)
-        errors[name] = took.error
-    if len(errors) == 2:
-        ratio = max(errors.values()) / min(errors.values())
-        print("\n" + verdict("validation error of the LSTM, the worse engine's over the better's", ratio, WITHIN, ""))
+        took[name] = Training.of(tables, pipeline.TrainingSettings(jobs=args.jobs, engine=choice))
+        print(took[name], flush=True)
+    if len(took) == 2:
+        one, other = took.values()
+        apart, size = (one.forecasts - other.forecasts).std(), one.forecasts.std()
+        print(f"\nForecasts on validation days: standard deviation {size:.6f} %, of the difference {apart:.6f} %")
+        ratio = max(one.error, other.error) / min(one.error, other.error)
+        print(verdict("validation error of the LSTM, the worse engine's over the better's", ratio, WITHIN, ""))
 
 
 def gpu() -> str:
@@ -100,6 +103,7 @@ class Training:
     device: str
     error: float  # mean absolute validation error of the LSTM at the horizon, in %
     over_naive: float
+    forecasts: np.ndarray  # of the LSTM on all stocks' validation days, by symbol, at the horizon in %
 
     @classmethod
     def of(cls, tables: Mapping[str, PriceTable], settings: pipeline.TrainingSettings) -> Training:
@@ -124,6 +128,7 @@ class Training:
             device=trained[0].metrics["engine"]["device"],
             error=float(np.mean([stock.metrics["lstm_mae"] for stock in trained])),
             over_naive=pipeline.summary(trained)["lstm"],
+            forecasts=np.concatenate([forecasts_of(stock) for stock in sorted(trained, key=lambda s: s.symbol)]),
         )
 
     def __str__(self) -> str:
@@ -134,6 +139,12 @@ class Training:
             f"{self.device}\n   by the clock: {stages}\n   of single stocks, added up: {added}\n"
             f"   LSTM: mean absolute validation error {self.error:.4f} %, {self.over_naive:.4f} of naive's"
         )
+
+
+def forecasts_of(stock: pipeline.TrainedStock) -> np.ndarray:
+    """The LSTM's validation forecasts at the horizon in %, shape (n_days,)."""
+    table = pd.read_csv(io.StringIO(stock.validation))
+    return table[f"lstm_{stock.metrics['horizon_days']}_pct"].to_numpy()
 
 
 if __name__ == "__main__":
