@@ -8,7 +8,7 @@ RUN := $(VENV)/bin/python
 # The environment may say not to write bytecode; then each start of a script would pay for compiling its libraries.
 INSTALL := env -u PYTHONDONTWRITEBYTECODE $(RUN) -m pip install --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: install install-dev demo test fuzz check lint bench quality lock audit docs clean
+.PHONY: install install-dev demo test fuzz check lint bench image quality lock audit docs clean
 
 install: $(VENV)/runtime.installed
 install-dev: $(VENV)/dev.installed
@@ -63,9 +63,14 @@ bench: install-dev
 	$(RUN) benchmarks/speed/train_speed.py
 	$(RUN) benchmarks/speed/cluster_speed.py
 
+# the image of Dockerfile, tried out; nothing is built where no Docker answers
+image:
+	@if docker info >/dev/null 2>&1; then docker build --tag stockml . && docker run --rm --network none stockml stockml-predict --version; \
+	else echo "No Docker answers here, so the image is not built."; fi
+
 # renews the output shown in README.md and docs/: make docs PRICES=DIR
 docs: install
 	$(RUN) examples/refresh_docs.py $(PRICES)
 
 clean:
-	rm -rf $(VENV) demo build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo build stockml.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

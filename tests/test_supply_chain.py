@@ -74,7 +74,7 @@ def test_renovate_knows_every_file_of_requirements() -> None:
     settings = json.loads((PROJECT / "renovate.json").read_text())
     (pattern,) = settings["pip_requirements"]["managerFilePatterns"]
     files = [path.name for path in PROJECT.glob("requirements*")]
-    assert len(files) == 5 and all(re.search(pattern.strip("/"), name) for name in files)
+    assert len(files) == 7 and all(re.search(pattern.strip("/"), name) for name in files)
     named = {name for rule in settings["packageRules"] for name in rule["matchFileNames"]}
     assert named == set(files)
     pinned = settings["customManagers"][0]["matchStrings"][0].replace("(?<", "(?P<")

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
@@ -29,7 +30,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.machine import processor, versions
-from stockml.data.price_table import PriceTable, check_prices
+from stockml.data.price_table import PriceError, PriceTable, check_prices
 from stockml.data.simulated_market import MarketSettings, sample_bars
 from stockml.trainers import pipeline
 from stockml.trainers.engine_choice import ENGINES, NUMPY, TENSORFLOW, choose
@@ -87,9 +88,13 @@ def taken_back(closes: np.ndarray) -> float:
 
 
 def stocks_of(folder: Path, count: int) -> dict[str, PriceTable]:
-    """The newest bars of the first CSV files of a folder, as many as there are."""
-    paths = sorted(folder.glob("*.csv"))[:count]
-    return {path.stem: check_prices(path.stem, pd.read_csv(path).tail(BARS)) for path in paths}
+    """The newest bars of the first CSV files of a folder whose prices can be used, as many as there are."""
+    tables: dict[str, PriceTable] = {}
+    for path in sorted(folder.glob("*.csv")):
+        if len(tables) < count:
+            with suppress(PriceError):
+                tables[path.stem] = check_prices(path.stem, pd.read_csv(path).tail(BARS))
+    return tables
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from stockml.commands.symbols import WATCHLIST
 from stockml.core.failures import UNKNOWN_SYMBOL, Failure
 from stockml.core.wording import alternatives
-from stockml.data.fetch import YAHOO
 from stockml.data.known_symbols import cached_symbols, symbols_in
+from stockml.data.sources import YAHOO
 
 if TYPE_CHECKING:
     from stockml.commands.run import Run

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 from stockml.commands import logging_setup
 from stockml.core import library_warnings
+from stockml.core.plugins import PluginError
 from stockml.core.wording import cause
 from stockml.storage.files import StorageError
 
@@ -51,14 +52,14 @@ def interrupted_code(error: KeyboardInterrupt) -> int:
 def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
     logging_setup.open_closed_streams()
-    _done.clear()
+    begin()
     try:
         configure_messages(args)
         with _ended_by_signals():
             exit_code = main(args)
         sys.stdout.flush()  # here, where what goes wrong can still be told
         return exit_code
-    except UsageError as error:
+    except (UsageError, PluginError) as error:
         log.error("%s", error)
         return WRONG_USAGE
     except (NotDoneError, StorageError) as error:
@@ -100,6 +101,11 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def begin() -> None:
+    """Forget what an earlier run of this process has written."""
+    _done.clear()
 
 
 def note_done(what: str) -> None:

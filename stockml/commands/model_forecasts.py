@@ -1,17 +1,20 @@
-"""The forecasts that a run can make: at which horizons, and with which of the stocks' models."""
+"""The forecasts that a run can make: at which horizons, with which of the stocks' models and which plug-ins."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stockml.commands.run import Run
-from stockml.core.failures import Failure
+from stockml.core.failures import Failure, OpinionError
+from stockml.core.installation import TRAIN
 from stockml.core.wording import named
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
     from stockml.signals.engine import Analysis, ModelView
+    from stockml.signals.plugins import OpinionPlugins
 
 
 def horizons_asked(run: Run) -> tuple[int, ...]:
@@ -31,6 +34,24 @@ def horizons_ahead(run: Run, tables: Iterable[PriceTable]) -> dict[str, list[int
             else:
                 ahead.setdefault(table.symbol, []).append(horizon)
     return ahead
+
+
+def analyses_of(
+    run: Run, tables: Mapping[str, PriceTable], horizons: Mapping[str, Sequence[int]], plugins: OpinionPlugins
+) -> list[Analysis]:
+    """ANALYZE each stock that has a horizon ahead, with its models and the plug-ins; a failure for each that fails."""
+    from stockml.signals import engine
+
+    found = []
+    for symbol, ahead in horizons.items():
+        prices = tables[symbol]
+        try:
+            heard = plugins.opinions(prices, ahead)
+        except OpinionError as error:
+            run.fail(Failure(symbol, error.kind, str(error)))
+            continue
+        found.append(replace(engine.analyze(prices, models_forecast(run, prices)), plugin_opinions=heard))
+    return found
 
 
 def tell_beyond(run: Run, analyses: Sequence[Analysis]) -> None:
@@ -58,7 +79,7 @@ def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
         return _ask_models(run, prices)
     except ModelError as error:
         if error.kind == MISSING and (run.symbols or any(run.home.models.glob("[!.]*"))):
-            text = f"{prices.symbol}: no trained model, so signals alone serve; run train_models.py to add it."
+            text = f"{prices.symbol}: no trained model, so signals alone serve; run {TRAIN} to add it."
             run.notice(text, prices.symbol)
         elif error.kind != MISSING:
             run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
@@ -78,5 +99,5 @@ def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
         run.notice(f"{symbol}: its model has seen {bundle.data_through}, after {through}, and is not used.", symbol)
         return None
     if age_days > MODEL_STALE_AFTER_DAYS:
-        run.notice(f"{symbol}: its model is stale, {age_days} days old; run train_models.py to renew it.", symbol)
+        run.notice(f"{symbol}: its model is stale, {age_days} days old; run {TRAIN} to renew it.", symbol)
     return engine.view_of(bundle, bundle.forecast(prices))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -20,30 +20,40 @@ from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import UsageError, note_done
 from stockml.commands.run import Run, print_json, refuse_beside, timed
-from stockml.core.failures import Failure
+from stockml.core.failures import PLUGIN, Failure
 from stockml.core.outcomes import EXPIRED
 from stockml.core.progress import progress
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, told_together
+from stockml.data.plugin_source import check_source
+from stockml.prediction_log.view import View
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
+from stockml.signals.plugins import opinion_plugins
 from stockml.storage.files import StorageError
 
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
     """--replay: walk forward through the sessions, then print the learning curve."""
+    return tell_replay(run, walk(run, symbols))
+
+
+def walk(run: Run, symbols: Sequence[str]) -> ReplayResult:
+    """Repeat the sessions of --replay one by one; UsageError where they cannot be."""
     start, end = run.args.replay
     refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run", "self_check", "report", "status"))
     if end < start:
         raise UsageError(f"--replay {start} {end}: ends before it starts; give the earlier day first")
+    plugins = opinion_plugins()
+    check_source(run.source)
     name_exchanges(run, symbols, start)
     check_announcements(run)
     refuse_open(run, symbols, start, end)
     stocks = past_stocks(run, symbols, start, end)
     refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
     settings = ReplaySettings(
-        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges
+        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges, plugins
     )
     n_before = _size(run.log.path)
     try:
@@ -60,7 +70,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
             note_done("the sessions before are logged, and the same command goes on after them")
         raise
     note_failures(run, done)
-    return tell_replay(run, done)
+    return done
 
 
 def _size(path: Path) -> int:
@@ -111,7 +121,11 @@ def note_failures(run: Run, done: ReplayResult) -> None:
     with run.telling_together():
         for (symbol, kind), days in done.failures.days.items():
             last = done.failures.texts[symbol, kind]
-            run.notice(f"{symbol}: left out on {count(days, 'day')} ({kind}); on the last of them: {last}", symbol)
+            text = f"{symbol}: left out on {count(days, 'day')} ({kind}); on the last of them: {last}"
+            if kind == PLUGIN:
+                run.fail(Failure(symbol, kind, text))
+            else:
+                run.notice(text, symbol)
     each_once = {(failure.symbol, failure.kind): failure for failure in done.schedule.failures}  # of all the months
     for failure in each_once.values():
         run.fail(Failure(failure.symbol, failure.kind, failure.message))
@@ -124,7 +138,7 @@ def note_failures(run: Run, done: ReplayResult) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Curve:
+class Curve:
     """The verified lines of one horizon as a learning curve, and their scores by condition."""
 
     weeks: Sequence[Week]
@@ -133,7 +147,7 @@ class _Curve:
     conditions: Sequence[ConditionScore]
 
     @classmethod
-    def of(cls, run: Run, lines: Sequence[Prediction]) -> _Curve:
+    def of(cls, run: Run, lines: Sequence[Prediction]) -> Curve:
         scores = by(lambda line: line.symbol, lines)
         conditions = by_condition(by_condition_of(lines), scores, run.clock.exchanges.market)
         return cls(learning_curve(lines), overall(lines), sum(scores.values(), Score()), conditions)
@@ -146,16 +160,26 @@ class _Curve:
         }
 
 
+def curves_of(run: Run, view: View) -> dict[int, Curve]:
+    """The learning curve of each horizon of the run."""
+    lines = list(view.verified)
+    return {
+        horizon: Curve.of(run, [line for line in lines if line.prediction_horizon_days == horizon])
+        for horizon in run.horizons
+    }
+
+
+def is_any_done(curves: Mapping[int, Curve], done: ReplayResult) -> bool:
+    """False where nothing was predicted, now or before."""
+    return bool(done.logged or any(curve.total.total for curve in curves.values()))
+
+
 def tell_replay(run: Run, done: ReplayResult) -> int:
     """Print the learning curve of each horizon as a table or as JSON; returns the exit code."""
     view = run.log.read()
-    lines = list(view.verified)
-    curves = {
-        horizon: _Curve.of(run, [line for line in lines if line.prediction_horizon_days == horizon])
-        for horizon in run.horizons
-    }
+    curves = curves_of(run, view)
     expired = Score.of(line for line in view.settled if line.status == EXPIRED)
-    exit_code = run.exit_code(anything_done=bool(lines or done.logged))
+    exit_code = run.exit_code(anything_done=is_any_done(curves, done))
     if run.args.json:
         results = {
             "days": done.days,
@@ -177,7 +201,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
     return exit_code
 
 
-def _tell_curve(title: str, curve: _Curve) -> None:
+def _tell_curve(title: str, curve: Curve) -> None:
     rows = [_row(week.monday, week) for week in curve.weeks]
     rows += [_row("all", curve.overall)] if curve.overall else []
     columns = ("week of", "verified>", "accuracy>", "error>", "ratio to naive>", "confidence>", "calibration error>")

@@ -32,9 +32,11 @@ from stockml.core.progress import progress
 from stockml.core.records import DEFAULT_HORIZON
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
-from stockml.data.fetch import YAHOO, Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.fetched import Fetched
+from stockml.data.plugin_source import check_source
 from stockml.data.request import DateRange, FetchSettings
+from stockml.data.sources import YAHOO, Source, parse_source
 from stockml.prediction_log.log import PredictionLog
 
 NO_ADVICE = "Forecasts are no financial advice."
@@ -127,6 +129,7 @@ class Run:
 
     def fetch(self, symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0) -> Fetched:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
+        check_source(self.source)
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
         check_announcements(self)
@@ -230,8 +233,7 @@ def open_run(args: argparse.Namespace, now: datetime) -> Run:
     settings = read_settings(home) if not args.init else Settings()
     source = _source(args.source, settings)
     predictions = PredictionLog(home.log, accepts_changes=vars(args).get("accept_log", False))
-    asks_no_prices = vars(args).get("export") is not None or ":" in (vars(args).get("explain") or "")
-    if not asks_no_prices:  # whatever --source says by default
+    if vars(args).get("export") is None and ":" not in (vars(args).get("explain") or ""):  # these ask for no prices
         refuse_mixed_sources(home, source.kind, predictions.kinds())
     clock = Clock(now, args.as_of, Exchanges(read(home)))
     run = Run(args, home, source, clock, named_symbols(args), predictions, settings)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from stockml.commands import tables
 from stockml.commands.exits import SOME_FAILED
 from stockml.commands.run import Run, print_json, refuse_beside, timed
-from stockml.core.failures import Failure
+from stockml.core.failures import Failure, OpinionError
+from stockml.signals.plugins import OpinionPlugins, opinion_plugins
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -28,10 +29,12 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
     from stockml.replay import lookahead_check as self_check
 
     refuse_beside(run, "--self-check", ("verify_only", "explain", "dry_run", "report", "status"))
+    plugins = opinion_plugins()
     tables = list(run.fetch(symbols, self_check.SESSIONS_WANTED).tables.values())
     view = run.log.read(run.args.as_of)
     with timed(run, "self_check"):
         checks = [
+            *_of_plugins(run, tables, plugins),  # first: so far they were shown no day of these stocks
             *self_check.check_figures(tables, seed=CHECK_SEED),
             self_check.check_analyses(tables, seed=CHECK_SEED),
             self_check.check_models(tables, bundles(run, tables), seed=CHECK_SEED),
@@ -39,6 +42,20 @@ def run_self_check(run: Run, symbols: Sequence[str]) -> int:
         ]
     record = AccuracyTracker(run.home.feedback).record(view)
     return tell_self_check(run, checks, record.leakage_warning())
+
+
+def _of_plugins(run: Run, tables: Sequence[PriceTable], plugins: OpinionPlugins) -> list[Check]:
+    """The checks of plug-ins; a failure for each stock at which one fails."""
+    from stockml.replay.plugin_check import check_plugins
+
+    checks = []
+    with run.telling_together():
+        for found in check_plugins(tables, plugins, run.horizons, seed=CHECK_SEED):
+            if isinstance(found, OpinionError):
+                run.fail(Failure(found.symbol, found.kind, str(found)))
+            else:
+                checks.append(found)
+    return checks
 
 
 def bundles(run: Run, tables: Sequence[PriceTable]) -> dict[str, ModelBundle]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 

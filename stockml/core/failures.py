@@ -1,4 +1,4 @@
-"""Kinds of failures when prices are fetched; each kind gets its own treatment."""
+"""Kinds of failures of one stock, nearly all of its prices; each kind gets its own treatment."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ BAD_PRICES = "bad_prices"  # a table that cannot be trusted
 TOO_SHORT = "too_short"  # a table with too few bars
 STALE = "stale"  # prices that end so early that what would be forecast has happened already
 INVALID_SYMBOL = "invalid_symbol"  # no symbol at all
+PLUGIN = "plugin"  # a plug-in that raised an error, or gave what is none
 
 OUTAGES = (RATE_LIMITED, NETWORK, SERVER)  # of the source as a whole: all stocks' failures have one cause
 
@@ -32,9 +33,21 @@ class Failure:
     is_known: bool = False
 
 
-class FetchError(Exception):
-    """Prices that could not be fetched; `kind` is one of those above."""
+class StockError(Exception):
+    """A reason why one stock has no forecast; `kind` is one of those above."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+
+class FetchError(StockError):
+    """Prices that could not be fetched."""
+
+
+class OpinionError(StockError):
+    """A plug-in that failed at a stock."""
+
+    def __init__(self, symbol: str, why: str) -> None:
+        super().__init__(PLUGIN, f"{symbol}: {why}")
+        self.symbol = symbol

@@ -6,7 +6,7 @@ One source a run, never another in its place. Downloads from Yahoo are left to `
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta, tzinfo
 from functools import partial
 from pathlib import Path
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from stockml.core import failures
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, FetchError
-from stockml.core.paths import Home, check_symbol, expanded
-from stockml.core.progress import Progress, no_progress
+from stockml.core.paths import Home, check_symbol
+from stockml.core.progress import no_progress
 from stockml.data import announcement_store
 from stockml.data.announcement_file import read_announcements
 from stockml.data.announcements import known_by
@@ -24,52 +24,14 @@ from stockml.data.csv_files import read_csv
 from stockml.data.fetched import Fetched, completed_of, listings_of, merged
 from stockml.data.history import with_history
 from stockml.data.request import DEFAULT_SETTINGS, EARLIEST, DateRange, Feed, FetchSettings, RawBars
+from stockml.data.sources import YAHOO, Source
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
     from stockml.data.source_bars import SourceBars
 
-YAHOO, CSV, SAMPLE = "yahoo", "csv", "sample"
 DAYS_A_SESSION, MARGIN_DAYS = 1.5, 15  # a week has 5 sessions, holidays take some, and a long one must not matter
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The source of prices: yahoo, the CSV files of a folder, or the simulated market."""
-
-    kind: str
-    folder: Path | None = None
-
-    @property
-    def is_simulated(self) -> bool:
-        """True for prices of companies that do not exist."""
-        return self.kind == SAMPLE
-
-    def __str__(self) -> str:
-        return self.kind if self.folder is None else f"{self.kind}:{self.folder}"
-
-
-def parse_source(text: str) -> Source:
-    """The source a `--source` names; ValueError in plain words for any other text."""
-    kind, _, rest = text.partition(":")
-    if text.lower() in (YAHOO, SAMPLE):
-        return Source(text.lower())
-    is_csv = kind.lower() == CSV and bool(rest)
-    folder = expanded(rest if is_csv else text)
-    try:
-        is_folder, is_file = folder.is_dir(), folder.is_file()
-    except OSError as error:  # no right to read the folder above it
-        raise ValueError(f"the source {text!r} cannot be looked at ({error.strerror}); name another folder") from None
-    if is_csv and is_folder:
-        return Source(CSV, folder)
-    if is_file:
-        raise ValueError(f"the source {text!r} names a file; name its folder: csv:{folder.parent}")
-    if is_csv:
-        raise ValueError(f"the source {text!r} names no folder; give the one that holds SYMBOL.csv files")
-    if is_folder and text:
-        raise ValueError(f"the source {text!r} is a folder; for the CSV files in it write csv:{text}")
-    raise ValueError(f"the source {text!r} is none of yahoo, csv:DIR and sample; write one of them")
 
 
 def span_of(symbol: str, sessions_back: int, clock: Clock) -> DateRange:
@@ -153,7 +115,7 @@ def fetch_bars(
 ) -> Feed:
     """The raw bars of each symbol over its span, before any check, or the failures."""
     if source.kind != YAHOO:
-        return _read_all(spans, source, clock, settings.tell)
+        return _read_all(spans, source, clock, settings)
     feed = from_cache(spans, clock, home) if settings.offline else from_yahoo(spans, clock, home, settings)
     kept = announcement_store.read(home)
     dated = {
@@ -254,18 +216,27 @@ def _failure_kind(price_error: str) -> str:
     return failures.BAD_PRICES
 
 
-def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, tell: Progress) -> Feed:
-    """The bars of a folder's files, or of the simulated market."""
+def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, settings: FetchSettings) -> Feed:
+    """The bars of a folder's files, of the simulated market, or of a plug-in."""
     bars: dict[str, RawBars] = {}
     failed: dict[str, Failure] = {}
     for done, (symbol, span) in enumerate(spans.items(), start=1):
         try:
-            zone = clock.calendar(symbol).timezone
-            bars[symbol] = _from_folder(symbol, source.folder, zone) if source.folder else _simulate(symbol, span)
+            bars[symbol] = _read(symbol, source, span, clock, wants_all=settings.history_bars > 0)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
-        tell("fetch", done, len(spans))
+        settings.tell("fetch", done, len(spans))
     return Feed(bars, failed)
+
+
+def _read(symbol: str, source: Source, span: DateRange, clock: Clock, *, wants_all: bool) -> RawBars:
+    if source.folder is not None:
+        return _from_folder(symbol, source.folder, clock.calendar(symbol).timezone)
+    if source.is_simulated:
+        return _simulate(symbol, span)
+    from stockml.data.plugin_source import plugin_bars
+
+    return plugin_bars(symbol, source, span, wants_all=wants_all)
 
 
 def _from_folder(symbol: str, folder: Path, zone: tzinfo) -> RawBars:

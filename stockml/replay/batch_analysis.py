@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 import numpy as np
@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
-from stockml.core.failures import FetchError
+from stockml.core.failures import StockError
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.price_table import PriceTable
 from stockml.data.request import DateRange
@@ -124,11 +124,21 @@ class SessionView:
 
     bars: Mapping[str, SourceBars]
     analyses: Sequence[Analysis]
-    failures: Mapping[str, FetchError]
+    failures: Mapping[str, StockError]
+
+
+Opine = Callable[[PriceTable], Mapping[int, Mapping[str, float]]]
+
+
+def _opine_nothing(_prices: PriceTable) -> Mapping[int, Mapping[str, float]]:
+    return {}
 
 
 def session_view(
-    stocks: Iterable[PastStock], span_of: Callable[[str], DateRange], exchanges: Exchanges = BY_SYMBOL
+    stocks: Iterable[PastStock],
+    span_of: Callable[[str], DateRange],
+    exchanges: Exchanges = BY_SYMBOL,
+    opine: Opine = _opine_nothing,
 ) -> SessionView:
     """Analyse all stocks after one session, in their order, with their market's volatility.
 
@@ -139,17 +149,18 @@ def session_view(
         The days a symbol's table may hold.
     exchanges : Exchanges
         Which stocks share a market.
+    opine : callable
+        A day's table -> opinions of plug-ins, by horizon; raises OpinionError where one fails at the stock.
     """
     bars: dict[str, SourceBars] = {}
     analyses: list[Analysis] = []
-    failures: dict[str, FetchError] = {}
+    failures: dict[str, StockError] = {}
     for stock in stocks:
         span = span_of(stock.symbol)
         bars[stock.symbol] = stock.history.source_bars.through(span.limit)
         try:
-            analysis = stock.analyze(span)[1]
-        except FetchError as error:
+            table, analysis = stock.analyze(span)
+            analyses.append(replace(analysis, plugin_opinions=opine(table)))
+        except StockError as error:
             failures[stock.symbol] = error
-            continue
-        analyses.append(analysis)
     return SessionView(bars, engine.add_market(analyses, exchanges), failures)

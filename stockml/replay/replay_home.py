@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
 from stockml.core.records import DEFAULT_HORIZON
+from stockml.signals.plugins import NO_PLUGINS, OpinionPlugins
 from stockml.storage.files import storage, write_whole
 from stockml.storage.plain_files import read_plain
 
@@ -33,6 +34,14 @@ class ReplaySettings:
     horizons: tuple[int, ...] = (DEFAULT_HORIZON,)  # sessions
     retrain: str | None = None
     exchanges: Exchanges = BY_SYMBOL  # kept by the home for itself, for live runs too
+    plugins: OpinionPlugins = NO_PLUGINS
+
+    def to_record(self) -> dict[str, Any]:
+        """The settings as the mark keeps them; plug-ins by their names, where there are any."""
+        plain = {"source": self.source, "retrain": self.retrain}
+        lists = {"symbols": list(self.symbols), "horizons": list(self.horizons), "plug-ins": list(self.plugins.names)}
+        known = {"start": str(self.start), "end": str(self.end), **lists, **plain}
+        return {name: value for name, value in known.items() if value or name != "plug-ins"}
 
     def sessions(self) -> list[date]:
         """Every day from start to end on which one of the stocks' exchanges trades."""
@@ -55,9 +64,7 @@ def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> Non
         Where the home holds predictions of live runs, or a replay with other settings.
     """
     mark = folder(home) / "replay.json"
-    wanted = {**asdict(settings), "start": str(settings.start), "end": str(settings.end)}
-    wanted |= {"symbols": list(settings.symbols), "horizons": list(settings.horizons)}
-    del wanted["exchanges"]
+    wanted = settings.to_record()
     kept = _read_mark(mark)
     if kept is None and has_predictions:
         raise ReplayError(f"{home.root}: holds predictions that no replay made; give the replay another --home")
@@ -69,10 +76,11 @@ def claim(home: Home, settings: ReplaySettings, *, has_predictions: bool) -> Non
 
 
 def _refuse_other(home: Home, kept: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    for name in wanted:
-        if name != "end" and kept.get(name) != wanted[name]:
+    for name in dict.fromkeys([*wanted, "plug-ins"]):
+        had, asked = kept.get(name), wanted.get(name)
+        if name != "end" and had != asked:
             raise ReplayError(
-                f"{home.root}: holds a replay whose {name} is {_short(kept.get(name))}, not {_short(wanted[name])}; "
+                f"{home.root}: holds a replay whose {name} is {_short(had)}, not {_short(asked)}; "
                 "repeat its options to carry it on, or give another --home"
             )
 

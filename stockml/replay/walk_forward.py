@@ -14,11 +14,13 @@ from datetime import date, datetime
 from stockml.accuracy.settlement import Waiting, is_due, settle
 from stockml.accuracy.tracker import Feedback
 from stockml.core.clock import Clock
-from stockml.core.failures import UNKNOWN_SYMBOL, FetchError
+from stockml.core.failures import UNKNOWN_SYMBOL, FetchError, StockError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.core.records import Prediction
-from stockml.data.fetch import YAHOO, span_of
+from stockml.data.fetch import span_of
+from stockml.data.price_table import PriceTable
+from stockml.data.sources import YAHOO
 from stockml.prediction_log.log import PredictionLog
 from stockml.replay.batch_analysis import PastStock, SessionView, session_view
 from stockml.replay.model_schedule import ModelSchedule, Period, month_starts, periods
@@ -53,7 +55,7 @@ class DailyFailures:
     days: dict[tuple[str, str], int] = field(default_factory=dict)  # by symbol and kind
     texts: dict[tuple[str, str], str] = field(default_factory=dict)  # the last of each
 
-    def note(self, symbol: str, error: FetchError) -> None:
+    def note(self, symbol: str, error: StockError) -> None:
         """Count a failure of one day."""
         key = (symbol, error.kind)
         self.days[key] = self.days.get(key, 0) + 1
@@ -171,7 +173,13 @@ def analyze_session(
     """ANALYZE: all stocks after a session, and the symbols that the source has no prices of."""
     assert clock.as_of is not None
     back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
-    seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock), clock.exchanges)
+
+    def opine(table: PriceTable) -> dict[int, dict[str, float]]:
+        symbol, through = table.symbol, table.data_through
+        ahead = [n for n in settings.horizons if engine.past_target(symbol, through, n, clock) is None]
+        return settings.plugins.opinions(table, ahead)
+
+    seen = session_view(stocks, lambda symbol: span_of(symbol, back, clock), clock.exchanges, opine)
     ahead = []
     for one in seen.analyses:
         late = [engine.past_target(one.symbol, one.data_through, horizon, clock) for horizon in settings.horizons]

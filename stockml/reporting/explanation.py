@@ -103,16 +103,17 @@ def _plan(prediction: Prediction) -> list[str]:
     weights, opinions = {signal.name: signal.weight for signal in prediction.signals}, prediction.evidence.opinions
     names = sorted(opinions, key=lambda name: -abs(weights.get(name, 0.0)))
     counts = {name: weights.get(name, 0.0) * STRONG_SIGNAL_PCT for name in names}
-    rows = [_row(name, opinions[name], counts[name]) for name in names]
+    width = max(15, *(len(name) + 1 for name in names))  # those of plug-ins may be longer than ours
+    rows = [_row(f"{name:<{width}}", opinions[name], counts[name], meaning(name)) for name in names]
     strongest = f", above all for {names[0]}" if weights and names else ": no signal has a learned weight"
     if weights and names and counts[names[0]] * opinions[names[0]] < 0:
         strongest += ", read the other way round"
     change = prediction.predicted_change_pct
     return [
         *_paragraphs("Contribution = the signal's forecast x its learned weight."),
-        f"   {'signal':<15}{'forecast':>10}{'weight':>9}{'counts':>11}   because",
+        f"   {'signal':<{width}}{'forecast':>10}{'weight':>9}{'counts':>11}   because",
         *rows,
-        f"   {'sum':<15}{'':>19}{sum(counts.values()):>+9.3f} %",
+        f"   {'sum':<{width}}{'':>19}{sum(counts.values()):>+9.3f} %",
         *_paragraphs(
             f"Times {prediction.magnitude:.4f}, the stock's magnitude after its errors so far, that makes "
             f"{change:+.4f} %. The hypothesis: it will {_direction(change)}{strongest}."
@@ -120,9 +121,9 @@ def _plan(prediction: Prediction) -> list[str]:
     ]
 
 
-def _row(name: str, opinion: float, counts: float) -> str:
+def _row(name: str, opinion: float, counts: float, because: str) -> str:
     weight = counts / opinion if opinion else 0.0
-    return f"   {name:<15}{opinion:>+8.3f} %{weight:>9.3f}{counts:>+9.3f} %   {meaning(name)}".rstrip()
+    return f"   {name}{opinion:>+8.3f} %{weight:>9.3f}{counts:>+9.3f} %   {because}".rstrip()
 
 
 def _predict(prediction: Prediction) -> list[str]:

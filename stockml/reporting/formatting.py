@@ -6,6 +6,8 @@ import re
 from datetime import date
 from decimal import Decimal
 
+from stockml.signals.plugins import PREFIX
+
 NO_WORDS = "–"
 
 MEANINGS = {
@@ -24,6 +26,8 @@ MEANINGS = {
 
 def meaning(signal: str) -> str:
     """Meaning of a signal in a few words; '' for an unknown one."""
+    if signal.startswith(PREFIX):
+        return f"the plug-in {signal.removeprefix(PREFIX)}"
     return MEANINGS.get("pattern" if re.fullmatch(r"pattern_\d+", signal) else signal, "")
 
 

@@ -18,6 +18,7 @@ from stockml.accuracy.record import HorizonRecord
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
 from stockml.core.exchanges import Exchanges
+from stockml.core.installation import as_called
 from stockml.core.line_arithmetic import ACCURATE_BELOW_PCT
 from stockml.core.paths import Home
 from stockml.core.wording import count
@@ -129,7 +130,8 @@ def _render(context: dict[str, Any]) -> str:
 
     style, script = (PAGE / "page.css").read_text(encoding="utf-8"), _script()
     own = {"style": Markup(style), "script": Markup(script), "style_hash": _hash(style), "script_hash": _hash(script)}
-    return _environment().get_template("page.html.j2").render(**context, **own)
+    commands = {"train": as_called("./train_models.py"), "predict": as_called("./realtime_predictor.py")}
+    return _environment().get_template("page.html.j2").render(**context, **own, commands=commands)
 
 
 def _script() -> str:

@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 
 
 def status_text(state: Status, *, all_stocks: bool = False) -> str:
-    """A line for each part of the state, the alarms last; of the stocks those that lack something, or all."""
+    """A line for each part of the state, notes and alarms last; of the stocks those that lack something, or all."""
     pending = f"{state.pending:,} pending, {state.due} of them due, {len(state.overdue)} overdue"
     lines = [
         f"Predictions   {pending}; {state.verified:,} verified",
         *_accuracy_lines(state),
         f"Prices        {_prices_text(state)}",
         f"Models        {_models_text(state)}",
+        *_plugin_lines(state),
         *_stock_lines(state, all_stocks=all_stocks),
         *_seal_lines(state),
         f"Last run      {_run_text(state.last_run)}",
     ]
-    return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in state.alarms)])
+    told = [*(f"NOTE          {note}" for note in state.notes), *(f"ALARM         {alarm}" for alarm in state.alarms)]
+    return "\n".join([*lines, *told])
 
 
 def _record_text(record: Score) -> str:
@@ -105,6 +107,12 @@ def _models_text(state: Status) -> str:
         return f"none{alone}"
     days = f"{min(ages)} to {max(ages)} days" if min(ages) < max(ages) else count(max(ages), "day")
     return f"{len(ages)}, {days} old, {len(state.stale_models)} stale{alone}"
+
+
+def _plugin_lines(state: Status) -> list[str]:
+    """The line on the plug-ins that have an opinion in what is pending, where there are any."""
+    told = (f"{name} ({count(stocks, 'stock')})" for name, stocks in state.plugins.items())
+    return [f"Plug-ins      {', '.join(told)}"] if state.plugins else []
 
 
 def _run_text(run: LastRun | None) -> str:

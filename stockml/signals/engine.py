@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -53,6 +53,7 @@ class Analysis:
     confidence_inputs: Mapping[str, float]  # a row of `confidence_table`, and the market's volatilities
     model: ModelView | None
     results: ResultsExpected | None = None  # that the company is expected to publish
+    plugin_opinions: Mapping[int, Mapping[str, float]] = field(default_factory=dict)  # by horizon
 
     @property
     def priors(self) -> Priors:
@@ -196,7 +197,7 @@ def plan(analysis: Analysis, learner: Learner, horizon: int) -> Plan:
     if analysis.model and analysis.model.forecast.horizon < horizon:
         priors, analysis = priors.beyond_their_horizon(), replace(analysis, model=None)
     forecast = analysis.model.forecast if analysis.model else None
-    heard = opinions(analysis.indicators, forecast, horizon)
+    heard = opinions(analysis.indicators, forecast, horizon) | dict(analysis.plugin_opinions.get(horizon, {}))
     weighing = learner.weigh(analysis.symbol, horizon, heard, priors)
     return Plan(
         analysis=analysis,

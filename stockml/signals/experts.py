@@ -41,6 +41,7 @@ LEAST_WEIGHT = 1e-9  # of an expert, whatever the evidence against it
 SHARPNESS = 3.0  # power of the ensemble weights: the small weight that the fixed share gives back has no say
 TRAINED_ODDS = 3.0  # in favour of the prior-anchored expert for good, where training has found priors
 MONTH = 20  # sessions learned from before any expert but the prior-anchored one has a say beside priors from training
+MOST_SIGNALS = 100  # of which weights are learned: ours, and those of plug-ins that a log has ever seen
 REMEMBERED = 20  # sessions at least, of the experts' past weights
 # The ensemble weights before any outcome, naive first: without priors from training the documented rule is all that is
 # known. Beside them the start is the expert that leaves them after a handful of outcomes, so it has to earn its weight.

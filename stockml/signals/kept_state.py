@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import Meta, Struct
 
 from stockml.core.record_fields import FARTHEST_SESSIONS
-from stockml.signals.experts import EXPERTS
+from stockml.signals.experts import EXPERTS, MOST_SIGNALS
 from stockml.storage.decoding import Count, Name
 
 GREATEST_SUM = 1e60  # of squares of numbers within their bounds, over all lines that a log can have
@@ -15,7 +15,6 @@ GREATEST_TRUST = 10.0  # the prior of a learned weight; 1 takes a forecast at fa
 GREATEST_MAGNITUDE = 10.0
 GREATEST_ODDS = 100.0  # of a shift of log odds
 GREATEST_WIDENING = 8.0  # of the log of an interval's width
-MOST_SIGNALS = 100
 
 Sum = Annotated[float, Meta(ge=-GREATEST_SUM, le=GREATEST_SUM)]
 _Sums = Annotated[list[Sum], Meta(max_length=MOST_SIGNALS)]

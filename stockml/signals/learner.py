@@ -20,7 +20,7 @@ from stockml.signals import scale_model
 from stockml.signals.calibration import Calibration, Confidence
 from stockml.signals.day_outcomes import DayOutcomes
 from stockml.signals.expert_weights import EnsembleWeights, ExpertEnsemble, check_weights
-from stockml.signals.experts import ANCHORED, DRIFT, EXPERTS, START, TRAINED, UNTRAINED
+from stockml.signals.experts import ANCHORED, DRIFT, EXPERTS, MOST_SIGNALS, START, TRAINED, UNTRAINED
 from stockml.signals.priors import NO_PRIORS, Priors
 from stockml.signals.rules import DRIFT as DRIFT_SIGNAL
 from stockml.signals.rules import SESSIONS_OF_RULES
@@ -149,8 +149,8 @@ class _Horizon:
             self.session = self.ensemble.open(prediction.data_through, prediction.target_date)
         self.session.known_on = max(self.session.known_on, prediction.target_date)
         if not all(_family(name) in self.families for name in heard):
-            new = {_family(name) for name in heard} - self.families.keys()
-            self.families |= {name: len(self.families) + number for number, name in enumerate(sorted(new))}
+            new = sorted({_family(name) for name in heard} - self.families.keys())[: MOST_SIGNALS - len(self.families)]
+            self.families |= {name: len(self.families) + number for number, name in enumerate(new)}
             starts = np.array([NO_PRIORS.weight(name) * _stretch(self.ensemble.horizon) for name in self.families])
             self.ensemble.widen(starts)
             self.session.widen(starts)
@@ -159,7 +159,8 @@ class _Horizon:
     def _by_family(self, heard: Mapping[str, float]) -> list[float]:
         opinions = [0.0] * len(self.families)
         for name, opinion in heard.items():
-            opinions[self.families[_family(name)]] += opinion
+            if (number := self.families.get(_family(name))) is not None:
+                opinions[number] += opinion
         return opinions
 
     def _weights_now(self) -> EnsembleWeights:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import ctypes.util
 import os
 import re
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -78,7 +79,7 @@ def choose(wanted: str, *, is_cluster: bool = False) -> tuple[EngineChoice, str]
         return EngineChoice(), "as asked"
     if wanted == TENSORFLOW and not _is_installed():
         raise EngineMissingError(
-            "--engine tensorflow: TensorFlow is not installed here; install it with .venv/bin/python -m pip install "
+            f"--engine tensorflow: TensorFlow is not installed here; install it with {sys.executable} -m pip install "
             "tensorflow-cpu, or leave --engine out"
         )
     without = "workers of a cluster train on their processors" if is_cluster else _without_gpu()

@@ -14,7 +14,7 @@ import train_models
 from stockml.commands.settings import Settings
 from stockml.commands.settings_reader import read_settings
 from stockml.core.paths import Home
-from stockml.data.fetch import Source
+from stockml.data.sources import Source
 
 MAINS = (realtime_predictor.main, train_models.main)
 

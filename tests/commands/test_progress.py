@@ -17,8 +17,9 @@ from scripts import ESCAPE, Ran, log_of, predict, watched
 
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.simulated_market import sample_bars
+from stockml.data.sources import Source
 
 DAY = date(2026, 6, 30)
 SYMBOLS = tuple(f"MADE{number}.NS" for number in range(8))

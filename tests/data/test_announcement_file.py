@@ -10,8 +10,9 @@ from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.announcement_file import read_announcements
 from stockml.data.announcements import Announcement
-from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.known_symbols import symbols_in
+from stockml.data.sources import Source
 
 MUMBAI, NEW_YORK, TOKYO = ZoneInfo("Asia/Kolkata"), ZoneInfo("America/New_York"), ZoneInfo("Asia/Tokyo")
 DAY = date(2026, 4, 30)

@@ -15,10 +15,11 @@ from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.csv_files import read_csv
-from stockml.data.fetch import Source, fetch_prices, parse_source, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import DEFAULT_SETTINGS, FetchSettings
 from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
+from stockml.data.sources import Source, parse_source
 
 NOW = datetime(2026, 6, 30, 16, 0, tzinfo=UTC)  # Tuesday, after the close in Mumbai
 

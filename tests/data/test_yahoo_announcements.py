@@ -16,9 +16,10 @@ from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data import announcement_store
 from stockml.data.announcements import Announcement
-from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.fetched import Fetched
 from stockml.data.request import FetchSettings
+from stockml.data.sources import Source
 from stockml.data.yahoo_announcements import LEAST_A_RUN, MOST_A_RUN
 
 TUESDAY = date(2026, 6, 30)

@@ -23,9 +23,10 @@ from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data import price_cache
-from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.data.fetched import Fetched
 from stockml.data.request import FetchSettings
+from stockml.data.sources import Source
 from stockml.data.yahoo_download import GIVE_UP_AFTER
 
 TUESDAY = date(2026, 6, 30)
@@ -97,7 +98,8 @@ from pathlib import Path
 from typing import Any
 from stockml.core.paths import Home
 from stockml.core.clock import Clock
-from stockml.data.fetch import Source, fetch_prices, spans_of
+from stockml.data.fetch import fetch_prices, spans_of
+from stockml.data.sources import Source
 
 
 def fetch(*symbols):

@@ -13,7 +13,7 @@ from scipy import stats
 from stockml.core.outcomes import Outcome
 from stockml.core.records import Evidence, Prediction, Signal
 from stockml.signals.calibration import StockPrior
-from stockml.signals.experts import MONTH
+from stockml.signals.experts import MONTH, MOST_SIGNALS
 from stockml.signals.learner import BELOW_MEDIAN, Learner
 from stockml.signals.priors import Priors
 
@@ -293,3 +293,16 @@ def test_horizons_learn_apart():
 def test_a_state_of_another_version_is_refused():
     with pytest.raises(ValueError, match="version 0"):
         Learner.from_state({"version": 0, "horizons": {}})
+
+
+def test_a_log_of_ever_other_plugins_is_learned_within_the_bounds_of_what_is_kept() -> None:
+    learner = Learner()
+    for day in range(1, 13):
+        named = {f"plugin_p{day}_{number}": 1.0 for number in range(10)}
+        learner.learn(verified({"drift": 1.0, **named}, 2.0, day=day))
+    state = json.loads(json.dumps(learner.to_state()))
+    assert len(state["horizons"]["5"]["families"]) == MOST_SIGNALS
+    kept = Learner.from_state(state)
+    asked = {"drift": 1.0, "plugin_p1_0": 1.0, "plugin_p12_9": 1.0}
+    assert kept.weigh("NEW", 5, asked) == learner.weigh("NEW", 5, asked)
+    assert "plugin_p12_9" not in kept.weigh("NEW", 5, asked).weights
