@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
 from pathlib import Path
 
 from timing import PROJECT, verdict
@@ -37,7 +36,7 @@ from stockml.trainers.engine_choice import ENGINES, NUMPY, TENSORFLOW, choose
 
 STOCKS, BARS = 500, 760  # bars of each stock: two years to learn from, and what their first indicators look back on
 LAST_DAY = date(2025, 12, 31)
-TAKEN_BACK = 0.2  # of a day's move
+TAKEN_BACK = 0.5  # of a day's move
 WITHIN = 1.005  # the greater mean validation error over the lesser
 
 
@@ -60,7 +59,7 @@ def main() -> None:
     if len(took) == 2:
         one, other = took.values()
         apart, size = (one.forecasts - other.forecasts).std(), one.forecasts.std()
-        print(f"\nForecasts on validation days: standard deviation {size:.6f} %, of the difference {apart:.6f} %")
+        print(f"\nForecasts on validation days: standard deviation {size:.1e} %, of the difference {apart:.1e} %")
         ratio = max(one.error, other.error) / min(one.error, other.error)
         print(verdict("validation error of the LSTM, the worse engine's over the better's", ratio, WITHIN, ""))
 
@@ -112,21 +111,26 @@ class Training:
 
     @classmethod
     def of(cls, tables: Mapping[str, PriceTable], settings: pipeline.TrainingSettings) -> Training:
-        marks = {"prepare": time.perf_counter()}
+        seconds = dict.fromkeys(("prepare", "learn together", "finish"), 0.0)
+        under_way, since = "prepare", time.perf_counter()
 
-        def on_progress(stage: str, done: int, _total: int) -> None:
-            if stage == "learn together":
-                marks["finish" if done else stage] = time.perf_counter()
+        def on_progress(stage: str, done: int, total: int) -> None:
+            nonlocal under_way, since
+            now = time.perf_counter()
+            seconds[under_way] += now - since
+            since = now
+            if stage == "learn together":  # once for each group of stocks that are trained together
+                under_way = stage if done < total else "finish"
 
         results = list(pipeline.train(tables, settings, on_progress))
-        stages = [*marks.items(), ("", time.perf_counter())]
+        seconds[under_way] += time.perf_counter() - since
         trained = [result for result in results if isinstance(result, pipeline.TrainedStock)]
         for failure in [result for result in results if isinstance(result, pipeline.TrainingFailure)][:3]:
             print(failure.message, file=sys.stderr)
         if not trained:
             sys.exit("no stock could be trained")
         return cls(
-            seconds={stage: end - begin for (stage, begin), (_, end) in pairwise(stages)},
+            seconds=seconds,
             of_stocks={name: sum(stock.seconds[name] for stock in trained) for name in ("tune", "finish")},
             stocks=len(trained),
             failures=len(results) - len(trained),
