@@ -173,4 +173,4 @@ def _renew_report(run: Run) -> None:
 
     with timed(run, "page"):
         state = status(run.home, run.log, run.clock, run.main_horizon, expected_stocks(run))
-        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)
+        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, source=run.source)

@@ -17,6 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TypeVar
 
+from stockml.core.library_versions import library_versions
+
 T = TypeVar("T")
 
 AUTO, NUMPY, TENSORFLOW = "auto", "numpy", "tensorflow"
@@ -54,9 +56,10 @@ class EngineChoice:
         return self.device == GPU
 
     def versions(self) -> dict[str, str]:
-        """The version of each distribution that the engine computes with."""
-        names = (_build(), "keras") if self.name == TENSORFLOW else ("numpy",)
-        return {name: version(name) for name in names}
+        """The version of each library that the engine computes with."""
+        names = ("tensorflow", "keras") if self.name == TENSORFLOW else ("numpy",)
+        found = library_versions(names)
+        return {name: found[name] for name in names}
 
 
 @cache
@@ -143,8 +146,3 @@ def _has(name: str) -> bool:
     except PackageNotFoundError:
         return False
     return True
-
-
-def _build() -> str:
-    """The distribution of TensorFlow that is installed."""
-    return next(filter(_has, _BUILDS), _BUILDS[0])

@@ -130,8 +130,8 @@ def test_the_stocks_with_models_are_offered(shell: str, option: str, tmp_path: P
     ("env", "place"),
     [
         ({"HOME": "{tmp}"}, ".local/share/stockml"),
-        ({"HOME": "/nonexistent", "XDG_DATA_HOME": "{tmp}/data"}, "data/stockml"),
-        ({"HOME": "/nonexistent", "STOCKML_HOME": "{tmp}/mine"}, "mine"),
+        ({"HOME": "/proc/nonexistent", "XDG_DATA_HOME": "{tmp}/data"}, "data/stockml"),
+        ({"HOME": "/proc/nonexistent", "STOCKML_HOME": "{tmp}/mine"}, "mine"),
     ],
 )
 def test_so_are_those_of_an_installed_command(shell: str, env: dict[str, str], place: str, tmp_path: Path) -> None:

@@ -276,8 +276,8 @@ def test_the_condition_in_which_intervals_hold_least_is_told_and_the_others_are_
     home, _ = made_up_home(tmp_path, 4, 150)
     state = state_of(home)
     by_family = {(row["family"], row["value"]): row for row in state.to_record()["by_condition"]}
-    assert {family for family, _ in by_family} == {"volatility", "year"}
+    assert {family for family, _ in by_family} == {"volatility", "regime", "year"}
     told = [row for row in by_family.values() if row["predictions"] >= 100]
     least = min(told, key=lambda row: row["coverage"])
-    assert f", least in {'the ' if least['family'] == 'volatility' else ''}{least['value']}" in state.to_text()
+    assert f", least in {'' if least['family'] == 'year' else 'the '}{least['value']}" in state.to_text()
     assert f": {least['coverage'] * 100:.1f} % of {least['predictions']}" in state.to_text()
