@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import os
 import re
 import sys
@@ -128,15 +127,17 @@ def gpu_present(root: Path = Path("/")) -> bool:
 
 def _missing_cuda() -> list[str]:
     """The distributions of CUDA that TensorFlow's extra and-cuda names and that are not here, nor in the system."""
+    from ctypes.util import find_library
+
     wanted = [line for line in requires("tensorflow") or () if re.search(r"extra\s*==\s*.and-cuda", line)]
     names = [found[0] for line in wanted if (found := re.match(r"[\w.-]+", line))]
-    missing = [name for name in names if not _has_any([name])]
-    if missing and all(ctypes.util.find_library(name) for name in _CUDA):
+    missing = [name for name in names if not _has(name)]
+    if missing and all(find_library(name) for name in _CUDA):
         return []
     return missing
 
 
-def _has_any(names: tuple[str, ...] | list[str]) -> bool:
+def _has_any(names: Sequence[str]) -> bool:
     return any(_has(name) for name in names)
 
 
