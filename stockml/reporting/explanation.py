@@ -80,12 +80,12 @@ def _analyze(plan: Plan, prediction: Prediction) -> list[str]:
         if math.isfinite(day[name])  # it is not where the history is shorter
     ]
     macd = day["macd"] / day["close"] * 100
-    told = f"MACD {macd:+.2f} % of the price" if math.isfinite(macd) else "its history too short for MACD"
+    told = f"MACD {macd:+z.2f} % of the price" if math.isfinite(macd) else "its history too short for MACD"
     return _paragraphs(
         f"It closed at {money(prediction.current_price)}{_currency(prediction)} on {prediction.data_through}"
         + (f", {_listed(apart)} average" if apart else "")
         + f" (source: {prediction.source}).",
-        f"RSI is {day['rsi']:.1f} and {told}. Over 20 sessions it went {day['change_20'] * 100:+.1f} %, at a "
+        f"RSI is {day['rsi']:.1f} and {told}. Over 20 sessions it went {day['change_20'] * 100:+z.1f} %, at a "
         f"volatility of {share(day['volatility_20'])} a year: {prediction.market_regime}.",
     )
 
@@ -113,17 +113,17 @@ def _plan(prediction: Prediction) -> list[str]:
         *_paragraphs("Contribution = the signal's forecast x its learned weight."),
         f"   {'signal':<{width}}{'forecast':>10}{'weight':>9}{'counts':>11}   because",
         *rows,
-        f"   {'sum':<{width}}{'':>19}{sum(counts.values()):>+9.3f} %",
+        f"   {'sum':<{width}}{'':>19}{sum(counts.values()):>+z9.3f} %",
         *_paragraphs(
             f"Times {prediction.magnitude:.4f}, the stock's magnitude after its errors so far, that makes "
-            f"{change:+.4f} %. The hypothesis: it will {_direction(change)}{strongest}."
+            f"{change:+z.4f} %. The hypothesis: it will {_direction(change)}{strongest}."
         ),
     ]
 
 
 def _row(name: str, opinion: float, counts: float, because: str) -> str:
     weight = counts / opinion if opinion else 0.0
-    return f"   {name}{opinion:>+8.3f} %{weight:>9.3f}{counts:>+9.3f} %   {because}".rstrip()
+    return f"   {name}{opinion:>+z8.3f} %{weight:>z9.3f}{counts:>+z9.3f} %   {because}".rstrip()
 
 
 def _predict(prediction: Prediction) -> list[str]:

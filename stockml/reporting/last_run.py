@@ -165,7 +165,7 @@ def _outside(settled: Sequence[Any]) -> dict[str, str]:
         actual = (line["actual_price"] / line["current_price"] - 1) * 100
         low, high = StudentT.from_record(line["distribution"]).interval_pct(WIDE)
         if not low <= actual <= high:
-            found[line["id"]] = f"{actual:+.1f} %, expected {low:+.1f} to {high:+.1f} %"
+            found[line["id"]] = f"{actual:+z.1f} %, expected {low:+z.1f} to {high:+z.1f} %"
     return found
 
 

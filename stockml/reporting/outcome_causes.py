@@ -123,7 +123,7 @@ def _results(line: Prediction, moves: Moves | str) -> Cause:
     if not moved:
         return Cause("announcement", False, f"{expected}none came between the forecast and its outcome")
     day, (session, change) = max(moved, key=lambda found: abs(found[1][1]))
-    text = f"results of {day}: it went {change:+.2f} % by the close of {session}, {_times_usual(change, moves)}"
+    text = f"results of {day}: it went {change:+z.2f} % by the close of {session}, {_times_usual(change, moves)}"
     return Cause("announcement", _is_far(change, moves) and _is_with_it(change, line), text)
 
 
@@ -163,7 +163,7 @@ def _gap(line: Prediction, moves: Moves | str) -> Cause:
     gaps = [(abs(bar[1] / before[2] - 1), bar, (bar[1] / before[2] - 1) * 100) for before, bar in pairwise(bars)]
     _, (day, _, _, traded), gap = max(gaps, key=lambda found: found[0])
     loud = f"{traded / volume:.1f} times the usual volume" if volume > 0 else "a volume that cannot be compared"
-    text = f"the widest was {gap:+.2f} % at the opening of {day}, {_times_usual(gap, moves)}, on {loud}"
+    text = f"the widest was {gap:+z.2f} % at the opening of {day}, {_times_usual(gap, moves)}, on {loud}"
     is_loud = volume > 0 and traded >= LOUD * volume
     return Cause("gap", is_loud and _is_far(gap, moves) and _is_with_it(gap, line), text)
 
@@ -178,8 +178,8 @@ def _market(line: Prediction, peers: Sequence[Prediction]) -> Cause:
     own = (1 + line.actual_change_pct / 100) / (1 + typical / 100) * 100 - 100
     missed, without = (abs(change - line.predicted_change_pct) for change in (line.actual_change_pct, own))
     text = (
-        f"{count(len(peers), 'other stock')} of its exchange went {typical:+.2f} % (median); beside it this one went "
-        f"{own:+.2f} %"
+        f"{count(len(peers), 'other stock')} of its exchange went {typical:+z.2f} % (median); beside it this one went "
+        f"{own:+z.2f} %"
     )
     return Cause("market", without <= missed / 2, text)
 

@@ -95,8 +95,8 @@ class Aftermath:
             f" (settled from {outcome.settled_from})" if outcome.settled_from not in (None, line.target_date) else ""
         )
         return (
-            f"It closed at {money(self._actual)} on {line.target_date}{settled}, {line.actual_change_pct:+.2f} % where "
-            f"{line.predicted_change_pct:+.2f} % was forecast: an error of {outcome.error_pct:.2f} % (naive's "
+            f"It closed at {money(self._actual)} on {line.target_date}{settled}, {line.actual_change_pct:+z.2f} % "
+            f"where {line.predicted_change_pct:+z.2f} % was forecast: an error of {outcome.error_pct:.2f} % (naive's "
             f"{outcome.naive_error_pct:.2f} %), {verdict}."
         )
 

@@ -15,6 +15,7 @@ from scripts import PROJECT, log_of
 
 import realtime_predictor
 from stockml.accuracy.scores import Score
+from stockml.commands.forecast_tables import predictions
 from stockml.commands.outcome_tables import is_catch_up, print_catch_up
 from stockml.commands.ranking import chosen
 from stockml.core.records import Prediction
@@ -159,3 +160,9 @@ def test_who_always_says_up_is_right_as_often_as_it_rose() -> None:
     lines = [replace(line, predicted_change_pct=1.0) for line in settled(3, 20)]
     score = Score.of(lines)
     assert 0 < score.rose < 1 and score.direction == score.rose
+
+
+def test_a_change_that_rounds_to_nothing_has_no_minus(capsys: pytest.CaptureFixture[str]) -> None:
+    predictions("Predictions", [made("A", 0.7, -0.004, 9.0)], {"A:2026-01-05:5": -0.0049})
+    told = capsys.readouterr().out
+    assert told.count("+0.00 %") == 2 and "-0.00" not in told
