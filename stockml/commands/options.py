@@ -17,6 +17,7 @@ from stockml.core.record_fields import EARLIEST_DATE
 from stockml.core.records import DEFAULT_HORIZON, FARTHEST_HORIZON
 
 MOST_YEARS = 100
+MOST_JOBS = 1024  # processes; more than any machine has cores for
 GREATEST_SEED = 2**63 - 1
 
 

@@ -52,7 +52,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
     n_before = _size(run.log.path)
     try:
         with timed(run, "replay"), progress(run.args) as tell:
-            jobs = len(os.sched_getaffinity(0))
+            jobs = run.args.jobs or len(os.sched_getaffinity(0))
             context = ReplayContext(
                 run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell, run.main_horizon
             )
