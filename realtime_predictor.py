@@ -18,6 +18,7 @@ if __name__ == "__main__":
 
 import argparse
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -32,8 +33,10 @@ from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exchanges import tell_provisional
 from stockml.commands.exits import run_command
 from stockml.commands.model_forecasts import analyses_of, horizons_ahead, tell_beyond
+from stockml.commands.notifications import run_and_notify
 from stockml.commands.other_commands import opened, other_command
 from stockml.commands.predict_command import (
+    Result,
     due_now,
     is_dry,
     leave_behind,
@@ -78,9 +81,9 @@ EXAMPLES = """examples:
 Forecasts are no financial advice."""
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, checked as far as they can be alone."""
-    parser = options.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES)
+def parse_args(argv: Sequence[str] | None = None, kind: options.ParserClass = ArgumentParser) -> argparse.Namespace:
+    """The options, checked as far as they can be alone; the parser's class says what comes of errors."""
+    parser = options.parser("realtime_predictor.py", DESCRIPTION, EXAMPLES, kind)
     predict_options.add_predicting(parser)
     options.add_common(parser)
     return predict_options.parsed(parser, argv)
@@ -88,7 +91,8 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(other_command(args, datetime.now(UTC)) or predict_and_learn, args)
+    other = other_command(args, datetime.now(UTC))
+    return run_command(other, args) if other else run_and_notify(predict_and_learn, args)
 
 
 @dataclass(frozen=True)
@@ -110,11 +114,27 @@ class Settlement:
     record: Record
 
 
+@dataclass(frozen=True)
+class Done:
+    """Result of a whole run: the outcomes, the predictions with their plans, and all of it as --json prints it."""
+
+    learned: Settlement
+    made: Sequence[tuple[Plan, Prediction]]
+    logged: Sequence[Prediction]  # those that were new, as the log has them
+    result: Result
+
+
 def predict_and_learn(args: argparse.Namespace) -> int:
-    """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
+    """The daily run, told on stdout; returns the exit code."""
     run = opened(args, datetime.now(UTC))
+    done = carry_out(run)
+    return tell(run, done.result, done.learned, done.made)
+
+
+def carry_out(run: Run) -> Done:
+    """ANALYZE, LEARN, PLAN, PREDICT, ACT: the cycle, entered where yesterday's outcomes are settled first."""
     market = analyze(run)
-    with nullcontext() if is_dry(args) else run.log.locked(args.lock_timeout):
+    with nullcontext() if is_dry(run.args) else run.log.locked(run.args.lock_timeout):
         tell_moved_clock(run, datetime.now(UTC))
         with recorded(run):  # under the lock: a run that gives up waiting leaves the last one's record as it was
             learned = learn(run, market)
@@ -122,11 +142,11 @@ def predict_and_learn(args: argparse.Namespace) -> int:
             predictions = predict(plans, learned, run.clock)
             tell_provisional(run, predictions)
             logged = act(run, predictions)
-            witness = None if is_dry(args) else write_down(run)
+            witness = None if is_dry(run.args) else write_down(run)
             result = sum_up(run, learned, predictions, logged, witness)
             result = leave_behind(run, result, ended_at=datetime.now(UTC) + run.clock.skew)
     hand_over(run, witness, result)
-    return tell(run, result, learned, list(zip(plans, predictions, strict=True)))
+    return Done(learned, list(zip(plans, predictions, strict=True)), logged, result)
 
 
 def analyze(run: Run) -> Market:

@@ -19,13 +19,16 @@ if __name__ == "__main__":
 import argparse
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml.commands import options
 from stockml.commands.clock_check import tell_moved_clock
 from stockml.commands.exits import run_command
+from stockml.commands.notifications import run_and_notify
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
     leave_undone,
@@ -62,9 +65,9 @@ EXAMPLES = """examples:
 Forecasts are no financial advice."""
 
 
-def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options, checked as far as they can be alone."""
-    parser = options.parser("train_models.py", DESCRIPTION, EXAMPLES)
+def parse_args(argv: Sequence[str] | None = None, kind: options.ParserClass = ArgumentParser) -> argparse.Namespace:
+    """The options, checked as far as they can be alone; the parser's class says what comes of errors."""
+    parser = options.parser("train_models.py", DESCRIPTION, EXAMPLES, kind)
     how = parser.add_argument_group("how to train")
     how.add_argument(
         "--years",
@@ -103,7 +106,7 @@ def parse_args(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = parse_args(argv)
-    return run_command(init if args.init else train_models, args)
+    return run_command(init, args) if args.init else run_and_notify(train_models, args)
 
 
 def init(args: argparse.Namespace) -> int:
@@ -114,16 +117,24 @@ def init(args: argparse.Namespace) -> int:
 
 
 def train_models(args: argparse.Namespace) -> int:
-    """FETCH all prices; BUILD, SPLIT, FIT and SCORE in processes of their own; SAVE each stock as it is done."""
+    """The training, told on stdout; returns the exit code."""
     run = open_run(args, datetime.now(UTC))
+    results, session_file = carry_out(run)
+    return tell(run, results, session_file)
+
+
+def carry_out(run: Run) -> tuple[list[dict[str, Any]], Path | None]:
+    """FETCH all prices; BUILD, SPLIT, FIT and SCORE in processes of their own; SAVE each stock as it is done.
+
+    Returns a summary of each stock, and the file about the whole run.
+    """
     symbols = to_train(run)
     with task_runner(run, symbols) as runner:
         tables = fetch(run, symbols)
         results = fit_and_save(run, tables, runner)
     note_trained(results)
     tell_moved_clock(run, datetime.now(UTC))
-    session_file = write_session(run, results)
-    return tell(run, results, session_file)
+    return results, write_session(run, results)
 
 
 def fetch(run: Run, symbols: Sequence[str]) -> Mapping[str, PriceTable]:
@@ -147,7 +158,8 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
     settings = training.TrainingSettings(
         horizon=max(run.horizons), years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
     )
-    left, results = set(tables), []
+    left: set[str] = set(tables)
+    results: list[dict[str, Any]] = []
     with timed(run, "train"), progress(run.args) as on_progress, run.telling_together():
         try:
             for trained in training.train(tables, settings, on_progress, runner, run.clock.exchanges):

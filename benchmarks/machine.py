@@ -33,14 +33,17 @@ def blas() -> str:
 
 
 def versions() -> str:
-    """Python's and the libraries', as installed."""
-    found = [f"Python {platform.python_version()}"]
-    for name in LIBRARIES:
+    """Python's and the libraries', as installed; `xgboost-cpu` is XGBoost without its GPU parts."""
+    return ", ".join([f"Python {platform.python_version()}", *map(_version, LIBRARIES)])
+
+
+def _version(name: str) -> str:
+    for build in (name, f"{name}-cpu"):
         try:
-            found.append(f"{name} {version(name)}")
+            return f"{build} {version(build)}"
         except PackageNotFoundError:
-            found.append(f"{name} missing")
-    return ", ".join(found)
+            continue
+    return f"{name} missing"
 
 
 def main() -> None:

@@ -38,14 +38,16 @@ _stockml_source() {
     return 0
 }
 
-# The stocks with trained models: under --home where it is named, else beside the command.
+# The stocks with trained models: under --home where it is named, else beside the script, or in the folder of installed commands.
 _stockml_symbols() {
     local home at
-    home=${STOCKML_HOME:-$(dirname "$(readlink -f "$1" || command -v "$1")")}
+    home=$(dirname "$(readlink -f "$1" || command -v "$1")")
+    [[ $1 == *stockml-* ]] && home=${XDG_DATA_HOME:-$HOME/.local/share}/stockml
+    home=${STOCKML_HOME:-$home}
     for ((at = 1; at < COMP_CWORD; at++)); do
         [[ ${COMP_WORDS[at]} == --home ]] && home=${COMP_WORDS[at + 1]/#\~/$HOME}
     done
     sed -nE 's/^ *"symbol": *"([^"]*)".*/\1/p' "$home"/ml_training_data/models/*/metrics.json 2>/dev/null
 }
 
-complete -F _stockml train_models.py realtime_predictor.py
+complete -F _stockml train_models.py realtime_predictor.py stockml-train stockml-predict

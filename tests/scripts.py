@@ -28,7 +28,7 @@ from zoneinfo import ZoneInfo
 from waiting import PATIENCE_SECONDS
 
 PROJECT = Path(__file__).resolve().parents[1]
-BARE = {"HOME": "/nonexistent", "PATH": "/usr/bin:/bin"}
+BARE = {"HOME": "/proc/nonexistent", "PATH": "/usr/bin:/bin"}  # no library of a test run by root can make that folder
 WARM = {"realtime_predictor.py"}  # forked from a process that has loaded the libraries; see warm_python.py
 
 ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")

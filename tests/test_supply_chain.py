@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def package(name: str, *ids: str) -> dict[str, Any]:
     return {"name": name, "version": "1.0", "vulns": [{"id": id_, "fix_versions": ["1.1"]} for id_ in ids]}
 
 
+LOCKS = sorted(path.name for path in PROJECT.glob("requirements*.lock"))
 SKIPPED = {"name": "other", "skip_reason": "not found"}
 
 
@@ -44,18 +46,18 @@ SKIPPED = {"name": "other", "skip_reason": "not found"}
         ([SKIPPED], 3, "could not be audited: the index knows none of its packages"),
     ],
 )
-def test_the_audit_tells_of_both_locks(tmp_path: Path, packages: list[dict[str, Any]], code: int, words: str) -> None:
+def test_the_audit_tells_of_each_lock(tmp_path: Path, packages: list[dict[str, Any]], code: int, words: str) -> None:
     told = ran("audit", answering(tmp_path, json.dumps({"dependencies": packages, "fixes": []}), code=min(code, 1)))
     assert (told.code, told.err) == (code, "")
-    for lock in ("requirements.lock", "requirements-dev.lock"):
+    for lock in LOCKS:
         assert f"{lock}: {words}" in told.out
 
 
 @pytest.mark.parametrize("text", ["", "Traceback (most recent call last):", "[]", "null"])
 def test_offline_the_audit_says_that_it_could_not(tmp_path: Path, text: str) -> None:
     told = ran("audit", answering(tmp_path, text, code=1))
-    assert (told.code, told.out.count("could not be audited: no answer from the index")) == (3, 2)
-    assert ran("audit", "/nonexistent").code == 3
+    assert (told.code, told.out.count("could not be audited: no answer from the index")) == (3, len(LOCKS))
+    assert ran("audit", "/proc/nonexistent").code == 3
 
 
 def test_outdated_direct_dependencies_are_named_and_no_others(tmp_path: Path) -> None:
@@ -64,7 +66,7 @@ def test_outdated_direct_dependencies_are_named_and_no_others(tmp_path: Path) ->
     assert told.code == 0 and re.search(r": exchange-calendars \S+, newest 98\.1; numpy \S+, newest 99\.0\.$", told.out)
 
 
-@pytest.mark.parametrize("command", ["/nonexistent", "/bin/false"])
+@pytest.mark.parametrize("command", ["/proc/nonexistent", "/bin/false"])
 def test_where_nothing_can_be_asked_that_is_told_and_nothing_fails(command: str) -> None:
     told = ran("outdated", command)
     assert (told.code, "could not be asked for" in told.out) == (0, True)
@@ -74,8 +76,8 @@ def test_renovate_knows_every_file_of_requirements() -> None:
     settings = json.loads((PROJECT / "renovate.json").read_text())
     (pattern,) = settings["pip_requirements"]["managerFilePatterns"]
     files = [path.name for path in PROJECT.glob("requirements*")]
-    assert len(files) == 5 and all(re.search(pattern.strip("/"), name) for name in files)
-    named = {name for rule in settings["packageRules"] for name in rule["matchFileNames"]}
-    assert named == set(files)
+    assert len(files) >= 10 and all(re.search(pattern.strip("/"), name) for name in files)
+    patterns = [each for rule in settings["packageRules"] for each in rule["matchFileNames"]]
+    assert all(sum(fnmatchcase(name, each) for each in patterns) == 1 for name in files)
     pinned = settings["customManagers"][0]["matchStrings"][0].replace("(?<", "(?P<")
     assert re.search(pinned, (PROJECT / "Makefile").read_text())

@@ -16,7 +16,8 @@ from stockml.core.records import Prediction
 
 Condition = tuple[str, str]  # a family and a value
 
-RESULTS, VOLATILITY, MARKET, YEAR, AGE = "results", "volatility", "market", "year", "age"
+RESULTS, VOLATILITY, MARKET, REGIME, YEAR, AGE = "results", "volatility", "market", "regime", "year", "age"
+MONTH_AND_REGIME = "month and regime"  # what lines are added by: year, month and regime are each put together from it
 EXPECTED, NONE_EXPECTED = "expected", "none"
 YOUNG, OLD = "young", "old"
 A_YEAR_KNOWN = "volatility_250"  # among a line's inputs once the stock has a year of prices
@@ -24,11 +25,14 @@ RESULTS_AHEAD = "results_days_ahead"  # calendar days; among a line's inputs whe
 THIRDS = ("calm", "middle", "wild")
 STEPS_OF_VOLATILITY = 20  # in a factor of e: thirds are cut to 5 %
 LEAST_TOLD = 100  # outcomes below which a share says little
+A_MONTH = 7  # characters of YYYY-MM
+LONGEST_REGIME = 60  # characters
 
 FAMILIES = {
     RESULTS: "results",
     VOLATILITY: "predicted volatility",
     MARKET: "market",
+    REGIME: "regime",
     YEAR: "year",
     AGE: "prices known",
 }
@@ -68,7 +72,8 @@ class ConditionScore:
     @property
     def phrase(self) -> str:
         """Its name in a sentence."""
-        return PHRASES.get((self.family, self.value), f"in {self.value}" if self.family == YEAR else f"on {self.value}")
+        other = {YEAR: f"in {self.value}", REGIME: f"in the {self.value} regime"}.get(self.family, f"on {self.value}")
+        return PHRASES.get((self.family, self.value), other)
 
     def to_record(self) -> dict[str, Any]:
         """Its JSON object: coverage, calibration, skill and CRPS under the condition."""
@@ -92,7 +97,7 @@ def conditions_of(line: Prediction) -> Iterator[Condition]:
     Of the volatility it is a narrow band, since a third is a matter of all predictions.
     """
     yield RESULTS, EXPECTED if _are_results_expected(line) else NONE_EXPECTED
-    yield YEAR, line.data_through[:4]
+    yield MONTH_AND_REGIME, f"{line.data_through[:A_MONTH]} {line.market_regime[:LONGEST_REGIME]}"
     yield AGE, OLD if A_YEAR_KNOWN in line.evidence.confidence_inputs else YOUNG
     if line.distribution is not None:
         a_session = line.distribution.scale_pct / math.sqrt(line.prediction_horizon_days)
@@ -131,18 +136,35 @@ def by_condition(
     market : callable
         The market of a symbol.
     """
-    groups: dict[str, dict[str, Score]] = {family: {} for family in FAMILIES}
+    groups: dict[str, dict[str, Score]] = {family: {} for family in (*FAMILIES, MONTH_AND_REGIME)}
     for (family, value), score in told.items():
         groups[family][value] = score
+    pairs = groups.pop(MONTH_AND_REGIME)
+    groups[REGIME] = added(pairs, lambda pair: pair[A_MONTH + 1 :])
+    groups[YEAR] = added(pairs, lambda pair: pair[:4])
     groups[VOLATILITY] = _thirds(groups[VOLATILITY])
     groups[MARKET] = added(by_symbol, market)
     found = []
     for family, values in groups.items():
         known = {value: score for value, score in values.items() if score.total}
         order = sorted(known, key=lambda value: THIRDS.index(value) if value in THIRDS else value != EXPECTED)
-        order = sorted(known) if family in (YEAR, MARKET, AGE) else order
+        order = sorted(known) if family in (REGIME, YEAR, MARKET, AGE) else order
         found += [ConditionScore(family, value, known[value]) for value in order if len(known) > 1]
     return found
+
+
+def by_month(told: Mapping[Condition, Score]) -> dict[str, Score]:
+    """The scores by the month that predictions were made from, YYYY-MM, oldest first; those without any left out."""
+    pairs = {value: score for (family, value), score in told.items() if family == MONTH_AND_REGIME}
+    months = added(pairs, lambda pair: pair[:A_MONTH])
+    return {month: score for month, score in sorted(months.items()) if score.total}
+
+
+def by_regime(told: Mapping[Condition, Score]) -> dict[str, Score]:
+    """The scores by market regime, in the order of the alphabet; those without any outcome left out."""
+    pairs = {value: score for (family, value), score in told.items() if family == MONTH_AND_REGIME}
+    regimes = added(pairs, lambda pair: pair[A_MONTH + 1 :])
+    return {regime: score for regime, score in sorted(regimes.items()) if score.total}
 
 
 def least_covered(rows: Iterable[ConditionScore]) -> ConditionScore | None:

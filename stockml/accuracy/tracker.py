@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 LOG = logging.getLogger(__name__)
 
-VERSION = 6
+VERSION = 7
 
 
 class Learns(Protocol):

@@ -1,4 +1,4 @@
-"""Finds the environment beside the scripts, so that they run from anywhere, with nothing activated; and how they run.
+"""Preparations of a process that runs a command: its threads, its last words, and for a script the Python beside it.
 
 Standard library only, and readable by old Pythons, since those are what it has to send away.
 """
@@ -14,12 +14,13 @@ NEEDED = ("numpy", "pandas", "exchange_calendars")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
-def use_project_environment(script):  # type: ignore[no-untyped-def]
-    """Run the script again in `.venv` where this Python lacks the libraries; ends the process where there is none."""
-    sys.excepthook = _tell_plainly
-    for name in THREADS:
-        os.environ.setdefault(name, "1")
-    if sys.version_info >= (3, 11) and all(find_spec(name) is not None for name in NEEDED):
+def use_project_environment(script: str) -> None:
+    """Prepare the process, with the script run again in `.venv` where this Python lacks the libraries.
+
+    Ends the process where there is no such environment either.
+    """
+    prepare()
+    if sys.version_info >= (3, 11) and has_libraries():
         return
     folder = os.path.dirname(os.path.realpath(script))  # noqa: PTH120 - as old as the Pythons that come here
     python = os.path.join(folder, ".venv", "bin", "python")  # noqa: PTH118
@@ -27,6 +28,18 @@ def use_project_environment(script):  # type: ignore[no-untyped-def]
         os.execv(python, [python, script, *sys.argv[1:]])
     sys.stderr.write("The libraries of this project are not installed; run `make install` in " + folder + " first.\n")
     sys.exit(NOT_DONE)
+
+
+def has_libraries() -> bool:
+    """False where this Python lacks one that every run needs."""
+    return all(find_spec(name) is not None for name in NEEDED)
+
+
+def prepare() -> None:
+    """Make this process that of a command, before anything heavy is loaded."""
+    sys.excepthook = _tell_plainly
+    for name in THREADS:
+        os.environ.setdefault(name, "1")
 
 
 def _tell_plainly(kind, error, trace):  # type: ignore[no-untyped-def]

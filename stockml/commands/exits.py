@@ -52,7 +52,7 @@ def interrupted_code(error: KeyboardInterrupt) -> int:
 def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
     logging_setup.open_closed_streams()
-    _done.clear()
+    begin()
     try:
         configure_messages(args)
         with _ended_by_signals():
@@ -101,6 +101,11 @@ def _ended_by_signals() -> Iterator[None]:
     finally:
         for number, handler in kept.items():
             signal.signal(number, handler)
+
+
+def begin() -> None:
+    """Forget what an earlier run of this process has written."""
+    _done.clear()
 
 
 def note_done(what: str) -> None:

@@ -5,8 +5,7 @@ Nothing is asked of a source: prices kept from earlier runs, or in the folder na
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from datetime import date
 
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.commands import tables
@@ -15,17 +14,10 @@ from stockml.commands.run import Run, print_json, refuse_beside
 from stockml.core.outcomes import VERIFIED
 from stockml.core.records import Prediction
 from stockml.core.wording import alternatives
-from stockml.data.fetch import fetch_prices
-from stockml.data.request import DateRange, FetchSettings
 from stockml.reporting.explanation import logged_story
 from stockml.reporting.outcome_story import Aftermath
 
-if TYPE_CHECKING:
-    from stockml.reporting.outcome_causes import Moves
-
 OTHERS = ("verify_only", "dry_run", "symbols", "symbols_file", "exchange", "horizons")
-BEFORE = timedelta(days=90)  # of the forecast: prices that are checked, and tell what is usual
-AFTER = timedelta(days=30)  # bars by which those of the outcome are checked
 NEAREST = 3
 
 
@@ -36,8 +28,11 @@ def run_explain(run: Run) -> int:
     aftermath = Aftermath(line, (), series)
     if line.status == VERIFIED:
         from stockml.reporting.outcome_causes import causes
+        from stockml.reporting.prices_at_hand import PricesAtHand, peers_of
 
-        aftermath = Aftermath(line, tuple(causes(line, _peers(run, line), _moves(run, line))), series)
+        made = run.log.made_on(line.data_through, line.prediction_horizon_days, run.args.as_of)
+        moves = PricesAtHand(run.source, run.clock, run.home).moves(line)
+        aftermath = Aftermath(line, tuple(causes(line, peers_of(line, made, run.clock), moves)), series)
     if run.args.json:
         results = {"prediction": line.to_record(), "outcome": aftermath.to_record()}
         print_json(run.to_json("explain", results, DONE))
@@ -68,38 +63,3 @@ def _distance(id_: str, day: str, horizon: int) -> tuple[int, int]:
     """Days between, and where these are the same the sessions between the horizons."""
     _, made, ahead = id_.rsplit(":", 2)
     return abs((date.fromisoformat(made) - date.fromisoformat(day)).days), abs(int(ahead) - horizon)
-
-
-def _peers(run: Run, line: Prediction) -> list[Prediction]:
-    """The verified lines of other stocks of the exchange, made from the same day at the same horizon."""
-    market = run.clock.exchanges.market
-    made = run.log.made_on(line.data_through, line.prediction_horizon_days, run.args.as_of)
-    return [
-        other
-        for other in made
-        if other.status == VERIFIED and other.symbol != line.symbol and market(other.symbol) == market(line.symbol)
-    ]
-
-
-def _moves(run: Run, line: Prediction) -> Moves | str:
-    """The prices at hand around the forecast and its outcome; or why there are none."""
-    from stockml.reporting.outcome_causes import last_day, moves_of
-
-    if run.source.kind != line.source:
-        return (
-            f"no prices of its source are at hand; name it by --source {line.source}{':DIR' * (line.source == 'csv')}"
-        )
-    limit = run.clock.cutoff(line.symbol)
-    last = min(limit, date.fromisoformat(last_day(line)) + AFTER)
-    span = DateRange(
-        start=date.fromisoformat(line.data_through) - BEFORE,
-        limit=last,
-        expected=last,
-        is_past=True,
-        calendar=run.clock.calendar(line.symbol),
-    )
-    settings = FetchSettings(offline=True)
-    found = fetch_prices({line.symbol: span}, run.source, clock=run.clock, home=run.home, settings=settings)
-    if line.symbol in found.failures:
-        return f"its prices are not at hand ({found.failures[line.symbol].message.removeprefix(f'{line.symbol}: ')})"
-    return moves_of(line, found.tables[line.symbol])

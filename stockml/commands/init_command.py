@@ -9,6 +9,7 @@ from pathlib import Path
 
 from stockml.commands.exits import DONE, UsageError
 from stockml.commands.run import Run, print_json, refuse_beside
+from stockml.core.installation import IS_INSTALLED, default_root
 from stockml.core.markets import market_of
 from stockml.core.records import DEFAULT_HORIZON
 from stockml.data.sources import Source
@@ -32,7 +33,7 @@ _TEXT = """\
 # Exchange sessions to forecast ahead. The first is the main one: accuracy_scores.json counts it.
 {horizons}
 
-# Where news of failed runs will go, as URLs.
+# Who is told of failed and missed runs and the like, as URLs of apprise.
 # notify = ["ntfy://topic", "mailto://user:password@example.org"]
 
 # A shell command that keeps the last seal elsewhere after each run.
@@ -53,14 +54,13 @@ def run_init(run: Run) -> int:
     if run.args.json:
         print_json(run.to_json("init", {"settings": str(path)}, DONE))
     elif not run.args.quiet:
-        print(f"{path}: written; both scripts now need no options{_with_home(run)}")
+        both = "commands" if IS_INSTALLED else "scripts"
+        print(f"{path}: written; both {both} now need no options{_with_home(run)}")
     return DONE
 
 
 def _with_home(run: Run) -> str:
-    from stockml.core.paths import PROJECT
-
-    return "" if run.home.root == PROJECT else f" but --home {run.home.root}, or $STOCKML_HOME"
+    return "" if run.home.root == default_root() else f" but --home {run.home.root}, or $STOCKML_HOME"
 
 
 def settings_text(run: Run) -> str:

@@ -9,27 +9,38 @@ import argparse
 import os
 from collections.abc import Callable
 from datetime import date
+from pathlib import Path
 
 from stockml import __version__
+from stockml.core.installation import IS_INSTALLED, as_called, default_root
 from stockml.core.markets import entered_symbol, market_named
-from stockml.core.paths import PROJECT, expanded
+from stockml.core.paths import expanded
 from stockml.core.record_fields import EARLIEST_DATE
 from stockml.core.records import DEFAULT_HORIZON, FARTHEST_HORIZON
 
 MOST_YEARS = 100
 MOST_JOBS = 1024  # processes; more than any machine has cores for
 GREATEST_SEED = 2**63 - 1
+USUAL_HOME = "stockml in $XDG_DATA_HOME or ~/.local/share" if IS_INSTALLED else "the folder of this script"
 
 
-def parser(prog: str, description: str, examples: str) -> argparse.ArgumentParser:
+ParserClass = type[argparse.ArgumentParser]
+
+
+def parser(prog: str, description: str, examples: str, kind: ParserClass) -> argparse.ArgumentParser:
     """A parser without options of its own."""
-    return argparse.ArgumentParser(
-        prog=prog,
+    return kind(
+        prog=as_called(prog),
         description=description,
-        epilog=examples,
+        epilog=as_called(examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+
+
+def default_home() -> Path:
+    """The home where no option names one."""
+    return expanded(os.environ.get("STOCKML_HOME") or str(default_root()))
 
 
 def add_common(parser: argparse.ArgumentParser) -> None:
@@ -85,8 +96,8 @@ def _add_time_and_place(group: argparse._ArgumentGroup) -> None:
         "--home",
         type=expanded,
         metavar="DIR",
-        default=expanded(os.environ.get("STOCKML_HOME") or str(PROJECT)),
-        help="the folder to write under (default: $STOCKML_HOME, else the folder of this script)",
+        default=default_home(),
+        help=f"the folder to write under (default: $STOCKML_HOME, else {USUAL_HOME})",
     )
     group.add_argument(
         "--init",

@@ -14,6 +14,7 @@ from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, inter
 from stockml.commands.run import Run, timed
 from stockml.commands.watchlist import default_symbols, expected_stocks, settings_symbols, trained
 from stockml.core.failures import Failure
+from stockml.core.installation import TRAIN
 from stockml.core.outcomes import EXPIRED
 from stockml.core.records import Prediction
 from stockml.core.wording import count
@@ -43,7 +44,7 @@ def to_predict(run: Run) -> list[str]:
         return run.symbols
     listed, with_models = settings_symbols(run), trained(run)
     if not with_models:
-        run.notice("No stock has a trained model yet: signals alone serve; run train_models.py to add the models.")
+        run.notice(f"No stock has a trained model yet: signals alone serve; run {TRAIN} to add the models.")
     return listed or with_models or default_symbols(run)
 
 
@@ -172,4 +173,4 @@ def _renew_report(run: Run) -> None:
 
     with timed(run, "page"):
         state = status(run.home, run.log, run.clock, run.main_horizon, expected_stocks(run))
-        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated)
+        write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, source=run.source)

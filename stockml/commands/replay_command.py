@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +26,7 @@ from stockml.core.progress import progress
 from stockml.core.records import Prediction
 from stockml.core.wording import Message, count, told_together
 from stockml.data.plugin_source import check_source
+from stockml.prediction_log.view import View
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
 from stockml.reporting.explanation import SIMULATED
@@ -35,6 +36,11 @@ from stockml.storage.files import StorageError
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
     """--replay: walk forward through the sessions, then print the learning curve."""
+    return tell_replay(run, walk(run, symbols))
+
+
+def walk(run: Run, symbols: Sequence[str]) -> ReplayResult:
+    """Repeat the sessions of --replay one by one; UsageError where they cannot be."""
     start, end = run.args.replay
     refuse_beside(run, "--replay", ("as_of", "verify_only", "explain", "dry_run", "self_check", "report", "status"))
     if end < start:
@@ -64,7 +70,7 @@ def run_replay(run: Run, symbols: Sequence[str]) -> int:
             note_done("the sessions before are logged, and the same command goes on after them")
         raise
     note_failures(run, done)
-    return tell_replay(run, done)
+    return done
 
 
 def _size(path: Path) -> int:
@@ -132,7 +138,7 @@ def note_failures(run: Run, done: ReplayResult) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Curve:
+class Curve:
     """The verified lines of one horizon as a learning curve, and their scores by condition."""
 
     weeks: Sequence[Week]
@@ -141,7 +147,7 @@ class _Curve:
     conditions: Sequence[ConditionScore]
 
     @classmethod
-    def of(cls, run: Run, lines: Sequence[Prediction]) -> _Curve:
+    def of(cls, run: Run, lines: Sequence[Prediction]) -> Curve:
         scores = by(lambda line: line.symbol, lines)
         conditions = by_condition(by_condition_of(lines), scores, run.clock.exchanges.market)
         return cls(learning_curve(lines), overall(lines), sum(scores.values(), Score()), conditions)
@@ -154,16 +160,26 @@ class _Curve:
         }
 
 
+def curves_of(run: Run, view: View) -> dict[int, Curve]:
+    """The learning curve of each horizon of the run."""
+    lines = list(view.verified)
+    return {
+        horizon: Curve.of(run, [line for line in lines if line.prediction_horizon_days == horizon])
+        for horizon in run.horizons
+    }
+
+
+def is_any_done(curves: Mapping[int, Curve], done: ReplayResult) -> bool:
+    """False where nothing was predicted, now or before."""
+    return bool(done.logged or any(curve.total.total for curve in curves.values()))
+
+
 def tell_replay(run: Run, done: ReplayResult) -> int:
     """Print the learning curve of each horizon as a table or as JSON; returns the exit code."""
     view = run.log.read()
-    lines = list(view.verified)
-    curves = {
-        horizon: _Curve.of(run, [line for line in lines if line.prediction_horizon_days == horizon])
-        for horizon in run.horizons
-    }
+    curves = curves_of(run, view)
     expired = Score.of(line for line in view.settled if line.status == EXPIRED)
-    exit_code = run.exit_code(anything_done=bool(lines or done.logged))
+    exit_code = run.exit_code(anything_done=is_any_done(curves, done))
     if run.args.json:
         results = {
             "days": done.days,
@@ -185,7 +201,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
     return exit_code
 
 
-def _tell_curve(title: str, curve: _Curve) -> None:
+def _tell_curve(title: str, curve: Curve) -> None:
     rows = [_row(week.monday, week) for week in curve.weeks]
     rows += [_row("all", curve.overall)] if curve.overall else []
     columns = ("week of", "verified>", "accuracy>", "error>", "ratio to naive>", "confidence>", "calibration error>")

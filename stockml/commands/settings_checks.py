@@ -211,6 +211,8 @@ def _horizons(value: object, _base: Path) -> tuple[int, ...]:
 
 
 def _notify(value: object, _base: Path) -> tuple[str, ...]:
+    if isinstance(value, str):  # shown by no message either
+        raise _WrongError('notify: a text is no list; write ["..."] around it, such as ["ntfy://topic"]')
     found = _list("notify", value, '["ntfy://topic"]')
     for number, url in enumerate(found):
         if not isinstance(url, str) or not _URL.fullmatch(url):  # it may hold a password, and is not shown
@@ -230,6 +232,8 @@ def _exchange_of(value: object, _base: Path) -> dict[str, str]:
         if not isinstance(name, str):
             hint = "; settings stand above the first [table]" if path[0] in KEYS else ""
             raise _WrongError(f"exchange_of: {shown(name)} is no exchange of {'.'.join(path)}{hint}", below=path)
+        if path[0] == "notify":  # the exchange's name would be shown
+            raise _WrongError("exchange_of: notify is no symbol; settings stand above the first [table]", below=path)
         try:
             found[entered_symbol(".".join(path))] = market_named(name)
         except ValueError as error:

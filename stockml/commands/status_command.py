@@ -43,7 +43,9 @@ def write_page(run: Run, state: Status) -> Path:
     if wanted and plain_status(wanted) is not None and not is_report(wanted):
         raise UsageError(f"{wanted}: is no report, and would be replaced by one; name another file after --report")
     with run.log.locked(run.args.lock_timeout):
-        return write_report(run.home, run.log, run.clock, state, is_simulated=run.is_simulated, path=wanted)
+        return write_report(
+            run.home, run.log, run.clock, state, is_simulated=run.is_simulated, source=run.source, path=wanted
+        )
 
 
 def _metrics_path(run: Run) -> Path | None:

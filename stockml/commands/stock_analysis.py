@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from stockml.core.clock import Clock
 from stockml.core.failures import Failure, OpinionError
+from stockml.core.installation import TRAIN
 from stockml.core.paths import Home
 from stockml.core.wording import Message
 from stockml.data.fetch import check_feed, fetch_bars
@@ -143,7 +144,7 @@ def _models_forecast(
         if error.kind != MISSING:
             tell(Failure(symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
         elif settings.tells_missing:
-            text = f"{symbol}: no trained model, so signals alone serve; run train_models.py to add it."
+            text = f"{symbol}: no trained model, so signals alone serve; run {TRAIN} to add it."
             tell(Message(symbol, text))
         return None
 
@@ -158,6 +159,6 @@ def _ask_models(home: Home, prices: PriceTable, tell: Callable[[Failure | Messag
         tell(Message(symbol, text))
         return None
     if age_days > MODEL_STALE_AFTER_DAYS:
-        text = f"{symbol}: its model is stale, {age_days} days old; run train_models.py to renew it."
+        text = f"{symbol}: its model is stale, {age_days} days old; run {TRAIN} to renew it."
         tell(Message(symbol, text))
     return engine.view_of(bundle, bundle.forecast(prices))

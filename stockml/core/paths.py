@@ -1,4 +1,4 @@
-"""Paths of all files that are written: beside the scripts, or under `--home DIR`.
+"""Paths of all files that are written: under `--home DIR`, else beside the scripts or in a folder of the user's.
 
 Names and paths only; the contents belong to the modules that own the files.
 """
@@ -6,10 +6,10 @@ Names and paths only; the contents belong to the modules that own the files.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[2]
+from stockml.core.installation import default_root
 
 SYMBOL_RULE = "letters, digits and . - ^ = & _ only, starting with a letter, a digit or ^, at most 32 characters"
 _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.\-^=&_]{0,31}")
@@ -19,7 +19,10 @@ _SYMBOL = re.compile(r"[A-Za-z0-9^][A-Za-z0-9.\-^=&_]{0,31}")
 class Home:
     """The documented folders under one root; nothing is created until something is written."""
 
-    root: Path = PROJECT
+    root: Path = field(default_factory=default_root)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", Path(self.root))  # a text too, for people at a prompt
 
     @property
     def settings(self) -> Path:

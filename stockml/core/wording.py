@@ -39,6 +39,11 @@ def alternatives(names: Sequence[str]) -> str:
     return " or ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+def without_figures(text: str) -> str:
+    """A text with # for its dates and whole numbers, in which texts alike are the same."""
+    return _FIGURE.sub("#", text)
+
+
 def told_together(messages: Iterable[Message], noun: str = "stock") -> list[str]:
     """The texts of messages; those alike but for the symbol and for figures as one, from three symbols on.
 
@@ -56,7 +61,7 @@ def told_together(messages: Iterable[Message], noun: str = "stock") -> list[str]
     """
     groups: dict[str, list[Message]] = {}
     for message in dict.fromkeys(messages):
-        key = f"{message.symbol and 'of'} {message.cause or _FIGURE.sub('#', _about_any(message))}"
+        key = f"{message.symbol and 'of'} {message.cause or without_figures(_about_any(message))}"
         groups.setdefault(key, []).append(message)
     told: list[str] = []
     for group in groups.values():

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from stockml.core.installation import TRAIN
 from stockml.data.price_table import PriceTable
 from stockml.indicators.features import HISTORY_SESSIONS, feature_table
 from stockml.indicators.patterns import PatternModel, normalised_windows
@@ -33,7 +34,7 @@ MISSING, UNREADABLE, MISMATCH, UNTRUSTED, WRONG_FEATURES = (
     "untrusted",
     "wrong_features",
 )
-RETRAIN = "train it again with train_models.py --symbols"
+RETRAIN = f"train it again with {TRAIN} --symbols"
 
 
 class ModelError(Exception):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from stockml.core.installation import PREDICT
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import StorageError
 
@@ -31,7 +32,7 @@ def held_still(log: Path, timeout: float) -> Iterator[None]:
         for name in _UNFINISHED:
             if log.with_name(name).exists():
                 raise StorageError(
-                    f"{log}: an interrupted run left a change unfinished; run realtime_predictor.py --verify-only, "
+                    f"{log}: an interrupted run left a change unfinished; run {PREDICT} --verify-only, "
                     "which finishes it, then audit again"
                 )
         yield

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Annotated
 
@@ -34,9 +35,12 @@ class KeptRun(Struct, forbid_unknown_fields=True):
     notices: list[Text]
     watchlist: list[str]
     failing_since: dict[str, date] = {}
+    outside: dict[str, Text] = {}
+    previous_at: str | None = None
+    previous_ended: bool = True
 
     def __post_init__(self) -> None:
-        for name, moment in (("began_at", self.began_at), ("ended_at", self.ended_at)):
+        for name, moment in _moments(self):
             if moment is not None:
                 _check_moment(name, moment)
         if (self.exit_code is None) != (self.ended_at is None):
@@ -48,6 +52,10 @@ class KeptRun(Struct, forbid_unknown_fields=True):
                 raise ValueError(f"has {symbol[:60]!r}, which is no symbol")
         for symbol, day in (*self.prices_through.items(), *self.failing_since.items()):
             check_day(symbol, day)
+
+
+def _moments(run: KeptRun) -> Iterator[tuple[str, str | None]]:
+    return ((name, getattr(run, name)) for name in ("began_at", "ended_at", "previous_at"))
 
 
 def _check_moment(name: str, moment: str) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from stockml.core.failures import Failure
 from stockml.core.paths import Home, is_symbol
+from stockml.core.student_t import StudentT
 from stockml.storage.files import StorageError, write_whole
 from stockml.storage.plain_files import read_plain
 
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     from stockml.reporting.kept_run import KeptRun
 
 MOST_BYTES = 1 << 26  # ours have some 200 bytes a stock
+WIDE = 0.95  # the share of outcomes of which the others are told
 
+_MAPPINGS = ("prices_through", "waiting", "failing_since", "outside")
 _ENDINGS = {
     0: "went well",
     1: "some symbols failed",
@@ -48,13 +51,16 @@ class LastRun:
     notices: tuple[str, ...] = ()
     watchlist: tuple[str, ...] = ()  # what was predicted by default, and what was named since
     failing_since: Mapping[str, str] = field(default_factory=dict)  # day of the first run that failed, by symbol
+    outside: Mapping[str, str] = field(default_factory=dict)  # outcomes outside their 95 % range, in words, by id
+    previous_at: str | None = None  # began_at of the run before it, leaving out those that acted on a past day
+    previous_ended: bool = True
 
     def to_record(self) -> dict[str, Any]:
         """The file's JSON object."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
         failures = [{"symbol": one.symbol, "kind": one.kind, "message": one.message} for one in self.failures]
         lists = {"failures": failures, "notices": list(self.notices), "watchlist": list(self.watchlist)}
-        return record | {name: dict(record[name]) for name in ("prices_through", "waiting", "failing_since")} | lists
+        return record | {name: dict(record[name]) for name in _MAPPINGS} | lists
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -80,6 +86,9 @@ class LastRun:
             notices=tuple(kept.notices),
             watchlist=tuple(kept.watchlist),
             failing_since={symbol: day.isoformat() for symbol, day in kept.failing_since.items()},
+            outside=kept.outside,
+            previous_at=kept.previous_at,
+            previous_ended=kept.previous_ended,
         )
 
     @property
@@ -104,7 +113,16 @@ def begin_run(home: Home, began_at: datetime, as_of: date | None, watchlist: Seq
     """Note that a run is at work, so that one that is killed shows; not for runs that write nothing."""
     before = read_last_run(home)
     begun = LastRun(_moment(began_at), as_of.isoformat() if as_of else None, watchlist=tuple(watchlist))
-    _write(home, replace(begun, failing_since=before.failing_since if before else {}))
+    if before is not None:
+        begun = replace(begun, failing_since=before.failing_since, **_previous(before))
+    _write(home, begun)
+
+
+def _previous(run: LastRun) -> dict[str, Any]:
+    """Fields by which the next run knows when this one was, or the last before it that acted on the present."""
+    if run.as_of is not None:
+        return {"previous_at": run.previous_at, "previous_ended": run.previous_ended}
+    return {"previous_at": run.began_at, "previous_ended": run.ended_at is not None}
 
 
 def end_run(
@@ -130,9 +148,25 @@ def end_run(
         waiting={line["id"]: line["reason"] for line in result["waiting"]},
         notices=tuple(result["notices"]),
         watchlist=tuple(watchlist),
+        outside=_outside(result["settled"]),
     )
-    before = read_last_run(home)
+    before = read_last_run(home)  # this one, at its beginning
+    if before is not None:
+        ended = replace(ended, previous_at=before.previous_at, previous_ended=before.previous_ended)
     _write(home, replace(ended, failing_since=_failing_since(ended, before, result)))
+
+
+def _outside(settled: Sequence[Any]) -> dict[str, str]:
+    """The outcomes outside their 95 % range, in words, by id; of a run cut short only ids are known, and none of it."""
+    found = {}
+    for line in settled:
+        if not isinstance(line, Mapping) or line.get("distribution") is None or line.get("actual_price") is None:
+            continue
+        actual = (line["actual_price"] / line["current_price"] - 1) * 100
+        low, high = StudentT.from_record(line["distribution"]).interval_pct(WIDE)
+        if not low <= actual <= high:
+            found[line["id"]] = f"{actual:+.1f} %, expected {low:+.1f} to {high:+.1f} %"
+    return found
 
 
 def _failing_since(run: LastRun, before: LastRun | None, result: Mapping[str, Any]) -> dict[str, str]:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Any
 
 from stockml.accuracy.record import Record
@@ -19,6 +19,8 @@ from stockml.reporting.page_values import day_number, short
 from stockml.reporting.ranges import price_ranges
 
 SESSIONS_SHOWN = 250  # of a stock: about a year; the record counts every line
+SESSIONS_BEFORE = 60  # of prices before a stock's first prediction, so that its chart does not begin empty
+MOST_BEFORE = 100  # stocks with which prices are looked at for that: their reading takes 5 ms each
 LINES_SHOWN = 25_000  # of all stocks together: with more than a hundred, each shows fewer sessions
 LEAST_SHOWN = 20  # sessions of a stock, however many there are
 LEAST_WEIGHT = 0.001  # below it the fourth decimal alone would tell the learned weight
@@ -30,6 +32,16 @@ class LogSummary:
 
     series: Mapping[tuple[str, int], Sequence[Prediction]]  # the newest lines of each, oldest first
     records: Mapping[int, PageRecord]  # by horizon, of those with an outcome
+    most: int = SESSIONS_SHOWN  # lines of a series
+
+    def cut(self, most: int) -> LogSummary:
+        """The same with fewer lines of each series."""
+        return replace(self, series={key: lines[-most:] for key, lines in self.series.items()}, most=most)
+
+    @property
+    def newest_day(self) -> str | None:
+        """The newest day that any prediction was made from."""
+        return max((lines[-1].data_through for lines in self.series.values()), default=None)
 
 
 def sessions_shown(number: int) -> int:
@@ -44,14 +56,19 @@ def collect(lines: Iterable[Prediction], record: Record, most: int = SESSIONS_SH
         key = (line.symbol, line.prediction_horizon_days)
         recent.setdefault(key, deque(maxlen=2 * most)).append(line)
     series = {key: sorted(recent[key], key=lambda line: line.data_through)[-most:] for key in sorted(recent)}
-    return LogSummary(series, PageRecord.by_horizon(record))
+    return LogSummary(series, PageRecord.by_horizon(record), most)
 
 
 # ---- one stock ----
 
 
-def stock_page(lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL) -> dict[str, Any]:
-    """One stock's predictions at one horizon in columns, oldest first, prices in the newest one's units."""
+def stock_page(
+    lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL, closes: Mapping[date, float] | None = None
+) -> dict[str, Any]:
+    """One stock's predictions at one horizon in columns, oldest first, prices in the newest one's units.
+
+    `closes` are those known before the first of them, by day.
+    """
     newest = lines[-1]
     units = units_of(lines)
     actual = [line.outcome.actual_price if line.outcome else None for line in lines]
@@ -74,11 +91,36 @@ def stock_page(lines: Sequence[Prediction], exchanges: Exchanges = BY_SYMBOL) ->
         "signals": signal_columns(lines),
         "ranges": [list(found) for found in price_ranges(newest)],
         "ahead": {"day": [day_number(day) for day in path_days(newest, exchanges)], "price": list(newest.path)},
+        "before": closes_before(lines[0], units[0], closes or {}),
         "why": why(newest),
         "magnitude": newest.magnitude,
         "moves": short(newest.evidence.confidence_inputs.get("volatility_20"), 3),
         "results": newest.results_text,
     }
+
+
+def closes_before(first: Prediction, units: float, closes: Mapping[date, float]) -> dict[str, list[Any]]:
+    """The last closes before a first prediction, in units in which the close that it was made from is its own.
+
+    Empty where that day has no close: nothing would tell the units.
+    """
+    made = date.fromisoformat(first.data_through)
+    days = [day for day in sorted(closes) if day < made][-SESSIONS_BEFORE:] if closes.get(made, 0) > 0 else []
+    factor = first.current_price / units / closes[made] if days else 1.0
+    return {"day": [day_number(day) for day in days], "close": [short(closes[day] * factor, 6) for day in days]}
+
+
+def days_before(summary: LogSummary) -> dict[str, tuple[date, date]]:
+    """The days, by symbol, of which closes are wanted: those of stocks whose first prediction is on the page."""
+    wanted: dict[str, tuple[date, date]] = {}
+    for (symbol, _), lines in summary.series.items():
+        if len(lines) < summary.most:
+            made, last = (date.fromisoformat(line.data_through) for line in (lines[0], lines[-1]))
+            first, through = wanted.get(symbol, (made, last))
+            wanted[symbol] = (min(first, made), max(through, last))
+    reach = timedelta(days=2 * SESSIONS_BEFORE)  # with room for holidays
+    is_small = len({symbol for symbol, _ in summary.series}) <= MOST_BEFORE
+    return {symbol: (first - reach, last) for symbol, (first, last) in wanted.items()} if is_small else {}
 
 
 def units_of(lines: Sequence[Prediction]) -> list[float]:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from stockml.accuracy.conditions import FAMILIES, ConditionScore, by_condition
+from stockml.accuracy.conditions import FAMILIES, ConditionScore, by_condition, by_month, by_regime
 from stockml.accuracy.record import HorizonRecord, Record, Stated
 from stockml.accuracy.scores import EIGHTY, Score
 from stockml.core.exchanges import BY_SYMBOL, Exchanges
@@ -37,11 +37,17 @@ class PageRecord:
         return {
             "total": rounded(score_on_page(total) | _crps(total)) if sums.stated else None,
             "weeks": [{"day": day_number(monday), **rounded(score_on_page(score))} for monday, score in weeks.items()],
+            "months": _named_scores(by_month(sums.conditions)),
+            "regimes": _named_scores(by_regime(sums.conditions)),
             "bins": reliability(sums.stated, self.overlap),
-            "stocks": {symbol: rounded(score_on_page(score)) for symbol, score in stocks.items()},
+            "stocks": _named_scores(stocks),
             "ranges": ranges_held(total),
             "conditions": [condition_on_page("", "all", total), *map(_named, conditions)] if conditions else [],
         }
+
+
+def _named_scores(scores: Mapping[str, Score]) -> dict[str, dict[str, float]]:
+    return {name: rounded(score_on_page(score)) for name, score in scores.items()}
 
 
 def _crps(score: Score) -> dict[str, float]:

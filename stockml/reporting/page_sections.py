@@ -1,4 +1,4 @@
-"""Sections of the HTML report in tables and sentences: today's predictions, the headline answers, models, state."""
+"""Sections of the HTML report in tables and sentences: today's predictions, models, state."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import date
 from statistics import median
 from typing import Any
 
-from stockml.accuracy.scores import Score
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.view import View
-from stockml.reporting.formatting import NO_WORDS, day, percent, share, signed
+from stockml.reporting.formatting import percent
 from stockml.reporting.last_run import LastRun
 from stockml.reporting.page_data import LogSummary
 from stockml.reporting.page_values import short
+from stockml.reporting.page_yesterday import Sessions
 from stockml.reporting.ranges import price_ranges
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
 
@@ -26,10 +26,9 @@ LINES_LISTED = 50  # of what waits or expired; the rest is counted
 SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "val_samples")
 
 
-def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
+def today_rows(summary: LogSummary, sessions: Sessions) -> list[dict[str, Any]]:
     """The newest prediction of each stock at each horizon, as the table shows it."""
     newest = {key: lines[-1] for key, lines in summary.series.items()}
-    latest_day = max((line.data_through for line in newest.values()), default="")
     names = names_on_page(summary)
     reach = max((_reach(line) for line in newest.values()), default=1.0)
     return [
@@ -39,7 +38,7 @@ def today_rows(summary: LogSummary) -> list[dict[str, Any]]:
             "horizon": line.prediction_horizon_days,
             "currency": line.currency or "",
             "made": line.data_through,
-            "is_old": line.data_through < latest_day,
+            "is_old": not sessions.is_newest(line.symbol, line.data_through),
             "close": line.current_price,
             "predicted": line.predicted_price,
             "change": line.predicted_change_pct,
@@ -85,74 +84,6 @@ def names_on_page(summary: LogSummary) -> dict[tuple[str, int], str]:
     """Each series' name on the page: its symbol, and the horizon where there are several."""
     has_one = len({horizon for _, horizon in summary.series}) == 1
     return {(symbol, horizon): symbol if has_one else f"{symbol}@{horizon}" for symbol, horizon in summary.series}
-
-
-# ---- at a glance ----
-
-
-def horizon_shown(summary: LogSummary, state: Status) -> int:
-    """The horizon that the page opens with: the main one, or the shortest with an outcome where that has none."""
-    return state.horizon if state.horizon in summary.records or not summary.records else min(summary.records)
-
-
-def tiles(summary: LogSummary, rows: Sequence[dict[str, Any]], state: Status, horizon: int) -> list[dict[str, Any]]:
-    """The four questions, each with a short answer; of one horizon alone, which is named where there are several."""
-    known = summary.records.get(horizon)
-    several = len({row["horizon"] for row in rows}) > 1
-    rows = [row for row in rows if row["horizon"] == horizon] or rows
-    good = _good(known.sums.total if known else Score(), state.by_horizon.get(horizon, Score()).expired_text())
-    pairs = [
-        ("What does it expect?", _expects(rows)),
-        ("How sure is it?", _sure(rows)),
-        ("How good has it been?", good),
-        ("Does anything need attention?", _attention(state)),
-    ]
-    ahead = f"{count(horizon, 'session')} ahead. " if several else ""
-    return [
-        {
-            "question": question,
-            "answer": answer,
-            "detail": f"{ahead if number < 3 else ''}{detail}",
-            "is_alarm": number == 3 and state.is_alarming,
-        }
-        for number, (question, (answer, detail)) in enumerate(pairs)
-    ]
-
-
-def _expects(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    if not rows:
-        return NO_WORDS, "No prediction yet."
-    changes = [row["change"] for row in rows]
-    rising, falling = sum(change > 0 for change in changes), sum(change < 0 for change in changes)
-    most, least = max(rows, key=lambda row: row["change"]), min(rows, key=lambda row: row["change"])
-    if len(rows) == 1:
-        return f"{rows[0]['symbol']} {signed(changes[0])}", f"by the close of {day(rows[0]['target'])}."
-    ends = f"from {signed(least['change'])} ({least['symbol']}) to {signed(most['change'])} ({most['symbol']})"
-    answer = f"{rising} of {len(rows)} to rise" if rising >= falling else f"{falling} of {len(rows)} to fall"
-    return answer, f"Median {signed(median(changes))}, {ends}."
-
-
-def _sure(rows: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    if not rows:
-        return NO_WORDS, "No prediction yet."
-    widths = [(row["high"] - row["low"]) / row["close"] * 50 for row in rows]
-    detail = f"Median confidence that the error stays below 5 %; the 80 % interval reaches ±{median(widths):.1f} %."
-    return f"{median(row['confidence'] for row in rows):.0%}".replace("%", " %"), detail
-
-
-def _good(total: Score, expired: str) -> tuple[str, str]:
-    if not total.total:
-        return NO_WORDS, f"Nothing is verified yet. {expired}".rstrip()
-    detail = (
-        f"Naive: {share(total.naive_accurate / total.total)}. Mean error {percent(total.mean_error_pct)} against "
-        f"{percent(total.mean_naive_error_pct)}, {total.total:,} verified. {expired}"
-    ).rstrip()
-    return f"{share(total.accuracy)} accurate", detail
-
-
-def _attention(state: Status) -> tuple[str, str]:
-    answer = count(len(state.alarms), "alarm") if state.alarms else "Nothing"
-    return answer, f"{state.pending} pending, {state.due} of them due, {len(state.overdue)} overdue."
 
 
 # ---- models ----
@@ -213,8 +144,8 @@ def models_story(rows: Sequence[dict[str, Any]]) -> str:
 
 
 def facts(state: Status) -> list[tuple[str, str]]:
-    """The state as names and values: the lines of the status, without its alarms."""
-    lines = [line for line in state.to_text().splitlines() if not line.startswith("ALARM")]
+    """The state as names and values: the lines of the status, without its notes and alarms."""
+    lines = [line for line in state.to_text().splitlines() if not line.startswith(("NOTE", "ALARM"))]
     return [(line[:14].strip(), line[14:]) for line in lines]
 
 

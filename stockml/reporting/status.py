@@ -6,9 +6,9 @@ It reads the log, the feedback, the models' metrics and what the last run left b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
 from stockml.accuracy.conditions import ConditionScore, by_condition
@@ -16,27 +16,24 @@ from stockml.accuracy.scores import Score
 from stockml.accuracy.settlement import PATIENCE_SESSIONS, is_due
 from stockml.accuracy.tracker import AccuracyTracker
 from stockml.core.clock import Clock
-from stockml.core.failures import OUTAGES
 from stockml.core.paths import Home
 from stockml.core.records import Prediction
-from stockml.core.wording import Message, count, named, told_together
 from stockml.prediction_log.log import PredictionLog
 from stockml.prediction_log.seals import Head, last_witness
 from stockml.prediction_log.view import View
+from stockml.reporting import concerns
+from stockml.reporting.concerns import PRICES_GRACE_SESSIONS, Concern
 from stockml.reporting.last_run import LastRun, read_last_run
 from stockml.reporting.status_text import status_text
-from stockml.reporting.stock_states import StockState, missing_alarms, model_ages, sessions_behind, stock_states
+from stockml.reporting.stock_states import StockState, model_ages, sessions_behind, stock_states
 from stockml.signals.plugins import plugin_names
 
 MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
-PRICES_GRACE_SESSIONS = 1  # today's run may still be to come
-RUN_TAKES_AT_MOST = timedelta(hours=1)  # one that has not ended by then was killed
-SYMBOLS_NAMED = 5  # in a sentence; the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The state of a home at one moment. `alarms` are sentences that each ask for something to be done."""
+    """The state of a home at one moment."""
 
     at: str
     pending: int
@@ -57,7 +54,17 @@ class Status:
     witnessed_at: str | None  # when this head was written down
     broken_seals: str | None  # the first place
     stocks: Mapping[str, StockState]  # of the watchlist
-    alarms: tuple[str, ...]
+    concerns: tuple[Concern, ...]
+
+    @property
+    def alarms(self) -> tuple[str, ...]:
+        """Sentences that each ask for something to be done."""
+        return tuple(concern.text for concern in self.concerns if concern.is_alarm)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences on what is worth knowing and may well be as it is."""
+        return tuple(concern.text for concern in self.concerns if not concern.is_alarm)
 
     @property
     def verified(self) -> int:
@@ -92,6 +99,7 @@ class Status:
             "witnessed_at": self.witnessed_at,
             "broken_seals": self.broken_seals,
             "stocks": {symbol: state.to_record() for symbol, state in self.stocks.items()},
+            "notes": list(self.notes),
             "alarms": list(self.alarms),
         }
 
@@ -120,15 +128,18 @@ def status(
     horizon = record.main_horizon(main_horizon)
     main = record.of(horizon)
     stocks = stock_states(watchlist, log, run, known_ages, clock)
-    lagging = _lagging_alarm(newest, run, clock)
-    alarms = [
-        *_damage_alarms(view),
-        *_overdue_alarm(overdue, run),
+    lagging = concerns.lagging(newest, run, clock)
+    found = (
+        *concerns.damage(view),
+        *concerns.overdue(overdue, run),
         *lagging,
-        *missing_alarms(stocks, newest and newest[1], is_idle=bool(lagging)),
-        *_stale_alarms(stale_prices, stale_models),
-        *_run_alarms(run, clock),
-    ]
+        *concerns.missing(stocks, newest and newest[1], is_idle=bool(lagging)),
+        *concerns.stale(stale_prices, stale_models),
+        *concerns.failed(run, clock),
+        *concerns.skipped(run, list(stocks) or list(newest[:1] if newest else ()), clock),
+        *concerns.misfits(record),
+        *concerns.surprises(run),
+    )
     return Status(
         at=clock.now.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if clock.as_of is None else clock.as_of.isoformat(),
         pending=len(view.pending),
@@ -147,7 +158,7 @@ def status(
         last_run=run,
         **_seals(log, clock),
         stocks=stocks,
-        alarms=tuple(alarms),
+        concerns=found,
     )
 
 
@@ -192,66 +203,3 @@ def _seals(log: PredictionLog, clock: Clock) -> dict[str, Any]:
     witness = last_witness(log.path) if head else None
     at = witness.at if witness and head and witness.head.seal == head.seal else None
     return {"head": head, "witnessed_at": at, "broken_seals": log.broken if clock.as_of is None else None}
-
-
-# ---- alarms ----
-
-
-def _damage_alarms(view: View) -> list[str]:
-    lost = [f"{problem}." for problem in view.problems if problem.is_set_aside]
-    return [text[0].upper() + text[1:] for text in lost]
-
-
-def _overdue_alarm(overdue: Sequence[str], run: LastRun | None) -> list[str]:
-    if not overdue:
-        return []
-    known = (run.waiting if run else {}).get(overdue[0])
-    why = f" ({overdue[0]}: {known})" if known else ""
-    return [
-        f"{_named(overdue)}: still pending more than {PATIENCE_SESSIONS} sessions after the target{why}; run "
-        f"realtime_predictor.py --verify-only and read what it says."
-    ]
-
-
-def _lagging_alarm(newest: tuple[str, str] | None, run: LastRun | None, clock: Clock) -> list[str]:
-    """Alarm where nothing has been predicted for a while: the job that should do it is not running, or does nothing."""
-    behind = sessions_behind(*newest, clock) if newest else 0
-    if newest is None or behind <= PRICES_GRACE_SESSIONS:
-        return []
-    is_started = run is not None and sessions_behind(newest[0], run.day, clock) <= PRICES_GRACE_SESSIONS
-    remedy = "see that realtime_predictor.py is started every day"
-    if is_started:
-        remedy = "the last run made none: read its messages in last_run.json"
-    return [f"The newest prediction was made from the prices of {newest[1]}, {count(behind, 'session')} ago; {remedy}."]
-
-
-def _stale_alarms(prices: Mapping[str, str], stale_models: Mapping[str, int]) -> list[str]:
-    alarms = []
-    if prices:
-        alarms.append(
-            f"{_named(prices)}: no prices since {min(prices.values())}; check that the symbols are still traded "
-            f"under these names."
-        )
-    if stale_models:
-        alarms.append(
-            f"{_named(stale_models)}: models up to {count(max(stale_models.values()), 'day')} old; run train_models.py "
-            f"to renew them."
-        )
-    return alarms
-
-
-def _run_alarms(run: LastRun | None, clock: Clock) -> list[str]:
-    if run is None or run.exit_code == 0:
-        return []
-    if run.exit_code is None:
-        age = clock.now - datetime.fromisoformat(run.began_at)
-        return [f"The run begun at {run.began_at} never ended; start it again."] if age > RUN_TAKES_AT_MOST else []
-    causes = (Message(one.symbol, one.message, one.kind if one.kind in OUTAGES else "") for one in run.failures)
-    told = told_together(causes)
-    more = len(told) - SYMBOLS_NAMED
-    rest = [f"{count(more, 'more failure')} of that run: see last_run.json."] if more > 0 else []
-    return [f"The last run, at {run.ended_at}, failed ({run.ending()}).", *told[:SYMBOLS_NAMED], *rest]
-
-
-def _named(symbols: Iterable[str]) -> str:
-    return named(list(symbols), SYMBOLS_NAMED)

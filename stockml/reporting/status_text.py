@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def status_text(state: Status, *, all_stocks: bool = False) -> str:
-    """A line for each part of the state, the alarms last; of the stocks those that lack something, or all."""
+    """A line for each part of the state, notes and alarms last; of the stocks those that lack something, or all."""
     pending = f"{state.pending:,} pending, {state.due} of them due, {len(state.overdue)} overdue"
     lines = [
         f"Predictions   {pending}; {state.verified:,} verified",
@@ -27,7 +27,8 @@ def status_text(state: Status, *, all_stocks: bool = False) -> str:
         *_seal_lines(state),
         f"Last run      {_run_text(state.last_run)}",
     ]
-    return "\n".join([*lines, *(f"ALARM         {alarm}" for alarm in state.alarms)])
+    told = [*(f"NOTE          {note}" for note in state.notes), *(f"ALARM         {alarm}" for alarm in state.alarms)]
+    return "\n".join([*lines, *told])
 
 
 def _record_text(record: Score) -> str:

@@ -9,12 +9,11 @@ from typing import Any
 
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
-from stockml.core.wording import count, named
+from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.last_run import LastRun
 
 TOO_LONG = 2  # sessions without a forecast; the run after today's close may still be to come
-SYMBOLS_NAMED = 5  # in a sentence; the rest is counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,33 +106,6 @@ def _state(symbol: str, last: str | None, run: LastRun | None, age: int | None, 
     reasons = (failure.message for failure in run.failures if failure.symbol == symbol) if run and failing else ()
     reason = next((text.removeprefix(f"{symbol}: ") for text in reasons), None)
     return StockState(symbol, last, since, sessions, failing, reason, age)
-
-
-def missing_alarms(states: Mapping[str, StockState], newest: str | None, *, is_idle: bool) -> list[str]:
-    """Alarm where stocks have been without a forecast for two sessions, the longest first.
-
-    Parameters
-    ----------
-    states : mapping of str to StockState
-    newest : str, optional
-        The last session that any forecast was made from.
-    is_idle : bool
-        Nothing at all has been predicted since, which is an alarm of its own: only stocks behind that are named.
-    """
-    missing = [state for state in states.values() if state.is_missing]
-    if is_idle:
-        missing = [state for state in missing if (state.last_forecast or "") < (newest or "")]
-    if not missing:
-        return []
-    missing.sort(key=lambda state: (-state.missing_sessions, state.symbol))
-    most, least = missing[0].missing_sessions, missing[-1].missing_sessions
-    span = count(most, "session") if most == least else f"{least} to {count(most, 'session')}"
-    since = min(state.missing_since or "9999" for state in missing)
-    remedy = "read what the last run says of them in last_run.json, or take them off the watchlist"
-    if not any(state.failing_since for state in missing):
-        remedy = "no run has asked for them since: run realtime_predictor.py without --symbols"
-    names = named([state.symbol for state in missing], SYMBOLS_NAMED)
-    return [f"{names}: no forecast for {span}, since {since}; {remedy}."]
 
 
 def sessions_behind(symbol: str, day: str, clock: Clock) -> int:

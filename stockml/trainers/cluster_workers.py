@@ -7,17 +7,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from stockml import __version__
+from stockml.core.library_versions import library_versions
 from stockml.trainers.process_pool import WorkersLostError
 
 LOOK_SECONDS = 1.0  # between two looks at who has joined or left
@@ -30,15 +29,11 @@ class ClusterError(Exception):
 
 def facts(libraries: Sequence[str]) -> dict[str, str]:
     """Versions, digest of the package's code and number of threads: all that must match on every machine."""
-    found = {"python": platform.python_version(), **{name: _version(name) for name in libraries}}
-    return {**found, "stockml": f"{__version__} ({_code_digest()})", THREADS: os.environ.get(THREADS, "not set")}
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "missing"
+    return {
+        **library_versions(libraries),
+        "stockml": f"{__version__} ({_code_digest()})",
+        THREADS: os.environ.get(THREADS, "not set"),
+    }
 
 
 @cache  # a worker keeps running the code it has loaded, even if the files change

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Self
 
+from stockml.core.installation import install_command
 from stockml.trainers.cluster_workers import LOOK_SECONDS, ClusterError, ClusterWorkers, plain_errors
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
@@ -31,8 +32,8 @@ CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has restarted a dead one by then
 LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"  # advises scattering, which no worker's death survives
 MISSING = (
-    "--cluster needs Dask, which is not installed here; install it with .venv/bin/python -m pip install "
-    "-r requirements-cluster.txt, or leave --cluster out"
+    "--cluster needs Dask, which is not installed here; install it with "
+    f"{install_command('cluster')}, or leave --cluster out"
 )
 _LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched", "distributed.utils")
 

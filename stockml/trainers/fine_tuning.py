@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import io
 import pickle
-import platform
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from stockml.core.library_versions import library_versions
 from stockml.models import lstm
 from stockml.models.bundle_file import to_fast
 from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
@@ -178,7 +177,7 @@ def _origins(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
         "scaler": asdict(training_set.scaler) | {"clip": lstm.CLIP},
         "spread_pct": training_set.spread_pct,
         "features": training_set.names,
-        "libraries": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "libraries": library_versions(LIBRARIES),
         "findings": training_set.findings,
     }
 

@@ -14,6 +14,8 @@ from stockml.accuracy.conditions import (
     ConditionScore,
     by_condition,
     by_condition_of,
+    by_month,
+    by_regime,
     coverage_text,
     least_covered,
 )
@@ -108,6 +110,27 @@ def test_years_are_those_of_the_days_predictions_were_made_from() -> None:
     assert last.target_date > "2027" and last.data_through == "2026-12-31"
     first = line("KO", (date(2026, 12, 31) - date(2026, 1, 5) + timedelta(days=1)).days)
     assert values(rows_of([last, first]), "year") == {"2026": 1, "2027": 1}
+
+
+def test_months_and_regimes_divide_all_predictions() -> None:
+    regimes = ("bullish", "bearish", "sideways", "")  # a log may have come from anywhere
+    made = [replace(line("KO", day), market_regime=regimes[day % 4]) for day in range(80)]
+    told, total = by_condition_of(made), Score.of(made)
+    months, regime = by_month(told), by_regime(told)
+    assert {month: score.total for month, score in months.items()} == {"2026-01": 27, "2026-02": 28, "2026-03": 25}
+    assert {name: score.total for name, score in regime.items()} == {
+        "": 20,
+        "bearish": 20,
+        "bullish": 20,
+        "sideways": 20,
+    }
+    for parts in (months, regime):
+        assert sum(parts.values(), Score()).accurate == total.accurate
+    assert values(rows_of(made), "regime") == {"": 20, "bearish": 20, "bullish": 20, "sideways": 20}
+    named = next(row for row in rows_of(made) if row.value == "bearish")
+    assert (named.name, named.phrase) == ("bearish", "in the bearish regime")
+    long = [replace(one, market_regime="x" * 5_000) for one in made]  # what is kept of it has bounds
+    assert all(len(value) < 100 for _, value in by_condition_of(long))
 
 
 @pytest.mark.parametrize(("ahead", "is_expected"), [(-2, True), (0, True), (5, True), (6, False), (21, False)])

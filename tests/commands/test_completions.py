@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import subprocess
+from collections.abc import Mapping
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
@@ -35,7 +36,7 @@ source {project}/completions/_stockml
 """
 
 
-def offered(shell: str, *words: str) -> list[str]:
+def offered(shell: str, *words: str, env: Mapping[str, str] = BARE) -> list[str]:
     """What a shell offers for the last of the words."""
     need(shell)
     quoted = " ".join(f"'{word}'" for word in words)
@@ -45,7 +46,7 @@ def offered(shell: str, *words: str) -> list[str]:
         [shell, *plain, "-c", text],
         capture_output=True,
         text=True,
-        env=BARE,
+        env=env,
         cwd="/",
         check=False,
         timeout=PATIENCE_SECONDS,
@@ -120,6 +121,21 @@ def test_the_stocks_with_models_are_offered(shell: str, option: str, tmp_path: P
         write_metrics(Home(tmp_path), symbol)
     script = str(PROJECT / "realtime_predictor.py")
     assert set(offered(shell, script, "--home", str(tmp_path), option, "")) == {"TCS.NS", "INFY.NS"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize(
+    ("env", "place"),
+    [
+        ({"HOME": "{tmp}"}, ".local/share/stockml"),
+        ({"HOME": "/proc/nonexistent", "XDG_DATA_HOME": "{tmp}/data"}, "data/stockml"),
+        ({"HOME": "/proc/nonexistent", "STOCKML_HOME": "{tmp}/mine"}, "mine"),
+    ],
+)
+def test_so_are_those_of_an_installed_command(shell: str, env: dict[str, str], place: str, tmp_path: Path) -> None:
+    write_metrics(Home(tmp_path / place), "TCS.NS")
+    named = {name: value.format(tmp=tmp_path) for name, value in env.items()}
+    assert offered(shell, "/usr/bin/stockml-predict", "--symbols", "", env=BARE | named) == ["TCS.NS"]
 
 
 def test_several_symbols_are_completed_one_after_the_other(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from report_helpers import LAST_DAY, made_up_home, weekdays_until
 from scripts import PROJECT, files_under
 
 import realtime_predictor
-from stockml.commands import explain_command
 from stockml.core.paths import Home
 
 DAY = str(weekdays_until(LAST_DAY, 30)[10])
@@ -40,7 +39,7 @@ def test_a_logged_forecast_is_told_from_the_log_alone(
     home: Home, explain: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = files_under(home.root)
-    monkeypatch.setattr(explain_command, "fetch_prices", None)  # prices of csv are not Yahoo's
+    monkeypatch.setattr("stockml.data.fetch.fetch_prices", None)  # prices of csv are not Yahoo's
     code, text, err = explain(ID.lower())
     assert (code, err) == (0, "")
     assert [line[:2] for line in text.splitlines() if line[1:3] == ". "] == [f"{at}." for at in range(1, 7)]

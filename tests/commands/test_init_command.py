@@ -86,7 +86,7 @@ def test_nothing_is_overwritten(tmp_path: Path, capsys: pytest.CaptureFixture[st
     [
         ("--source", "nowhere"),
         ("--symbols", "A B"),
-        ("--symbols-file", "/nonexistent/list"),
+        ("--symbols-file", "/proc/nonexistent/list"),
         ("--status",),
         ("--explain", "TCS"),
         ("--as-of", "2026-01-05"),

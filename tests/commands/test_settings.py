@@ -117,6 +117,8 @@ def test_an_unknown_key_is_answered_with_the_one_meant(tmp_path: Path, text: str
         ("notify = ['me:secret']", "line 1: notify: entry 1 is no URL"),
         ("notify = [\n'ntfy://a',\n'http://a b']", "line 3: notify: entry 2 is no URL"),
         ("notify = [{a = 1}]", "notify: entry 1 is no URL"),
+        ("notify = 'ntfy://me:secret@h'", "line 1: notify: a text is no list"),
+        ("[exchange_of]\nnotify = 'ntfy://me:secret@h'", "line 2: exchange_of: notify is no symbol"),
         ("witness = ''", "witness: there is nothing in it"),
         ("witness = true", "witness: true is no text"),
         ('witness = "a\\u0000b"', "witness: there is nothing in it"),

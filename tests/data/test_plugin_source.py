@@ -47,7 +47,7 @@ def source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     return install
 
 
-def fetched(source: Source, *symbols: str, home: Path = Path("/nonexistent"), history_bars: int = 0) -> Fetched:
+def fetched(source: Source, *symbols: str, home: Path = Path("/proc/nonexistent"), history_bars: int = 0) -> Fetched:
     settings = FetchSettings(history_bars=history_bars)
     spans = spans_of(symbols or ["AAPL"], 309, CLOCK)
     return fetch_prices(spans, source, clock=CLOCK, home=Home(home), settings=settings)

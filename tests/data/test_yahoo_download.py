@@ -85,7 +85,7 @@ def in_another_process(desk: Desk, folder: Path, code: str, *, home: Path | None
         [sys.executable, "-W", "default", "-c", FETCH.format(home=str(home or desk.home.root)) + code],
         capture_output=True,
         text=True,
-        env={"HOME": "/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(path)},
+        env={"HOME": "/proc/nonexistent", "PATH": "/usr/bin:/bin", "PYTHONPATH": os.pathsep.join(path)},
         check=False,
     )
     return done.stdout, done.stderr

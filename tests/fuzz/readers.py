@@ -50,6 +50,7 @@ from stockml.models.bundle_store import (
 from stockml.prediction_log.log import LogChanged, PredictionLog
 from stockml.prediction_log.restore import finish_restore
 from stockml.prediction_log.seals import last_witness, witness_path, witnesses
+from stockml.reporting import concerns, notified
 from stockml.reporting.last_run import LastRun, last_run_path, read_last_run
 from stockml.signals.engine import add_market, analyze, plan, predict, view_of
 from stockml.signals.learner import Learner
@@ -462,13 +463,19 @@ def last_run(folder: Path) -> Target:
         "waiting": {"A:2026-03-20:5": "no bar"},
         "notices": ["one"],
         "failing_since": {"TCS.NS": "2026-03-20"},
+        "outside": {"A:2026-03-20:5": "+9.1 %, expected -5.0 to +5.0 %"},
+        "previous_at": "2026-03-26T20:00:00Z",
     }
+
+    clock = Clock(datetime(2026, 3, 28, tzinfo=UTC))
 
     def read(changed: bytes) -> None:
         path.write_bytes(changed)
         found = read_last_run(home)
         if found is not None:
             assert found.day and found.ending()
+            concerns.skipped(found, ["A"], clock)
+            concerns.surprises(found)
             json.dumps(found.to_record()).encode()
 
     content = json.dumps(record).encode()
@@ -531,6 +538,18 @@ def announcements(folder: Path) -> Target:
     return _small(folder, lambda home: home.announcements, content, use)
 
 
+def notified_file(folder: Path) -> Target:
+    content = json.dumps({"told": {"failed: network A": "2026-03-02", "coverage: 5": "2026-03-09"}}).encode()
+
+    def use(home: Home) -> None:
+        told, today = notified.read_told(home), date(2026, 3, 10)
+        one = concerns.Concern("It fails.", ("failed: network A",))
+        sent = notified.news([one], told, today)
+        notified.write_told(home, told | notified.remembered([one], told, sent, today))
+
+    return _small(folder, notified.told_path, content, use)
+
+
 # ---- settings ----
 
 _SETTINGS = b"""\
@@ -560,6 +579,6 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     made.__name__: made
     for made in (
         *(csv_table, yahoo_chart, log_lines, index, rows, journal, heads, restore_plan, archive, feedback),
-        *(metrics, bundle, last_run, resting_symbols, exchanges, announcements, home_settings),
+        *(metrics, bundle, last_run, notified_file, resting_symbols, exchanges, announcements, home_settings),
     )
 }

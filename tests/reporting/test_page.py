@@ -183,8 +183,8 @@ def luminance(colour: str) -> float:
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
 def test_text_is_readable_on_its_ground(scheme: int) -> None:
-    blocks = re.findall(r":root \{(.*?)\}", (PAGE / "page.css").read_text(), flags=re.S)
-    colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", blocks[scheme]))
+    pairs = re.findall(r"--([a-z-]+): light-dark\((#[0-9a-f]{6}), (#[0-9a-f]{6})\);", (PAGE / "page.css").read_text())
+    colours = {name: both[scheme] for name, *both in pairs}
     inks = [(ink, ground) for ink in ("ink", "muted", "ours", "naive", "up", "down") for ground in ("card", "ground")]
     for ink, ground in [*inks, ("ink", "faint"), ("warn", "warn-ground")]:
         one, other = sorted((luminance(colours[ink]), luminance(colours[ground])))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from itertools import pairwise
 from pathlib import Path
 
@@ -30,7 +30,16 @@ from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import StudentT
-from stockml.reporting.page_data import path_days, sessions_shown, signal_columns, stock_page, units_of, why
+from stockml.reporting.page_data import (
+    LogSummary,
+    days_before,
+    path_days,
+    sessions_shown,
+    signal_columns,
+    stock_page,
+    units_of,
+    why,
+)
 from stockml.reporting.page_record import reliability, wilson
 from stockml.reporting.page_values import day_number
 from stockml.reporting.ranges import price_ranges
@@ -90,7 +99,7 @@ def test_conditions_stand_below_all_predictions_and_divide_them(page: Parsed) ->
     families: dict[str, int] = {}
     for row in rows:
         families[row["family"]] = families.get(row["family"], 0) + row["n"]
-    assert families == {"predicted volatility": whole["n"]}  # one market, one year
+    assert families == {"predicted volatility": whole["n"], "regime": whole["n"]}  # one market, one year
 
 
 def test_an_open_prediction_tells_its_ranges_from_its_distribution(home: Home, page: Parsed) -> None:
@@ -116,6 +125,35 @@ def test_each_week_counts_the_targets_that_lie_in_it(home: Home, page: Parsed) -
     assert [week["n"] for week in told] == weeks.size().tolist()
     assert [week["error"] for week in told] == pytest.approx(weeks["error_pct"].mean().tolist(), rel=1e-4)
     assert [week["hit"] for week in told] == pytest.approx(weeks["was_accurate"].mean().tolist(), rel=1e-4)
+
+
+def test_months_and_regimes_stand_beside_naive_as_the_log_has_them(home: Home, page: Parsed) -> None:
+    verified = frame_of(home).query("status == 'verified'")
+    record = page.data["records"]["5"]
+    rose = verified["actual_price"] > verified["current_price"]
+    for name, key in (("months", verified["data_through"].str[:7]), ("regimes", verified["market_regime"])):
+        groups = verified.groupby(key)
+        told = record[name]
+        assert {group: score["n"] for group, score in told.items()} == groups.size().to_dict()
+        for figure, column in (
+            ("error", verified["error_pct"]),
+            ("naive_error", verified["naive_error_pct"]),
+            ("rose", rose),
+        ):
+            means = column.groupby(key).mean().to_dict()
+            assert {group: score[figure] for group, score in told.items()} == pytest.approx(means, rel=1e-4)
+
+
+def test_closes_are_looked_up_for_stocks_whose_first_line_is_shown_on_a_page_of_up_to_a_hundred() -> None:
+    lines = lines_of(stock_lines("A.XY", 30, seed=1))
+    few = LogSummary({("A.XY", 5): lines, ("A.XY", 10): lines[5:], ("B.XY", 5): lines[-20:]}, {}, most=25)
+    first = date.fromisoformat(lines[-20].data_through)
+    assert days_before(few) == {"B.XY": (first - timedelta(days=120), LAST_DAY)}
+    whole = days_before(replace(few, most=250))
+    assert whole["A.XY"][0] == date.fromisoformat(lines[0].data_through) - timedelta(days=120)
+    for number, looked_at in ((1, 1), (100, 100), (101, 0)):
+        page = LogSummary({(f"S{at}.XY", 5): lines[-1:] for at in range(number)}, {})
+        assert len(days_before(page)) == looked_at
 
 
 def test_each_stock_has_its_own_record(home: Home, page: Parsed) -> None:

@@ -195,7 +195,9 @@ def test_what_a_run_leaves_is_read_back_as_it_was_written(tmp_path: Path) -> Non
     assert LastRun.from_record(run.to_record()) == run
     assert (run.ended_at, run.logged, run.settled) == ("2026-03-27T20:00:00Z", 2, 1)
     begin_run(home, NOW, date(2026, 3, 2))
-    assert read_last_run(home) == LastRun("2026-03-27T20:00:00Z", "2026-03-02", failing_since={"A": "2026-03-27"})
+    assert read_last_run(home) == LastRun(
+        "2026-03-27T20:00:00Z", "2026-03-02", failing_since={"A": "2026-03-27"}, previous_at="2026-03-27T19:59:55Z"
+    )
 
 
 @pytest.mark.parametrize(
@@ -267,15 +269,15 @@ def test_as_text_and_as_json_it_says_the_same(tmp_path: Path) -> None:
     assert all(f"ALARM         {alarm}" in text for alarm in record["alarms"])
     assert f"Intervals     80 % intervals hold {state.record.coverage * 100:.1f} %" in text
     assert f"Distribution  CRPS {record['record']['mean_crps_pct']:.3f} % (naive: " in text
-    assert replace(state, alarms=()).to_text().count("\n") == 6, "seven lines on a good day"
+    assert replace(state, concerns=()).to_text().count("\n") == 6, "seven lines on a good day"
 
 
 def test_the_condition_in_which_intervals_hold_least_is_told_and_the_others_are_in_the_json(tmp_path: Path) -> None:
     home, _ = made_up_home(tmp_path, 4, 150)
     state = state_of(home)
     by_family = {(row["family"], row["value"]): row for row in state.to_record()["by_condition"]}
-    assert {family for family, _ in by_family} == {"volatility", "year"}
+    assert {family for family, _ in by_family} == {"volatility", "regime", "year"}
     told = [row for row in by_family.values() if row["predictions"] >= 100]
     least = min(told, key=lambda row: row["coverage"])
-    assert f", least in {'the ' if least['family'] == 'volatility' else ''}{least['value']}" in state.to_text()
+    assert f", least in {'' if least['family'] == 'year' else 'the '}{least['value']}" in state.to_text()
     assert f": {least['coverage'] * 100:.1f} % of {least['predictions']}" in state.to_text()

@@ -185,6 +185,7 @@ function tableRow(cells, tag = "td") {
   return row;
 }
 
+const dayCell = (day) => ({ text: dayText(day), value: dateOf(day).toISOString().slice(0, 10) });
 const figure = (text, value, kind = "") => ({ text, value, kind: `number ${kind}`.trim() });
 
 function fillTable(table, head, rows) {

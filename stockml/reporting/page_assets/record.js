@@ -79,10 +79,10 @@ function gainChart() {
 
 function weeksTable() {
   const rows = [...record.weeks].reverse().map((week) => [
-    dayText(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
-    figure(percent(week.error)), figure(percent(week.naive_error)), figure(share(week.direction)), figure(share(week.confidence)),
+    dayCell(week.day), figure(String(week.n)), figure(share(week.hit)), figure(share(week.naive_hit)),
+    figure(percent(week.error)), figure(percent(week.naive_error)), figure(share(week.direction)), figure(share(week.rose)), figure(share(week.confidence)),
   ]);
-  fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">Naive", ">Mean error", ">Naive", ">Direction", ">Confidence"], rows);
+  fillTable(byId("weeks"), ["Week of", ">Predictions", ">Accurate", ">Naive", ">Mean error", ">Naive", ">Direction", ">Rose", ">Confidence"], rows);
 }
 
 function reliabilityChart() {
@@ -119,17 +119,29 @@ function reliabilityChart() {
   });
 }
 
-function stocksTable() {
-  const rows = Object.entries(record.stocks).map(([symbol, score]) => {
+// Groups of predictions beside naive, and a right direction beside how often the market rose; each name is { text, value }.
+function scoreTable(id, head, groups) {
+  const rows = groups.map(([name, score]) => {
     const apart = score.error - score.naive_error;
     const kind = Math.abs(apart) < 0.005 ? "" : apart < 0 ? "up" : "down";
     return [
-      { text: symbol, value: symbol }, figure(`${signed(apart)} ${{ up: "better", down: "worse" }[kind] ?? "the same"}`, apart, kind),
+      name, figure(`${signed(apart)} ${{ up: "better", down: "worse" }[kind] ?? "the same"}`, apart, kind),
       figure(`${(score.hit * 100).toFixed(1)} / ${share(score.naive_hit)}`, score.hit), figure(`${score.error.toFixed(2)} / ${percent(score.naive_error)}`, score.error),
-      figure(share(score.direction), score.direction), figure(String(score.n), score.n),
+      figure(`${(score.direction * 100).toFixed(1)} / ${share(score.rose)}`, score.direction), figure(String(score.n), score.n),
     ];
   });
-  fillTable(byId("stocks"), ["Symbol", ">Against naive", ">Accurate / naive", ">Mean error / naive", ">Direction", ">Verified"], rows);
+  byId(id).closest(".score").hidden = !rows.length;
+  fillTable(byId(id), [head, ">Against naive", ">Accurate / naive", ">Mean error / naive", ">Direction / rose", ">Verified"], rows);
+}
+
+function scoreTables() {
+  const named = (text) => ({ text, value: text });
+  const monthText = (month) => `${MONTHS[Number(month.slice(5)) - 1]} ${month.slice(0, 4)}`;
+  const known = Object.entries(data.records).filter(([, { total }]) => total);
+  scoreTable("horizons", "Horizon", known.length > 1 ? known.map(([name, { total }]) => [{ text: plural(Number(name), "session"), value: Number(name) }, total]) : []);
+  scoreTable("months", "Month", Object.entries(record.months).reverse().map(([month, score]) => [{ text: monthText(month), value: month }, score]));
+  scoreTable("regimes", "Regime", Object.entries(record.regimes).map(([name, score]) => [named(name || "–"), score]));
+  scoreTable("stocks", "Symbol", Object.entries(record.stocks).map(([symbol, score]) => [named(symbol), score]));
 }
 
 function rangesTable() {
@@ -139,14 +151,21 @@ function rangesTable() {
   byId("crps").textContent = crps === undefined ? "" : `CRPS ${percent(crps, 3)}, naive ${percent(naive, 3)}.`;
 }
 
+// How far the stated confidence lay from the share that was accurate.
+function surety(row) {
+  const apart = row.confidence - row.hit;
+  const word = Math.abs(apart) < 0.0005 ? "" : apart > 0 ? " too sure" : " too modest";
+  return figure(`${share(Math.abs(apart))}${word}`, apart * 100);
+}
+
 function conditionsTable() {
   byId("by-condition").hidden = !record.conditions.length;
   const rows = record.conditions.map((row) => [
     row.family ? `${row.family}: ${row.name}` : row.name, figure(String(row.n)), figure(share(row.inside)),
-    figure(share(row.confidence)), figure(share(row.hit)), figure(row.skill === null ? "–" : minus(share(row.skill))),
+    figure(share(row.confidence)), figure(share(row.hit)), surety(row), figure(row.skill === null ? "–" : minus(share(row.skill))),
     figure(row.crps === null ? "–" : percent(row.crps)), figure(row.naive_crps === null ? "–" : percent(row.naive_crps)),
   ]);
-  fillTable(byId("conditions"), ["Condition", ">Predictions", ">80 % range holds", ">Confidence", ">Accurate", ">Brier skill", ">CRPS", ">Naive’s CRPS"], rows);
+  fillTable(byId("conditions"), ["Condition", ">Predictions", ">80 % range holds", ">Confidence", ">Accurate", ">Apart", ">Brier skill", ">CRPS", ">Naive’s CRPS"], rows);
 }
 
 function weekCharts() {
@@ -163,7 +182,7 @@ function showRecord(name) {
   reliabilityChart();
   rangesTable();
   conditionsTable();
-  stocksTable();
+  scoreTables();
 }
 
 function startRecord() {

@@ -38,6 +38,14 @@ function knownCloses(stock) {
   return [...closes].sort(([one], [other]) => one - other);
 }
 
+// Closes before the first prediction, as many as the sessions chosen leave room for, up to the one it was made from.
+function earlierCloses(stock) {
+  const room = shownSessions() - stock.made.length;
+  if (room <= 0 || !stock.before.day.length) return [];
+  const days = stock.before.day.map((day, at) => [day, stock.before.close[at]]).slice(-room);
+  return [...days, [stock.made[0], stock.close[0]]];
+}
+
 // The ranges open with the square root of time, as chance makes prices wander; the widest comes first.
 function fan(stock) {
   const last = stock.made.length - 1;
@@ -53,15 +61,16 @@ function priceChart(stock) {
   const host = byId("price-chart");
   const last = stock.made.length - 1;
   const first = Math.max(0, last + 1 - shownSessions());
-  const from = stock.made[first], to = stock.target[last];
+  const earlier = earlierCloses(stock);
+  const from = earlier.length ? earlier[0][0] : stock.made[first], to = stock.target[last];
   const closes = knownCloses(stock).filter(([day]) => day >= from);
   const picked = stock.made.map((_, at) => at).filter((at) => at >= first);
   const ahead = fan(stock);
-  const values = [...closes, ...ahead.ranges.flatMap((range) => [...range.low, ...range.high])].map(([, value]) => value).concat(picked.map((at) => stock.predicted[at]));
+  const values = [...closes, ...earlier, ...ahead.ranges.flatMap((range) => [...range.low, ...range.high])].map(([, value]) => value).concat(picked.map((at) => stock.predicted[at]));
   const low = Math.min(...values), high = Math.max(...values), pad = (high - low || high) * 0.05;
   const widest = price(high).length;
   const chart = frame(host, {
-    label: `${stock.symbol}: closes, past predictions as hits and misses, and the path ahead with its ranges of 50, 80 and 95 %. The left and right arrow keys walk through the predictions; the table further down holds them all.`,
+    label: `${stock.symbol}: closes, past predictions as hits and misses, and the path ahead with its ranges of 50, 80 and 95 %.${earlierText(earlier)} The left and right arrow keys walk through the predictions; the table further down holds them all.`,
     height: host.clientWidth < 560 ? 300 : 380,
     x: { from: from - 0.5, to: to + Math.max(0.5, (to - from) * 0.01), ticks: dayTicks },
     y: { from: Math.max(0, low - pad), to: high + pad, text: (value, digits) => value.toLocaleString("en-US", { minimumFractionDigits: digits, maximumFractionDigits: digits }), room: 14 + 7.2 * Math.max(widest, 4) },
@@ -74,12 +83,22 @@ function priceChart(stock) {
     if (part === 0.8) add("path", { class: "edge", d: line(under.map(place)) + line(over.map(place)) });
   }
   add("path", { class: "now", d: `M${chart.atX(stock.made[last])} ${chart.top}V${chart.bottom}` });
+  if (earlier.length) {
+    add("path", { class: "close before", d: line(earlier.map(place)) });
+    add("path", { class: "now", d: `M${chart.atX(stock.made[0])} ${chart.top}V${chart.bottom}` });
+  }
   add("path", { class: "close", d: line(closes.map(place)) });
   add("path", { class: "ahead", d: line(ahead.path.map(place)) });
   const size = picked.length > 125 ? 2.6 : 3.7;
   for (const at of picked) mark(stock, at, place, add, size);
   chart.svg.append(shape("g", { class: "cursor-marks" }));
   walk(chart.svg, picked.map((at) => chart.atX(stock.target[at])), picked.length - 1, (index) => pointAt(stock, picked[index], chart, place));
+}
+
+function earlierText(earlier) {
+  if (!earlier.length) return "";
+  const [[firstDay, firstClose], [lastDay, lastClose]] = [earlier[0], earlier[earlier.length - 1]];
+  return ` Before the first prediction it went from ${price(firstClose)} on ${dayText(firstDay)} to ${price(lastClose)} on ${dayText(lastDay)}.`;
 }
 
 function mark(stock, at, place, add, size) {
@@ -120,7 +139,7 @@ function historyTable(stock) {
   const rows = stock.made.map((_, at) => at).reverse().map((at) => {
     const known = stock.error[at] !== null;
     return [
-      dayText(stock.made[at]), dayText(stock.target[at]),
+      dayCell(stock.made[at]), dayCell(stock.target[at]),
       figure(price(stock.close[at])), figure(price(stock.predicted[at])), figure(`${price(stock.low[at])} – ${price(stock.high[at])}`),
       figure(share(stock.confidence[at])), figure(known ? price(stock.actual[at]) : "–"),
       figure(known ? percent(stock.error[at]) : "–"), figure(known ? percent(stock.naive_error[at]) : "–"),
