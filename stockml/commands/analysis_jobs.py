@@ -33,6 +33,7 @@ STOCKS_PER_TASK = 8  # at most: handing a task over takes a hundredth of what it
 TASKS_PER_PROCESS = 4  # at least, where there are so many stocks
 JEMALLOC = "jemalloc_bg_thd"  # a thread's name
 FAILED = "failed"
+NEXT_STEPS = ("stockml.signals.learner", "stockml.reporting.page")  # loaded here while the others work
 PRELOAD = ("stockml.commands.stock_analysis", "stockml.data.price_table", "stockml.data.csv_files")
 
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[int, Any]]]
@@ -41,17 +42,23 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[int, Any]]]
 @contextmanager
 def analysis_jobs(run: Run, symbols: Sequence[str], wanted: Iterable[str], plugins: OpinionPlugins) -> Iterator[Jobs]:
     """The processes of a run that analyses `wanted` of these symbols; none for few, unless --jobs says so."""
-    jobs = run.args.jobs or (len(os.sched_getaffinity(0)) if len(symbols) >= WORTH_PROCESSES else 1)
-    jobs = min(jobs, len(symbols))
+    jobs = min(run.args.jobs or _usual_jobs(len(symbols)), len(symbols))
     if jobs <= 1:
         yield Jobs(run, wanted, plugins)
         return
     from stockml.trainers.process_pool import ProcessRunner
 
-    _load(run, symbols)
+    _load(PRELOAD)
+    for calendar in {calendar.name: calendar for calendar in map(run.clock.calendar, symbols)}.values():
+        calendar.last_completed(run.clock.now)  # its sessions are worked out once
     with ProcessRunner(jobs, PRELOAD, forks=_can_fork()) as runner:
         runner.start()  # before the threads of a progress bar and of downloads
         yield Jobs(run, wanted, plugins, runner.map, jobs)
+
+
+def _usual_jobs(stocks: int) -> int:
+    """One process for each core where there are many stocks, and where that takes no more than copies of this one."""
+    return len(os.sched_getaffinity(0)) if stocks >= WORTH_PROCESSES and _can_fork() else 1
 
 
 def _can_fork() -> bool:
@@ -60,14 +67,11 @@ def _can_fork() -> bool:
     return {(task / "comm").read_text().strip() for task in others} <= {JEMALLOC}
 
 
-def _load(run: Run, symbols: Sequence[str]) -> None:
-    """Load here once what each process needs: libraries, and the sessions of the exchanges."""
+def _load(modules: Iterable[str]) -> None:
     from importlib import import_module
 
-    for name in PRELOAD:
+    for name in modules:
         import_module(name)
-    for symbol in symbols:
-        run.clock.limit(symbol)
 
 
 def _in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
@@ -160,6 +164,8 @@ class Jobs:
         stage = "check" if is_downloaded(how.source, settings) else "fetch"
         for number, outcome in self._map(partial(analyse_stocks, how), _noting(tasks, given)):
             task = given.pop(number)
+            if self._jobs > 1 and done == 0:
+                _load(NEXT_STEPS)
             if not isinstance(outcome, Exception):
                 results[number] = outcome
             elif _is_death(outcome):
