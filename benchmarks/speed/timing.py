@@ -52,8 +52,9 @@ def usage_of(command: Sequence[object]) -> Usage:
 
 # The same of a script run inside, whose helper processes are then told apart from itself.
 _INSIDE = """
-import json, resource, runpy, sys, time
+import json, os, resource, runpy, sys, time
 began, sys.argv = time.perf_counter(), sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
 try:
     runpy.run_path(sys.argv[0], run_name="__main__")
 except SystemExit as ended:

@@ -122,7 +122,7 @@ class Jobs:
         if not is_downloaded(source, settings):
             return merged([Fetched({}, invalid), *self._done(how, spans, self._tasks(spans, how), settings)])
         feed = fetch_bars(spans, source, clock=clock, home=home, settings=settings)  # many requests at a time
-        said = Fetched[StockResult](
+        said: Fetched[StockResult] = Fetched(
             {}, feed.failures, {}, feed.requests, listings_of(feed), completed_of(feed), feed.skew
         )
         spans = {symbol: span for symbol, span in spans.items() if symbol in feed.bars}

@@ -61,7 +61,7 @@ class StocksTask:
 
 @dataclass(frozen=True, slots=True)
 class StockResult:
-    """What is kept of a stock's table: a report of it, its analysis, and what is to be told of its models."""
+    """A stock's table in brief, its analysis, and the messages about its models."""
 
     symbol: str
     data_through: date

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
 import shutil
 import signal
 import subprocess
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asking import AT_ONCE, listing
+from fake_yahoo import FakeYahoo, redirected
 from made_up_bars import market
 from planted_plugins import plant
 from scripts import BARE, PROJECT, files_under, log_of, predict
@@ -23,6 +27,9 @@ import realtime_predictor
 from stockml.commands import analysis_jobs
 from stockml.commands.analysis_jobs import Jobs
 from stockml.commands.run import Run, open_run
+from stockml.core.clock import Clock
+from stockml.core.paths import Home
+from stockml.data.fetch import fetch_prices, spans_of
 from stockml.signals.plugins import NO_PLUGINS
 from stockml.trainers.process_pool import WorkerDiedError
 
@@ -130,7 +137,9 @@ def dying(symbols: set[str], asked: list[list[str]]) -> Map:
     def run_tasks(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         for number, task in reversed(list(enumerate(tasks))):
             asked.append(list(task.spans))
-            yield number, WorkerDiedError("killed") if symbols & set(task.spans) else function(task)
+            function, task = pickle.loads(pickle.dumps((function, task)))  # as another process sees them
+            is_lost = bool(symbols & set(task.spans))
+            yield number, WorkerDiedError("killed") if is_lost else pickle.loads(pickle.dumps(function(task)))
 
     return run_tasks
 
@@ -145,6 +154,32 @@ def test_results_are_in_the_order_of_the_stocks_and_a_lost_task_is_asked_stock_b
     assert list(fetched.failures) == ["MADE2.NS", "MADE3.NS", "MADE4.NS"]
     assert fetched.failures["MADE3.NS"].message == "MADE3.NS: not predicted; killed"
     assert asked == [list(STOCKS[3:]), list(STOCKS[:3]), [STOCKS[5]], [STOCKS[4]], [STOCKS[3]]]
+
+
+@pytest.mark.parametrize("source", ["csv", "sample", "yahoo", "yahoo, offline"])
+def test_every_source_tells_what_it_tells_one_process(tmp_path: Path, prices: Path, source: str) -> None:
+    of_files = {"csv": STOCKS, "sample": ("SIM-BETA", "SIM-NOBODY", "SIM-ALPHA")}
+    names = of_files.get(source, ("TCS.NS", "NOPE.NS", "INFY.NS"))
+    kind = f"csv:{prices}" if source == "csv" else source.partition(",")[0]
+    clock, home = Clock(datetime(2026 if "yahoo" in source else 2025, 7, 1, 12, tzinfo=UTC)), Home(tmp_path / "home")
+    run, spans = run_of(prices, home.root, "--source", kind), spans_of(names, 300, clock)
+    jobs = Jobs(run, names, NO_PLUGINS, dying(set(), []), jobs=2)
+    with FakeYahoo(date(2026, 6, 30)) as yahoo, redirected(yahoo):
+        for seed, symbol in enumerate(("TCS.NS", "INFY.NS")):
+            yahoo.listings[symbol] = listing(seed=seed)
+        how = {"clock": clock, "home": home, "settings": replace(AT_ONCE, offline=False)}
+        if "offline" in source:
+            fetch_prices(spans, run.source, **how)
+            how["settings"] = replace(AT_ONCE, offline=True)
+        shared = jobs._fetch(spans, run.source, **how)
+        if source == "yahoo":
+            how["home"] = Home(tmp_path / "other")  # what is kept in the first would not be asked for again
+        alone = fetch_prices(spans, run.source, **how)
+    assert len(alone.tables) > 1 and alone.failures
+    assert list(shared.summary().items()) == list(alone.summary().items())
+    assert list(shared.failures.values()) == list(alone.failures.values())
+    assert shared.listings == alone.listings
+    assert all(stock.analysis.data_through == alone.tables[name].data_through for name, stock in shared.tables.items())
 
 
 def test_only_stocks_that_are_wanted_are_analysed_and_stages_share_the_time(tmp_path: Path, prices: Path) -> None:
