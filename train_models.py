@@ -31,6 +31,7 @@ from stockml.commands.exits import run_command
 from stockml.commands.notifications import run_and_notify
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
+    chosen_engine,
     leave_undone,
     note_trained,
     record_interruption,
@@ -44,6 +45,7 @@ from stockml.commands.train_command import (
 from stockml.core.failures import Failure
 from stockml.core.wording import count
 from stockml.storage.file_lock import LockTimeout
+from stockml.trainers.engine_choice import AUTO, ENGINES
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -91,6 +93,14 @@ def parse_args(argv: Sequence[str] | None = None, kind: options.ParserClass = Ar
         "(default: none)",
     )
     how.add_argument(
+        "--engine",
+        choices=ENGINES,
+        default=AUTO,
+        metavar="ENGINE",
+        help="what trains the LSTM: numpy, tensorflow (for a GPU), or auto, which takes tensorflow where there is a "
+        "GPU that it can use (default: %(default)s)",
+    )
+    how.add_argument(
         "--seed", type=options.seed, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
     )
     how.add_argument(
@@ -128,6 +138,7 @@ def carry_out(run: Run) -> tuple[list[dict[str, Any]], Path | None]:
 
     Returns a summary of each stock, and the file about the whole run.
     """
+    chosen_engine(run)  # before anything is fetched
     symbols = to_train(run)
     with task_runner(run, symbols) as runner:
         tables = fetch(run, symbols)
@@ -156,7 +167,11 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
     from stockml.trainers.process_pool import WorkersLostError
 
     settings = training.TrainingSettings(
-        horizon=max(run.horizons), years=run.args.years, seed=run.args.seed, jobs=run.args.jobs
+        horizon=max(run.horizons),
+        years=run.args.years,
+        seed=run.args.seed,
+        jobs=run.args.jobs,
+        engine=chosen_engine(run),
     )
     left: set[str] = set(tables)
     results: list[dict[str, Any]] = []

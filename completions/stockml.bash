@@ -19,6 +19,7 @@ _stockml() {
     case $option in
         --symbols | --explain) mapfile -t COMPREPLY < <(compgen -W "$(_stockml_symbols "$command")" -- "$current") ;;
         --sort) mapfile -t COMPREPLY < <(compgen -W "confidence change interval edge" -- "$current") ;;
+        --engine) mapfile -t COMPREPLY < <(compgen -W "auto numpy tensorflow" -- "$current") ;;
         --source) _stockml_source "$current" ;;
         --home) mapfile -t COMPREPLY < <(compgen -d -- "$current") && compopt -o filenames 2>/dev/null ;;
         --symbols-file | --log-file | --report | --openmetrics | --backup | --restore | --export) mapfile -t COMPREPLY < <(compgen -f -- "$current") && compopt -o filenames 2>/dev/null ;;

@@ -16,6 +16,8 @@ from zipfile import ZipFile
 import pytest
 from dockerfile import copied
 from filelock import FileLock
+from packaging.markers import Marker
+from packaging.requirements import Requirement
 from scripts import BARE, PROJECT, Ran, files_under, log_of, predict
 
 import stockml
@@ -120,16 +122,20 @@ def test_the_metadata_say_what_the_project_says(installed: Path) -> None:
     ],
 )
 def test_dependencies_stand_once_in_the_files_of_requirements(installed: Path, file: str, extra: str) -> None:
-    from packaging.requirements import Requirement
-
     lines = [line.split("#")[0].strip() for line in (PROJECT / file).read_text().splitlines()]
-    wanted = {str(Requirement(line)) for line in lines if line}
-    marker = f' ; extra == "{extra}"'
+    wanted = {str(with_marker(Requirement(line), extra)) for line in lines if line}
     told = [Requirement(text) for text in metadata(installed).get_all("Requires-Dist", [])]
-    mine = [one for one in told if (f'extra == "{extra}"' in str(one.marker) if extra else one.marker is None)]
-    for one in mine:
-        one.marker = None
-    assert {str(one) for one in mine} == wanted != set(), marker
+    condition = f'extra == "{extra}"'
+    mine = [one for one in told if (condition in str(one.marker) if extra else "extra" not in str(one.marker))]
+    assert {str(one) for one in mine} == wanted != set()
+
+
+def with_marker(requirement: Requirement, extra: str) -> Requirement:
+    """The requirement as an extra brings it."""
+    if extra:
+        own = f"({requirement.marker}) and " if requirement.marker else ""
+        requirement.marker = Marker(f'{own}extra == "{extra}"')
+    return requirement
 
 
 def test_the_commands_do_what_the_scripts_do_and_keep_their_home_with_the_user(command: Runner, tmp_path: Path) -> None:

@@ -87,7 +87,8 @@ def quoted(page: str) -> list[str]:
 
 @pytest.mark.parametrize(("page", "fewest"), [("README.md", 8), ("docs/troubleshooting.md", 8)])
 def test_every_quoted_message_is_a_message_of_the_program(page: str, fewest: int) -> None:
-    sources = [*(PROJECT / "stockml").rglob("*.py"), PROJECT / "train_models.py", PROJECT / "realtime_predictor.py"]
+    scripts = [PROJECT / name for name in ("train_models.py", "realtime_predictor.py", ".ci/install")]
+    sources = [*(PROJECT / "stockml").rglob("*.py"), *scripts]
     program = " ".join("".join(re.sub(r'"\s+f?"', "", path.read_text()) for path in sources).split())
     messages = quoted(page)
     assert len(messages) >= fewest

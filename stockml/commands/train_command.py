@@ -18,12 +18,15 @@ from stockml.core.wording import count
 from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import StorageError, write_whole
 from stockml.storage.pause import pause
+from stockml.trainers.engine_choice import CPU, EngineChoice, EngineMissingError, choose
 
 if TYPE_CHECKING:
     from stockml.trainers.pipeline import TrainedStock
     from stockml.trainers.process_pool import TaskRunner
 
 log = logging.getLogger("stockml")
+
+NO_GPU = "TensorFlow found no GPU that it can use, so it trained on the CPU; --engine numpy is faster there."
 
 
 def to_train(run: Run) -> list[str]:
@@ -53,6 +56,25 @@ def _is_stale(run: Run, symbol: str) -> bool:
     return bool(bundle.horizon != max(run.horizons) or age.days >= run.args.only_stale)
 
 
+def chosen_engine(run: Run) -> EngineChoice:
+    """The engine that trains the LSTM; UsageError where --engine names one that is not installed."""
+    return _engine(run)[0]
+
+
+def _engine(run: Run) -> tuple[EngineChoice, str]:
+    """The engine, and why it is this one."""
+    try:
+        return choose(run.args.engine, is_cluster=run.args.cluster is not None)
+    except EngineMissingError as error:
+        raise UsageError(str(error)) from None
+
+
+def _engine_record(run: Run) -> dict[str, Any]:
+    """The engine, its device and versions, and why it is this one."""
+    engine, why = _engine(run)
+    return {"name": engine.name, "device": engine.device, "why": why, "versions": engine.versions()}
+
+
 @contextmanager
 def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]:
     """The workers of --cluster, checked before anything is begun; None: processes of this machine."""
@@ -62,9 +84,10 @@ def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]
     from stockml.trainers.dask_cluster import ClusterError, ClusterUsageError, DaskRunner
     from stockml.trainers.pipeline import LIBRARIES
 
+    libraries = tuple(dict.fromkeys((*LIBRARIES, *chosen_engine(run).versions())))
     with ExitStack() as stack:
         try:
-            runner = stack.enter_context(DaskRunner(run.args.cluster, LIBRARIES, run.notice))
+            runner = stack.enter_context(DaskRunner(run.args.cluster, libraries, run.notice))
         except ClusterUsageError as error:
             raise UsageError(str(error)) from None
         except ClusterError as error:
@@ -89,6 +112,8 @@ def save(run: Run, trained: TrainedStock, trained_at: str) -> bool:
     except StorageError as error:
         run.fail(Failure(trained.symbol, "not_saved", f"{trained.symbol}: trained, but not saved. {error}"))
         return False
+    if trained.metrics["engine"]["device"] == CPU != chosen_engine(run).device and NO_GPU not in run.notices:
+        run.notice(NO_GPU)
     return True
 
 
@@ -123,7 +148,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     """
     if not results and not run.failures:
         return None
-    names = ("seed", "jobs", "cluster", "only_stale")
+    names = ("seed", "jobs", "cluster", "engine", "only_stale")
     settings = {
         "source": str(run.source),
         "years": run.args.years,
@@ -133,7 +158,8 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     }
     if exit_code is None:
         exit_code = run.exit_code(anything_done=bool(results))
-    session = run.to_json("train_models", {"settings": settings, "models": results}, exit_code)
+    told = {"settings": settings, "engine": _engine_record(run), "models": results}
+    session = run.to_json("train_models", told, exit_code)
     text = json.dumps(session, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
     try:
         with exclusive(run.home.training_lock, timeout=run.args.lock_timeout, guarded="the models"):
@@ -154,11 +180,15 @@ def tell(run: Run, results: Sequence[Mapping[str, Any]], session_file: Path | No
     exit_code = run.exit_code(anything_done=bool(results))
     if run.args.json:
         where = str(session_file) if session_file else None
-        print_json(run.to_json("train_models", {"models": results, "session_file": where}, exit_code))
+        told = {"engine": _engine_record(run), "models": results, "session_file": where}
+        print_json(run.to_json("train_models", told, exit_code))
     elif not run.args.quiet:
         tables.tell_training(run, results, session_file)
+    engine = _engine_record(run)
+    versions = ", ".join(f"{name} {version}" for name, version in engine["versions"].items())
+    log.info("Engine: %s on the %s (%s), %s.", engine["name"], engine["device"].upper(), versions, engine["why"])
     stages = results[0]["seconds"] if results else ()
     of_stocks = {stage: sum(result["seconds"][stage] for result in results) for stage in stages}
-    told = ", ".join(f"{stage} {seconds:.2f}" for stage, seconds in {**run.seconds, **of_stocks}.items())
-    log.info("Seconds, the stages of single stocks added up: %s.", told or "none")
+    seconds = ", ".join(f"{stage} {taken:.2f}" for stage, taken in {**run.seconds, **of_stocks}.items())
+    log.info("Seconds, the stages of single stocks added up: %s.", seconds or "none")
     return exit_code

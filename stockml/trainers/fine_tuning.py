@@ -24,8 +24,10 @@ from stockml.models.lstm import Network
 from stockml.signals.calibration import StockPrior
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet, stock_seed
-from stockml.trainers.global_model import GlobalModel, trainer_for
-from stockml.trainers.h5_file import to_h5
+from stockml.trainers.engine import NetworkTask
+from stockml.trainers.engine_choice import EngineChoice
+from stockml.trainers.engines import engine_of
+from stockml.trainers.global_model import GlobalModel
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.scale_fit import stock_prior
 from stockml.trainers.shrinkage import Array, Posterior
@@ -66,7 +68,29 @@ class TrainedStock:
     seconds: dict[str, float]
 
 
-def fine_tune(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> TrainedStock:
+@dataclass(frozen=True, slots=True)
+class TunedNetwork:
+    """A stock's own network, whose forecasts are in %.
+
+    Attributes
+    ----------
+    network : Network
+    h5 : bytes
+        The same as Keras opens it.
+    device : str
+        What it was trained on.
+    seconds : float
+    """
+
+    network: Network
+    h5: bytes
+    device: str
+    seconds: float
+
+
+def fine_tune(
+    model: GlobalModel, settings: FineTuningSettings, seed: int, engine: EngineChoice, training_set: TrainingSet
+) -> TrainedStock:
     """Finish one stock's models.
 
     Parameters
@@ -75,6 +99,7 @@ def fine_tune(model: GlobalModel, settings: FineTuningSettings, seed: int, train
     settings : FineTuningSettings
     seed : int
         Of the run; the stock's own seed is derived from it.
+    engine : EngineChoice
     training_set : TrainingSet
 
     Returns
@@ -82,31 +107,68 @@ def fine_tune(model: GlobalModel, settings: FineTuningSettings, seed: int, train
     TrainedStock
         Models as files, and their scores.
     """
+    [tuned] = tune(model, settings, seed, engine, [training_set])
+    return finish(model, engine, (training_set, tuned))
+
+
+def tune(
+    model: GlobalModel,
+    settings: FineTuningSettings,
+    seed: int,
+    engine: EngineChoice,
+    training_sets: Sequence[TrainingSet],
+) -> list[TunedNetwork]:
+    """Train the global network some epochs longer on each stock's own days before its validation, all stocks together.
+
+    Parameters
+    ----------
+    model, settings, seed, engine
+        As of `fine_tune`.
+    training_sets : sequence of TrainingSet
+
+    Returns
+    -------
+    list of TunedNetwork
+        In the order of the stocks.
+    """
     begin = time.perf_counter()
-    network = _own_network(model, settings, seed, training_set)
-    tuned = time.perf_counter()
+    here = engine_of(engine)
+    tasks = [_own_task(model, settings, seed, training_set) for training_set in training_sets]
+    tuned = []
+    for training_set, network in zip(training_sets, here.train(tasks, settings.learning), strict=True):
+        in_pct = network.scaled(training_set.spreads_pct * model.lstm_slope.value, _drift_pct(model, training_set))
+        tuned.append((in_pct, here.to_h5(in_pct)))
+    seconds = (time.perf_counter() - begin) / len(training_sets)
+    return [TunedNetwork(network, h5, here.device, seconds) for network, h5 in tuned]
+
+
+def finish(
+    model: GlobalModel, engine: EngineChoice, stock: tuple[TrainingSet, TunedNetwork | Exception]
+) -> TrainedStock:
+    """Finish the models of one stock whose network is tuned, or raise what its tuning raised; see `fine_tune`."""
+    begin = time.perf_counter()
+    training_set, tuned = stock
+    if isinstance(tuned, Exception):
+        raise tuned
     booster = _own_forest(model, training_set)
     forest = Forest.of(booster)
     files = {
-        LSTM_FILE: to_h5(network),
+        LSTM_FILE: tuned.h5,
         XGB_FILE: to_pkl(booster),
-        FAST_FILE: to_fast(network, training_set.scaler, forest, training_set.patterns),
+        FAST_FILE: to_fast(tuned.network, training_set.scaler, forest, training_set.patterns),
     }
-    forecasts = _validate(training_set, network, forest)
+    forecasts = _validate(training_set, tuned.network, forest)
     metrics = _scores(training_set, forecasts) | _origins(model, training_set)
-    seconds = {"tune": tuned - begin, "finish": time.perf_counter() - tuned}
+    metrics |= {"engine": {"name": engine.name, "device": tuned.device}}
+    metrics["libraries"] |= engine.versions()
+    seconds = {"tune": tuned.seconds, "finish": time.perf_counter() - begin}
     return TrainedStock(training_set.symbol, metrics, files, _csv(forecasts), seconds)
 
 
-def _own_network(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> Network:
-    """The global network after some epochs on the stock's own days before its validation; forecasts in %."""
-    trainer = trainer_for(model.network, settings.learning)
-    trainer.start(model.network)
-    rng = np.random.default_rng(stock_seed(seed, training_set.symbol))
-    samples = training_set.samples(np.concatenate([training_set.split.fit, training_set.split.select]), model.centre)
-    for rate in settings.rates:
-        trainer.epoch(samples, rng, rate)
-    return trainer.network().scaled(training_set.spreads_pct * model.lstm_slope.value, _drift_pct(model, training_set))
+def _own_task(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> NetworkTask:
+    rows = np.concatenate([training_set.split.fit, training_set.split.select])
+    samples = training_set.samples(rows, model.centre)
+    return NetworkTask(model.network, samples, settings.rates, stock_seed(seed, training_set.symbol))
 
 
 def _own_forest(model: GlobalModel, training_set: TrainingSet) -> Any:

@@ -6,10 +6,10 @@ No day that any stock is validated on is seen here, whatever the stock's own cal
 
 from __future__ import annotations
 
+import math
 import pickle
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -21,14 +21,15 @@ from stockml.models.lstm import Float32, Network, windows
 from stockml.signals.scale_model import ScaleModel
 from stockml.trainers import shrinkage
 from stockml.trainers.dataset import TrainingSet, stock_seed
-from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
+from stockml.trainers.engine import NetworkTask
+from stockml.trainers.engines import Map, Workers, train_networks
+from stockml.trainers.lstm_trainer import OptimizerSettings, Samples, fresh_network
 from stockml.trainers.scale_fit import fit_scale_model
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
 HOLD_OUT_TASKS = 16  # whatever the number of stocks; small ones fill the time that the forest's long tasks leave idle
 NEAR_DAYS = 30  # calendars differ by a few holidays; a table that ends a month earlier is trained apart
-Map = Callable[[Callable[[Any], Any], Sequence[Any]], Iterator[tuple[int, Any]]]
 Task = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, for another process
 
 
@@ -42,10 +43,9 @@ class GlobalModelSettings:
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
-    @property
-    def task_count(self) -> int:
-        """Number of tasks: the rounds' shards, the forest's two fits, the LSTM's hold-out forecasts."""
-        return len(self.rounds) * self.shards + 2 + HOLD_OUT_TASKS
+    def task_count(self, group: int = 1) -> int:
+        """Number of tasks: the rounds' shards in groups, the forest's two fits, the LSTM's hold-out forecasts."""
+        return len(self.rounds) * math.ceil(self.shards / group) + 2 + HOLD_OUT_TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +122,7 @@ class _TrainingRows:
 
 
 def train_global_model(
-    days: SplitDates, members: Sequence[TrainingSet], settings: GlobalModelSettings, *, seed: int, run: Map
+    days: SplitDates, members: Sequence[TrainingSet], settings: GlobalModelSettings, *, seed: int, workers: Workers
 ) -> GlobalModel:
     """Fit one LSTM and one forest for these stocks, and estimate their shrinkage.
 
@@ -133,8 +133,7 @@ def train_global_model(
         In a reproducible order, because the results depend on it. At most `settings.most_teachers` of them are used.
     settings : GlobalModelSettings
     seed : int
-    run : callable
-        Maps a function over tasks, perhaps in other processes; yields each task's number and result.
+    workers : Workers
 
     Returns
     -------
@@ -148,10 +147,13 @@ def train_global_model(
     members = training_stocks(members, settings.most_teachers, seed)
     rows = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
     network = fresh_network(rows.samples.inputs.shape[1], horizon, seed)
-    for number, rate in enumerate(settings.rounds):
-        network = _mean(_in_order(run, _shards(network, rows.samples, settings, rate, (seed, number))))
+    for number in range(len(settings.rounds)):
+        shards = workers.engine.groups(_round(network, rows.samples, settings, number, seed))
+        tasks = [(train_networks, (workers.engine, group, settings.learning)) for group in shards]
+        network = _mean([trained for group in _in_order(workers.train, tasks) for trained in group])
     forest = _forest_tasks(rows, settings.trees, seed)
-    model, by_forest, *parts = _in_order(run, forest + _hold_out_tasks(network, rows.hold_out))  # the longest first
+    others = forest + _hold_out_tasks(network, rows.hold_out)  # the longest first
+    model, by_forest, *parts = _in_order(workers.run, others)
     by_lstm = np.concatenate(parts)
     drift = shrinkage.drift_posterior(rows.known_changes_pct, rows.known_grown, rows.known_days, horizon)
     targets = rows.hold_out_targets - rows.hold_out_targets.mean()
@@ -232,33 +234,16 @@ def _call(task: Task) -> Any:
     return function(*arguments)
 
 
-def _shards(
-    network: Network, samples: Samples, settings: GlobalModelSettings, rate: float, seed: tuple[int, int]
-) -> list[Task]:
-    order = np.random.default_rng([*seed, 0]).permutation(len(samples))
+def _round(
+    network: Network, samples: Samples, settings: GlobalModelSettings, number: int, seed: int
+) -> list[NetworkTask]:
+    """The tasks of one round: to train the network on every shard."""
+    order = np.random.default_rng([seed, number, 0]).permutation(len(samples))
+    rates = settings.rounds[number : number + 1]
     return [
-        (_train_shard, (network, samples.part(np.sort(chosen)), settings.learning, rate, (*seed, 1 + number)))
-        for number, chosen in enumerate(np.array_split(order, settings.shards))
+        NetworkTask(network, samples.part(np.sort(chosen)), rates, (seed, number, 1 + shard))
+        for shard, chosen in enumerate(np.array_split(order, settings.shards))
     ]
-
-
-def _train_shard(
-    network: Network, samples: Samples, settings: OptimizerSettings, rate: float, seed: tuple[int, ...]
-) -> Network:
-    trainer = trainer_for(network, settings)
-    trainer.start(network)
-    trainer.epoch(samples, np.random.default_rng(seed), rate)
-    return trainer.network()
-
-
-@lru_cache(maxsize=2)
-def _trainer(inputs: int, horizon: int, settings: OptimizerSettings) -> LSTMTrainer:
-    return LSTMTrainer(inputs, horizon, settings)
-
-
-def trainer_for(network: Network, settings: OptimizerSettings) -> LSTMTrainer:
-    """This process's trainer for networks of this shape; its buffers are reused."""
-    return _trainer(network.inputs, network.horizon, settings)
 
 
 def _mean(networks: Sequence[Network]) -> Network:

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stockml.models.lstm import DROPOUT, UNITS, WINDOW_SESSIONS, Float32
 
 _IFO = 3 * UNITS  # in the trainer the sigmoid gates come first: input, forget, output, candidate
+DROPPED_BELOW = round(DROPOUT * 2**16)  # of the draws
+
+
+def dropout_draws(rng: np.random.Generator, count: int) -> NDArray[np.uint16]:
+    """Draw 16 random bits for each output; those below DROPPED_BELOW are dropped.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    count : int
+        A multiple of 4. Two draws one after the other are one of their sum.
+
+    Returns
+    -------
+    uint16 array, shape (count,)
+    """
+    bits: NDArray[np.uint64] = rng.bit_generator.random_raw(count // 4)
+    return bits.view(np.uint16)
 
 
 def _by_gate(sigmoids: float, candidate: float) -> Float32:
@@ -73,8 +92,8 @@ class LayerPass:
         if rng is None:
             self._mask[...] = 1.0
         else:
-            draws = rng.bit_generator.random_raw(self._mask.size // 4).view(np.uint16).reshape(self._mask.shape)
-            np.multiply(draws >= round(DROPOUT * 2**16), np.float32(1 / (1 - DROPOUT)), out=self._mask)
+            draws = dropout_draws(rng, self._mask.size).reshape(self._mask.shape)
+            np.multiply(draws >= DROPPED_BELOW, np.float32(1 / (1 - DROPOUT)), out=self._mask)
         np.multiply(self._outputs[-len(self._mask) :], self._mask, out=self.dropped)
 
     def backward(self, slope: Float32, weights: list[Float32], gradients: list[Float32]) -> None:

@@ -82,6 +82,24 @@ def fresh_network(inputs: int, horizon: int, seed: int) -> Network:
     return Network((*weights, np.zeros((UNITS, horizon), np.float32), np.zeros(horizon, np.float32)))
 
 
+def batches(samples: int, batch: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """The samples of each batch of an epoch: all once, in random order, the last batch filled up with the first drawn.
+
+    Parameters
+    ----------
+    samples : int
+    batch : int
+        Samples of a batch.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    int array, shape (n_batches, batch)
+    """
+    order = rng.permutation(samples)
+    return np.resize(order, (-(-samples // batch), batch))
+
+
 def _in_threes(shapes: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
     return zip(shapes[::3], shapes[1::3], shapes[2::3], strict=True)
 
@@ -127,9 +145,7 @@ class LSTMTrainer:
             Of the order and of dropout.
         learning_rate : float
         """
-        batch = self.settings.batch
-        order = rng.permutation(len(samples))
-        for chosen in np.resize(order, (-(-len(order) // batch), batch)):
+        for chosen in batches(len(samples), self.settings.batch, rng):
             self._pass(samples.part(chosen), rng)
             self.update(learning_rate)
 

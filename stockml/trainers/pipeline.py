@@ -11,7 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import count
@@ -24,8 +24,19 @@ from stockml.core.wording import cause
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle_store import save_bundle
 from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, stock_seed
-from stockml.trainers.fine_tuning import LIBRARIES, FineTuningSettings, TrainedStock, fine_tune, summary
-from stockml.trainers.global_model import GlobalModelSettings, Map, SplitDates, divide, train_global_model
+from stockml.trainers.engine_choice import EngineChoice
+from stockml.trainers.engines import Map, Workers
+from stockml.trainers.fine_tuning import (
+    LIBRARIES,
+    FineTuningSettings,
+    TrainedStock,
+    TunedNetwork,
+    fine_tune,
+    finish,
+    summary,
+    tune,
+)
+from stockml.trainers.global_model import GlobalModel, GlobalModelSettings, SplitDates, divide, train_global_model
 from stockml.trainers.older_days import MOST_ROWS
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 
@@ -47,6 +58,7 @@ class TrainingSettings:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     pool: GlobalModelSettings = field(default_factory=GlobalModelSettings)
     own: FineTuningSettings = field(default_factory=FineTuningSettings)
+    engine: EngineChoice = field(default_factory=EngineChoice)  # of the LSTM
 
     def __post_init__(self) -> None:
         for name in ("horizon", "years", "jobs"):
@@ -100,8 +112,10 @@ def train(
     WorkersLostError
         Where all workers are gone; the stocks yielded until then are complete.
     """
-    with nullcontext(runner) if runner else ProcessRunner(settings.jobs, preload=PRELOAD) as workers:
-        run = _Run(settings, workers, on_progress)
+    with ExitStack() as stack:
+        runner = runner or stack.enter_context(ProcessRunner(settings.jobs, preload=PRELOAD))
+        apart = stack.enter_context(ProcessRunner(1)) if settings.engine.is_apart else None
+        run = _Run(settings, runner, apart, on_progress)
         training_sets, seconds, failures = _prepare_all(tables, run, exchanges)
         yield from failures
         for days, symbols in divide(training_sets):
@@ -139,10 +153,11 @@ def prepare_with(settings: TrainingSettings, prices: PriceTable, stocks: int) ->
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One training run: its settings, the workers that do its tasks, and the progress bar."""
+    """One training run: its settings, the workers that do its tasks, the one that has the GPU, the progress bar."""
 
     settings: TrainingSettings
     runner: TaskRunner
+    apart: TaskRunner | None
     on_progress: Progress
 
 
@@ -174,18 +189,18 @@ def _train_stocks(
 ) -> Iterator[TrainedStock | TrainingFailure]:
     settings = run.settings
     begin = time.perf_counter()
-    run_tasks = _counted(run.runner.map, run.on_progress, settings.pool.task_count)
+    count_tasks = _counting(run.on_progress, settings.pool.task_count(settings.engine.group))
+    apart = count_tasks(run.apart.map) if run.apart else None
+    workers = Workers(count_tasks(run.runner.map), settings.engine, apart)
     try:
-        model = train_global_model(days, members, settings.pool, seed=settings.seed, run=run_tasks)
+        model = train_global_model(days, members, settings.pool, seed=settings.seed, workers=workers)
     except WorkersLostError:
         raise
     except Exception as error:  # a shared task failed: these stocks fail, those trained apart go on
         yield from (_failure(member.symbol, error) for member in members)
         return
     shared = (time.perf_counter() - begin) / len(members)
-    work = partial(fine_tune, model, settings.own, settings.seed)
-    for done, (number, result) in enumerate(run.runner.map(work, members), start=1):
-        symbol = members[number].symbol
+    for done, (symbol, result) in enumerate(_finished(model, members, run), start=1):
         run.on_progress("finish", done, len(members))
         if isinstance(result, Exception):
             yield _failure(symbol, result)
@@ -195,17 +210,46 @@ def _train_stocks(
             yield replace(result, metrics=metrics, seconds=stages)
 
 
-def _counted(run: Map, on_progress: Progress, task_count: int) -> Map:
-    """Wrap `run` so that it reports the number of finished tasks."""
+def _finished(
+    model: GlobalModel, members: list[TrainingSet], run: _Run
+) -> Iterator[tuple[str, TrainedStock | Exception]]:
+    """Fine-tune and finish each stock, in tasks of their own; where a GPU tunes many at a time, only finish them so."""
+    settings = run.settings
+    ways = (settings.own, settings.seed, settings.engine)
+    if run.apart is None:
+        for number, result in run.runner.map(partial(fine_tune, model, *ways), members):
+            yield members[number].symbol, result
+        return
+    begun: list[str] = []  # symbols in the order in which their networks come
+    stocks = _tuned(partial(tune, model, *ways), settings.engine.groups(members), run.apart, begun)
+    for number, result in run.runner.map(partial(finish, model, settings.engine), stocks):
+        yield begun[number], result
+
+
+def _tuned(
+    function: Callable[[Any], Any], groups: list[Sequence[TrainingSet]], apart: TaskRunner, begun: list[str]
+) -> Iterator[tuple[TrainingSet, TunedNetwork | Exception]]:
+    """Each stock with its network, or with the exception that its whole group raised, a group at a time."""
+    for number, result in apart.map(function, groups):
+        for place, member in enumerate(groups[number]):
+            begun.append(member.symbol)
+            yield member, result if isinstance(result, Exception) else result[place]
+
+
+def _counting(on_progress: Progress, task_count: int) -> Callable[[Map], Map]:
+    """Wraps what runs tasks so that it reports the number of finished ones."""
     numbers = count(1)
     on_progress("learn together", 0, task_count)
 
-    def counted(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
-        for result in run(function, tasks):
-            on_progress("learn together", next(numbers), task_count)
-            yield result
+    def counting(run: Map) -> Map:
+        def counted(function: Callable[[Any], Any], tasks: Sequence[Any]) -> Iterator[tuple[int, Any]]:
+            for result in run(function, tasks):
+                on_progress("learn together", next(numbers), task_count)
+                yield result
 
-    return counted
+        return counted
+
+    return counting
 
 
 def _failure(symbol: str, error: Exception) -> TrainingFailure:

@@ -17,6 +17,7 @@ from waiting import PATIENCE_SECONDS
 
 from stockml.commands.ranking import SORTS
 from stockml.core.paths import Home
+from stockml.trainers.engine_choice import ENGINES
 
 SCRIPTS = ("train_models.py", "realtime_predictor.py")
 SHELLS = ("bash", "zsh")
@@ -100,8 +101,9 @@ def test_the_sources_are_offered(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-def test_the_orders_of_forecasts_are_offered(shell: str) -> None:
+def test_the_words_of_an_option_are_offered(shell: str) -> None:
     assert tuple(offered(shell, str(PROJECT / SCRIPTS[1]), "--sort", "")) == SORTS
+    assert tuple(offered(shell, str(PROJECT / SCRIPTS[0]), "--engine", "")) == ENGINES
 
 
 @pytest.mark.parametrize("words", [("csv", ":"), ("csv", ":", "/us")])

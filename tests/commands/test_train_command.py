@@ -16,6 +16,7 @@ from trained import TRAINED, TRAINED_AS_OF
 
 import train_models
 from stockml.commands.run import open_run
+from stockml.trainers import engine_choice
 
 SIM = ("--source", "sample")
 SESSION_KEYS = {"command", "version", "source", "simulated", "as_of", "exit_code", "settings", "models", "prices"}
@@ -143,6 +144,36 @@ def test_a_damaged_model_file_is_named_and_signals_serve_alone(trained_home: Pat
     ran = predict(*SIM, "--symbols", *TRAINED, "--home", trained_home, "--as-of", TRAINED_AS_OF)
     assert ran.code == 1 and "SIM-BETA" in ran.err and name in ran.err and "Traceback" not in ran.err
     assert [line["model_trained_at"] is None for line in log_of(trained_home)] == [False, True, False]
+
+
+def test_the_engine_and_the_reason_for_it_are_told(trained_home: Path) -> None:
+    (path,) = (trained_home / "ml_training_data/metrics").iterdir()
+    session = json.loads(path.read_text())
+    assert session["settings"]["engine"] == "auto"
+    assert {"name", "device", "why", "versions"} == set(session["engine"])
+    assert set(session["engine"]["versions"]) <= set(metrics_of(trained_home, TRAINED[0])["libraries"])
+    assert metrics_of(trained_home, TRAINED[0])["engine"]["name"] == session["engine"]["name"]
+
+
+@pytest.mark.parametrize("option", [("--engine", "torch"), ("--engine",), ("--engine", "")])
+def test_an_engine_that_is_none_is_refused(
+    option: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        train_models.main([*SIM, "--home", str(tmp_path / "home"), *option])
+    assert "--engine" in capsys.readouterr().err and not (tmp_path / "home").exists()
+
+
+def test_an_engine_that_is_not_installed_is_refused_before_anything_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_choice, "find_spec", lambda name: None)
+    engine_choice.choose.cache_clear()
+    assert train_models.main([*SIM, "--home", str(tmp_path / "home"), "--engine", "tensorflow"]) == 2
+    told = capsys.readouterr()
+    assert told.out == "" and len(told.err.splitlines()) == 1
+    assert "--engine tensorflow: TensorFlow is not installed here; install it with" in told.err
+    assert not (tmp_path / "home").exists()
 
 
 def test_only_stale_leaves_young_models_alone(trained_home: Path) -> None:

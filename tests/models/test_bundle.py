@@ -20,7 +20,8 @@ from h5_reader import read_h5
 from made_up_models import HORIZON, made_up_metrics, made_up_models
 from waiting import PATIENCE_SECONDS
 
-from stockml.core.paths import PROJECT, Home
+from stockml.core.installation import PROJECT
+from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.models.bundle import MISMATCH, MISSING, UNREADABLE, UNTRUSTED, WRONG_FEATURES, ModelError
 from stockml.models.bundle_file import from_fast

@@ -252,10 +252,10 @@ from stockml.trainers import fine_tuning
 
 real = fine_tuning.fine_tune
 
-def fine_tune(pool, settings, seed, training_set):
+def fine_tune(pool, settings, seed, engine, training_set):
     while training_set.symbol == "{symbol}":
         time.sleep(1)
-    return real(pool, settings, seed, training_set)
+    return real(pool, settings, seed, engine, training_set)
 
 fine_tuning.fine_tune = fine_tune
 """

@@ -34,6 +34,7 @@ from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.signals.scale_model import DEFAULT
 from stockml.trainers.dataset import TooShortError, join_market, prepare
+from stockml.trainers.engines import Workers
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
 from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
@@ -294,7 +295,7 @@ def test_settings_below_one_are_refused(name: str) -> None:
 def test_progress_is_told_stage_by_stage(stocks: dict[str, PriceTable]) -> None:
     told: list[tuple[str, int, int]] = []
     list(train({"AAA.NS": stocks["AAA.NS"]}, QUICK, lambda *step: told.append(step)))
-    task_count = QUICK.pool.task_count
+    task_count = QUICK.pool.task_count()
     assert told == [
         ("prepare", 1, 1),
         *(("learn together", done, task_count) for done in range(task_count + 1)),
@@ -415,7 +416,7 @@ def test_the_largest_task_grows_with_the_training_stocks_and_not_with_all() -> N
                 yield number, function(task)
 
         [(days, _)] = divide({training_set.symbol: training_set for training_set in training_sets})
-        train_global_model(days, training_sets, AT_MOST_TWO.pool, seed=1, run=run)
+        train_global_model(days, training_sets, AT_MOST_TWO.pool, seed=1, workers=Workers(run))
         return max(sizes)
 
     assert largest(8) == pytest.approx(largest(2), rel=0.01)
