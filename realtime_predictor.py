@@ -161,20 +161,22 @@ def analyze(run: Run) -> Market:
     due = due_now(run, pending)
     if not wanted and not due:
         return Market({}, [], {})
+    from stockml.commands.analysis_jobs import analysis_jobs
     from stockml.signals import engine
     from stockml.signals.plugins import NO_PLUGINS, opinion_plugins
 
     plugins = opinion_plugins() if wanted else NO_PLUGINS  # before anything is fetched
     symbols = [*wanted, *(prediction.symbol for prediction in due)]
-    fetched = run.fetch(symbols, engine.sessions_back(run.today(), due))
-    due = [line for line in due_now(run, pending) if line.symbol not in symbols]  # by the source's clock alone
-    if due:
-        more = run.fetch((line.symbol for line in due), engine.sessions_back(run.today(), due))
-        fetched = fetched.renewed(more)
+    with analysis_jobs(run, symbols, wanted, plugins) as jobs:
+        fetched = jobs.fetch(symbols, engine.sessions_back(run.today(), due))
+        due = [line for line in due_now(run, pending) if line.symbol not in symbols]  # by the source's clock alone
+        if due:
+            more = jobs.fetch((line.symbol for line in due), engine.sessions_back(run.today(), due))
+            fetched = fetched.renewed(more)
     with timed(run, "analyze"), run.telling_together():
-        tables = {symbol: fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables}
-        horizons = horizons_ahead(run, tables.values())
-        analyses = engine.add_market(analyses_of(run, tables, horizons, plugins), run.clock.exchanges)
+        stocks = {symbol: fetched.tables[symbol] for symbol in wanted if symbol in fetched.tables}
+        horizons = horizons_ahead(run, stocks.values())
+        analyses = engine.add_market(analyses_of(run, stocks, horizons), run.clock.exchanges)
     tell_beyond(run, analyses)
     return Market(fetched.bars, analyses, horizons)
 

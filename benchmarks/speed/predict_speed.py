@@ -16,7 +16,7 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from timing import NSE, PROJECT, PYTHON, in_turn, seconds_of, verdict
+from timing import NSE, PROJECT, PYTHON, ROUNDS, SharedOut, in_turn, seconds_of, shared_out, verdict
 
 AS_OF = "2025-12-31"
 COUNTS = (1, 50, 500)
@@ -88,6 +88,30 @@ def predicting(root: Path) -> None:
     each = (took["500"] - took["50"]) / 450 * 1000
     print(verdict("each further stock, 50 to 500", each, 30, "ms"))
     print("   " + ", ".join(f"{name}: {seconds:.2f} s" for name, seconds in took.items()))
+    sharing(places)
+
+
+def sharing(places: dict[int, tuple[Path, Path, list[str]]]) -> None:
+    """One process beside two, on two cores: by the clock, and by the CPU seconds that must follow one another."""
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+    for count in COUNTS[1:]:
+        took: dict[int, list[SharedOut]] = {1: [], 2: []}
+        for _ in range(ROUNDS):
+            for jobs, taken in took.items():
+                prices, home, _ = places[count]
+                shutil.rmtree(home / "realtime_predictions", ignore_errors=True)
+                taken.append(
+                    shared_out(
+                        [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--jobs", jobs]
+                    )
+                )
+        limit = 0.6 if count == COUNTS[-1] else 1.0
+        clock = [statistics.median(one.seconds for one in took[jobs]) for jobs in (1, 2)]
+        cores = [statistics.median(one.on_idle_cores(jobs) for one in took[jobs]) for jobs in (1, 2)]
+        print(verdict(f"predict {count} stocks, --jobs 2 beside 1, by the clock", clock[1] / clock[0], limit, "times"))
+        print(verdict(f"predict {count} stocks, --jobs 2 beside 1, idle cores", cores[1] / cores[0], limit, "times"))
+        print(f"   clock {clock[0]:.2f} and {clock[1]:.2f} s, idle cores {cores[0]:.2f} and {cores[1]:.2f} s")
+        print(f"   load {os.getloadavg()[0]:.1f}")
 
 
 def starting(root: Path) -> None:

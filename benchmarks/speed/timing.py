@@ -50,6 +50,41 @@ def usage_of(command: Sequence[object]) -> Usage:
     return Usage(*json.loads(subprocess.run(aside, check=True, stdout=subprocess.PIPE).stdout))
 
 
+# The same of a script run inside, whose helper processes are then told apart from itself.
+_INSIDE = """
+import json, os, resource, runpy, sys, time
+began, sys.argv = time.perf_counter(), sys.argv[1:]
+sys.path.insert(0, os.path.dirname(sys.argv[0]))
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as ended:
+    assert not ended.code, ended
+seconds = time.perf_counter() - began
+used = [resource.getrusage(whose) for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+print(json.dumps([seconds, *(one.ru_utime + one.ru_stime for one in used)]), file=sys.stderr)
+"""
+
+
+@dataclass(frozen=True)
+class SharedOut:
+    """What a script and its helper processes took: seconds by the clock, and of a core each."""
+
+    seconds: float
+    own_cpu_seconds: float
+    helpers_cpu_seconds: float
+
+    def on_idle_cores(self, jobs: int) -> float:
+        """The seconds it would take where nothing else keeps its cores busy, of work that its helpers share evenly."""
+        return self.own_cpu_seconds + self.helpers_cpu_seconds / jobs
+
+
+def shared_out(command: Sequence[object]) -> SharedOut:
+    """What one of the scripts took with its helper processes; it must end well."""
+    inside = [PYTHON, "-c", _INSIDE, *(str(part) for part in command)]
+    ran = subprocess.run(inside, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    return SharedOut(*json.loads(ran.stderr.splitlines()[-1]))
+
+
 def in_turn(things: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
     """Each thing's median seconds; all are run once a round, so that a noisy minute hits every one alike."""
     taken: dict[str, list[float]] = {name: [] for name in things}

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from stockml.commands.exits import DONE, NotDoneError, UsageError
-from stockml.commands.run import Run, print_json, refuse_beside, refuse_mixed_sources
+from stockml.commands.mixed_sources import refuse_mixed_sources
+from stockml.commands.run import Run, print_json, refuse_beside
 from stockml.core.wording import count
 from stockml.prediction_log.backup import Backup, back_up, unpacked
 from stockml.prediction_log.restore import alone, put_in_place, unready_folder

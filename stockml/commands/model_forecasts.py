@@ -1,4 +1,4 @@
-"""The forecasts that a run can make: at which horizons, with which of the stocks' models and which plug-ins."""
+"""The forecasts that a run can make: at which horizons, of which stocks, and what is to be told of their models."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stockml.commands.run import Run
-from stockml.core.failures import Failure, OpinionError
-from stockml.core.installation import TRAIN
+from stockml.core.failures import Failure
 from stockml.core.wording import named
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import PriceTable
-    from stockml.signals.engine import Analysis, ModelView
-    from stockml.signals.plugins import OpinionPlugins
+    from stockml.commands.stock_analysis import StockResult
+    from stockml.signals.engine import Analysis
 
 
 def horizons_asked(run: Run) -> tuple[int, ...]:
@@ -22,35 +20,37 @@ def horizons_asked(run: Run) -> tuple[int, ...]:
     return run.horizons[:1] if run.args.explain and not run.args.horizons else run.horizons
 
 
-def horizons_ahead(run: Run, tables: Iterable[PriceTable]) -> dict[str, list[int]]:
+def horizons_ahead(run: Run, stocks: Iterable[StockResult]) -> dict[str, list[int]]:
     """By symbol the horizons whose close is still to come; a failure for each of the others."""
     from stockml.signals import engine
 
     ahead: dict[str, list[int]] = {}
-    for table in tables:
+    for stock in stocks:
         for horizon in horizons_asked(run):
-            if late := engine.past_target(table.symbol, table.data_through, horizon, run.clock):
+            if late := engine.past_target(stock.symbol, stock.data_through, horizon, run.clock):
                 run.fail(late)
             else:
-                ahead.setdefault(table.symbol, []).append(horizon)
+                ahead.setdefault(stock.symbol, []).append(horizon)
     return ahead
 
 
-def analyses_of(
-    run: Run, tables: Mapping[str, PriceTable], horizons: Mapping[str, Sequence[int]], plugins: OpinionPlugins
-) -> list[Analysis]:
-    """ANALYZE each stock that has a horizon ahead, with its models and the plug-ins; a failure for each that fails."""
-    from stockml.signals import engine
-
+def analyses_of(run: Run, stocks: Mapping[str, StockResult], horizons: Mapping[str, Sequence[int]]) -> list[Analysis]:
+    """The analysis of each stock that has a horizon ahead; tells of its models, and of each that a plug-in failed."""
     found = []
     for symbol, ahead in horizons.items():
-        prices = tables[symbol]
-        try:
-            heard = plugins.opinions(prices, ahead)
-        except OpinionError as error:
-            run.fail(Failure(symbol, error.kind, str(error)))
+        stock = stocks[symbol]
+        assert stock.analysis is not None and stock.opinions is not None  # it was asked for
+        heard = {horizon: stock.opinions[horizon] for horizon in ahead}
+        if failed := [opinion for opinion in heard.values() if isinstance(opinion, Failure)]:
+            run.fail(failed[0])
             continue
-        found.append(replace(engine.analyze(prices, models_forecast(run, prices)), plugin_opinions=heard))
+        for message in stock.told:
+            if isinstance(message, Failure):
+                run.fail(message)
+            else:
+                run.notice(message.text, message.symbol)
+        opinions = {horizon: opinion for horizon, opinion in heard.items() if not isinstance(opinion, Failure)}
+        found.append(replace(stock.analysis, plugin_opinions=opinions))
     return found
 
 
@@ -69,35 +69,3 @@ def tell_beyond(run: Run, analyses: Sequence[Analysis]) -> None:
         f"{' to '.join(str(n) for n in dict.fromkeys((reach[0], reach[-1])))} sessions ahead, so no model serves "
         f"{', '.join(map(str, beyond))}; train with --horizons {' '.join(map(str, run.horizons))}."
     )
-
-
-def models_forecast(run: Run, prices: PriceTable) -> ModelView | None:
-    """The models' forecast of a stock's newest session; None, with a notice or failure, where they cannot be asked."""
-    from stockml.models.bundle import MISSING, ModelError
-
-    try:
-        return _ask_models(run, prices)
-    except ModelError as error:
-        if error.kind == MISSING and (run.symbols or any(run.home.models.glob("[!.]*"))):
-            text = f"{prices.symbol}: no trained model, so signals alone serve; run {TRAIN} to add it."
-            run.notice(text, prices.symbol)
-        elif error.kind != MISSING:
-            run.fail(Failure(prices.symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
-        return None
-
-
-def _ask_models(run: Run, prices: PriceTable) -> ModelView | None:
-    """The models' forecast, or None where they have seen a later day; ModelError where they cannot be used."""
-    from stockml.models.bundle_store import load_bundle
-    from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
-    from stockml.signals import engine
-
-    bundle = load_bundle(run.home, prices.symbol)
-    symbol, through = prices.symbol, prices.data_through
-    age_days = (through - bundle.data_through).days
-    if age_days < 0:
-        run.notice(f"{symbol}: its model has seen {bundle.data_through}, after {through}, and is not used.", symbol)
-        return None
-    if age_days > MODEL_STALE_AFTER_DAYS:
-        run.notice(f"{symbol}: its model is stale, {age_days} days old; run {TRAIN} to renew it.", symbol)
-    return engine.view_of(bundle, bundle.forecast(prices))

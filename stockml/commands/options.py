@@ -19,6 +19,7 @@ from stockml.core.record_fields import EARLIEST_DATE
 from stockml.core.records import DEFAULT_HORIZON, FARTHEST_HORIZON
 
 MOST_YEARS = 100
+MOST_JOBS = 1024  # processes; more than any machine has cores for
 GREATEST_SEED = 2**63 - 1
 USUAL_HOME = "stockml in $XDG_DATA_HOME or ~/.local/share" if IS_INSTALLED else "the folder of this script"
 

@@ -47,6 +47,12 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
     _add_ranking(group)
     group.add_argument("--verify-only", "--verify", action="store_true", help="settle what is due, predict nothing")
     group.add_argument(
+        "--jobs",
+        type=options.up_to(options.MOST_JOBS),
+        metavar="N",
+        help="processes that analyse stocks; they change no result (default: the cores, but one for few stocks)",
+    )
+    group.add_argument(
         "--explain",
         type=options.explained,
         metavar="SYMBOL|ID",

@@ -58,7 +58,7 @@ def walk(run: Run, symbols: Sequence[str]) -> ReplayResult:
     n_before = _size(run.log.path)
     try:
         with timed(run, "replay"), progress(run.args) as tell:
-            jobs = len(os.sched_getaffinity(0))
+            jobs = run.args.jobs or len(os.sched_getaffinity(0))
             context = ReplayContext(
                 run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell, run.main_horizon
             )

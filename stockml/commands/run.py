@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from stockml import __version__
 from stockml.commands.announcements import check_announcements
@@ -21,6 +21,7 @@ from stockml.commands.clock_check import refuse_future, take_yahoos_time
 from stockml.commands.did_you_mean import known_namesakes, with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
 from stockml.commands.exits import DONE, NOTHING_DONE, SOME_FAILED, UsageError
+from stockml.commands.mixed_sources import refuse_mixed_sources
 from stockml.commands.settings import Settings
 from stockml.commands.settings_reader import read_settings
 from stockml.commands.symbols import named_symbols
@@ -33,7 +34,7 @@ from stockml.core.records import DEFAULT_HORIZON
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
 from stockml.data.fetch import fetch_prices, spans_of
-from stockml.data.fetched import Fetched
+from stockml.data.fetched import Fetched, ReportedTable, Table
 from stockml.data.plugin_source import check_source
 from stockml.data.request import DateRange, FetchSettings
 from stockml.data.sources import YAHOO, Source, parse_source
@@ -46,6 +47,16 @@ log = logging.getLogger("stockml")
 
 if TYPE_CHECKING:
     from stockml.data.price_table import Finding, PriceTable
+
+
+class FetchTables(Protocol[Table]):
+    """`fetch_prices`, or what asks for the same and keeps something else of each table."""
+
+    def __call__(
+        self, spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings
+    ) -> Fetched[Table]:
+        """A table or a failure for every symbol."""
+        ...
 
 
 @dataclass(slots=True)
@@ -127,8 +138,14 @@ class Run:
             self.notices.append(message.text)
         log.log(level, "%s", message.text)
 
-    def fetch(self, symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0) -> Fetched:
+    def fetch(self, symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0) -> Fetched[PriceTable]:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
+        return self.fetch_by(fetch_prices, symbols, sessions_back, history_bars=history_bars)
+
+    def fetch_by(
+        self, fetch: FetchTables[Table], symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0
+    ) -> Fetched[Table]:
+        """The same by another function than `fetch_prices`, which may keep something else of each table."""
         check_source(self.source)
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
@@ -140,12 +157,12 @@ class Run:
             )
             before = self.clock
             spans = spans_of(symbols, sessions_back, before)
-            fetched = fetch_prices(spans, self.source, clock=self.clock, home=self.home, settings=settings)
+            fetched = fetch(spans, self.source, clock=self.clock, home=self.home, settings=settings)
             take_yahoos(self, fetched.listings)
             take_yahoos_time(self, fetched.skew, fetched.completed)
             if self.clock != before:  # other bars are complete
                 changed = self._changed(spans, sessions_back, fetched.failures)
-                again = fetch_prices(changed, self.source, clock=self.clock, home=self.home, settings=settings)
+                again = fetch(changed, self.source, clock=self.clock, home=self.home, settings=settings)
                 fetched = fetched.renewed(again)
         with self.telling_together():
             for failure in with_suggestions(self, fetched.failures.values()):
@@ -174,7 +191,7 @@ class Run:
         now = self.clock.now.date()
         return min(self.args.as_of or now, now)
 
-    def _note_findings(self, table: PriceTable) -> None:
+    def _note_findings(self, table: ReportedTable) -> None:
         for finding in table.findings:
             if finding.kind in TOLD_FINDINGS:
                 is_provisional = any(map(self.clock.calendar(table.symbol).is_provisional, finding.dates))
@@ -267,32 +284,6 @@ def timed(run: Run, stage: str) -> Iterator[None]:
         yield
     finally:
         run.seconds[stage] = run.seconds.get(stage, 0.0) + time.perf_counter() - started
-
-
-def refuse_mixed_sources(home: Home, kind: str, kinds_in_log: Iterable[str]) -> None:
-    """UsageError where simulated and real prices would meet in one home."""
-    kept = set(kinds_in_log) | set(_model_sources(home))
-    foreign = {other for other in kept if (other == "sample") != (kind == "sample")}
-    if foreign:
-        raise UsageError(
-            f"{home.root}: holds data from {', '.join(sorted(foreign))}; simulated and real prices never share a home, "
-            f"so give --source {kind} another --home"
-        )
-
-
-def _model_sources(home: Home) -> Iterable[str]:
-    """The source of the first readable model: all models of a home are of one nature."""
-    paths = sorted(home.models.glob("*/metrics.json"))
-    if paths:
-        from stockml.models.metrics_file import MOST_BYTES, source_in
-        from stockml.storage.files import StorageError
-        from stockml.storage.plain_files import read_plain
-    for path in paths:
-        try:
-            yield source_in(read_plain(path, MOST_BYTES) or b"")
-            return
-        except (StorageError, ValueError):
-            continue  # a damaged model is named where it is used
 
 
 def print_json(result: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def fetch_prices(
     clock: Clock,
     home: Home,
     settings: FetchSettings = DEFAULT_SETTINGS,
-) -> Fetched:
+) -> Fetched[PriceTable]:
     """Checked prices of each symbol, or the reason why there are none; one symbol never stops the others.
 
     Parameters
@@ -74,21 +74,44 @@ def fetch_prices(
     Fetched
         A table of shape (n_days, 6) or a failure for every symbol; no bar is later than its span's `limit`.
     """
-    spans, invalid = _valid(spans)
-    parts = [Fetched({}, invalid)]
-    if source.kind == YAHOO and not settings.offline:  # many requests at a time
+    spans, invalid = valid(spans)
+    parts: list[Fetched[PriceTable]] = [Fetched({}, invalid)]
+    if is_downloaded(source, settings):  # many requests at a time
         feed = fetch_bars(spans, source, clock=clock, home=home, settings=settings)
-        parts.append(_check_feed(feed, spans, source.kind, settings))
+        parts.append(check_feed(feed, spans, source.kind, settings))
     else:  # one file at a time, so that no raw bars are held beyond their check
         silent = replace(settings, tell=no_progress)
         for done, (symbol, span) in enumerate(spans.items(), start=1):
             feed = fetch_bars({symbol: span}, source, clock=clock, home=home, settings=silent)
-            parts.append(_check_feed(feed, spans, source.kind, silent))
+            parts.append(check_feed(feed, spans, source.kind, silent))
             settings.tell("fetch", done, len(spans))
     return merged(parts)
 
 
-def _check_feed(feed: Feed, spans: Mapping[str, DateRange], kind: str, settings: FetchSettings) -> Fetched:
+def is_downloaded(source: Source, settings: FetchSettings) -> bool:
+    """True where prices are asked for over the network, many at a time."""
+    return source.kind == YAHOO and not settings.offline
+
+
+def check_feed(
+    feed: Feed, spans: Mapping[str, DateRange], kind: str, settings: FetchSettings = DEFAULT_SETTINGS
+) -> Fetched[PriceTable]:
+    """The bars of a feed, checked one symbol after the other.
+
+    Parameters
+    ----------
+    feed : Feed
+    spans : mapping of str to DateRange
+        The days wanted of each symbol; of others the feed may have bars that are left out.
+    kind : str
+        The source's kind.
+    settings : FetchSettings
+
+    Returns
+    -------
+    Fetched
+        The failures of the feed first, then those of the checks.
+    """
     tables: dict[str, PriceTable] = {}
     bars: dict[str, SourceBars] = {}
     failed = dict(feed.failures)
@@ -124,7 +147,7 @@ def fetch_bars(
     return replace(feed, bars={**feed.bars, **dated})
 
 
-def _valid(spans: Mapping[str, DateRange]) -> tuple[dict[str, DateRange], dict[str, Failure]]:
+def valid(spans: Mapping[str, DateRange]) -> tuple[dict[str, DateRange], dict[str, Failure]]:
     """The symbols that may name a file, and a failure for each that may not."""
     wanted: dict[str, DateRange] = {}
     failed: dict[str, Failure] = {}

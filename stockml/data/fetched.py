@@ -5,24 +5,46 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 from stockml.core.failures import Failure
 from stockml.data.request import NOWHERE, Feed, Listing
 
 if TYPE_CHECKING:
-    from stockml.data.price_table import PriceTable
+    from stockml.data.findings import Finding
     from stockml.data.source_bars import SourceBars
 
 
+class ReportedTable(Protocol):
+    """A checked table, or what is kept of one that was analysed at once: all that a run tells of it."""
+
+    @property
+    def symbol(self) -> str:
+        """The stock's symbol."""
+        ...
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """All that was found in the table."""
+        ...
+
+    def summary(self) -> dict[str, object]:
+        """The table in a few plain values, for a report."""
+        ...
+
+
+Table = TypeVar("Table", bound=ReportedTable)
+Other = TypeVar("Other", bound=ReportedTable)
+
+
 @dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(Generic[Table]):
     """The result of a fetch: a table or a failure for every symbol, and the number of requests for each.
 
     `bars` are the source's own, for settlement; a symbol whose table was refused for a forecast may have them too.
     """
 
-    tables: Mapping[str, PriceTable]
+    tables: Mapping[str, Table]
     failures: Mapping[str, Failure]
     bars: Mapping[str, SourceBars] = field(default_factory=dict)
     requests: Mapping[str, int] = field(default_factory=dict)
@@ -30,7 +52,11 @@ class Fetched:
     completed: Mapping[str, date] = field(default_factory=dict)  # the last complete day by Yahoo's answer
     skew: timedelta | None = None  # how much Yahoo's clock is ahead of the machine's; None where it did not tell
 
-    def renewed(self, other: Fetched) -> Fetched:
+    def holding(self, tables: Mapping[str, Other]) -> Fetched[Other]:
+        """This result with what is kept of each of its tables."""
+        return Fetched(tables, self.failures, self.bars, self.requests, self.listings, self.completed, self.skew)
+
+    def renewed(self, other: Fetched[Table]) -> Fetched[Table]:
         """This result with that of a second fetch of some of the symbols in place of the first."""
         failures = {symbol: failure for symbol, failure in self.failures.items() if symbol not in other.tables}
         tables = {symbol: table for symbol, table in self.tables.items() if symbol not in other.failures}
@@ -63,9 +89,9 @@ class Fetched:
         return out
 
 
-def merged(parts: Sequence[Fetched]) -> Fetched:
+def merged(parts: Sequence[Fetched[Table]]) -> Fetched[Table]:
     """The results of several fetches, each of other symbols, as one."""
-    tables: dict[str, PriceTable] = {}
+    tables: dict[str, Table] = {}
     failed: dict[str, Failure] = {}
     bars: dict[str, SourceBars] = {}
     requests: dict[str, int] = {}

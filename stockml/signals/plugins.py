@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -102,6 +102,10 @@ class OpinionPlugins:
         asks |= {name: partial(_forecast, forecaster) for name, forecaster in (forecasters or {}).items()}
         self._asks = dict(sorted(asks.items()))
 
+    def __reduce__(self) -> tuple[Callable[[], OpinionPlugins], tuple[()]]:
+        """In another process the plug-ins that are installed, made anew there: their own objects may not pickle."""
+        return (_of_this_process if self._asks else _none), ()
+
     @property
     def names(self) -> tuple[str, ...]:
         """The plug-ins' own names."""
@@ -153,6 +157,10 @@ class OpinionPlugins:
 NO_PLUGINS = OpinionPlugins()
 
 
+def _none() -> OpinionPlugins:
+    return NO_PLUGINS
+
+
 def opinion_plugins() -> OpinionPlugins:
     """All that are installed; PluginError where one of them cannot be used."""
     signals, forecasters = installed(SIGNALS), installed(FORECASTERS)
@@ -162,6 +170,11 @@ def opinion_plugins() -> OpinionPlugins:
         {name: plugin.made(["opinion"]) for name, plugin in signals.items()},
         {name: plugin.made(["fit"]) for name, plugin in forecasters.items()},
     )
+
+
+@cache
+def _of_this_process() -> OpinionPlugins:
+    return opinion_plugins()
 
 
 def as_seen(prices: PriceTable) -> PriceTable:

@@ -53,10 +53,22 @@ class TaskRunner(Protocol):
 class ProcessRunner:
     """A fixed number of processes, started at the first task and kept for all; use as a context manager."""
 
-    def __init__(self, jobs: int, preload: Sequence[str] = ()) -> None:
+    def __init__(self, jobs: int, preload: Sequence[str] = (), *, forks: bool = False) -> None:
+        """Set up; nothing is started yet.
+
+        Parameters
+        ----------
+        jobs : int
+            Processes.
+        preload : sequence of str
+            Modules that a process needs, loaded once for all.
+        forks : bool, default False
+            Take the processes from this one, which has loaded all that they need. No thread may run here then.
+        """
         self.jobs = jobs
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
+        self._context: Any = multiprocessing.get_context("fork" if forks else "forkserver")
+        if not forks:
+            self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
         self._pool: ProcessPoolExecutor | None = None
         self._is_alone = False
         self._environment: dict[str, str | None] = {}
@@ -76,6 +88,15 @@ class ProcessRunner:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+    def start(self) -> None:
+        """Start the processes now and not at the first task, as must be where threads will run by then."""
+        if self._can_start():
+            try:
+                with _undivided():
+                    self._processes().submit(os.getpid)
+            except OSError as error:
+                self._do_alone(error)
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
@@ -163,9 +184,14 @@ class ProcessRunner:
             try:
                 self._processes()
             except (OSError, NotImplementedError) as error:
-                self._is_alone = True
-                log.warning("No helper processes can be started (%s); all is done in one.", cause(error))
+                self._do_alone(error)
         return not self._is_alone
+
+    def _do_alone(self, error: BaseException) -> None:
+        self._kill()  # those that did start: the pool has no thread yet that would tell them to end
+        self._stop()
+        self._is_alone = True
+        log.warning("No helper processes can be started (%s); all is done in one.", cause(error))
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -252,6 +278,9 @@ def _begin() -> None:
     """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
     library_warnings.take(_warned.append)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in ENDING[1:]:
+        if callable(signal.getsignal(number)):  # a parent's that this process was forked from
+            signal.signal(number, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

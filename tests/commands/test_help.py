@@ -75,5 +75,5 @@ def test_options_stand_in_groups_with_units_and_defaults(script: str) -> None:
     }
     assert not {names for names, text in told.items() if "default: " not in text} - actions
     numbers = {names: text for names, text in told.items() if re.search(r" (N|DAYS|SECONDS|\[N ...\])$", names)}
-    assert len(numbers) == {"train_models.py": 6, "realtime_predictor.py": 3}[script]
+    assert len(numbers) == {"train_models.py": 6, "realtime_predictor.py": 4}[script]
     assert not {names for names, text in numbers.items() if not UNITS.search(text)}

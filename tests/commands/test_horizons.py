@@ -10,7 +10,7 @@ import pytest
 from scripts import files_under, log_of
 
 import realtime_predictor
-from stockml.commands import run as run_module
+from stockml.commands.run import Run
 
 DAYS = ("2026-03-02", "2026-03-03", "2026-03-04")
 TWO = ("--source", "sample", "--symbols", "SIM-ALPHA", "SIM-BETA")
@@ -51,8 +51,8 @@ def test_each_horizon_has_its_line_of_one_fetch(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[object, ...], horizons: tuple[int, ...]
 ) -> None:
     asked = []
-    fetch = run_module.fetch_prices
-    monkeypatch.setattr(run_module, "fetch_prices", lambda *given, **how: (asked.append(1), fetch(*given, **how))[1])
+    fetch = Run.fetch_by
+    monkeypatch.setattr(Run, "fetch_by", lambda *given, **how: (asked.append(1), fetch(*given, **how))[1])
     assert run(tmp_path, *words, "--as-of", DAYS[0]) == 0
     made = [(line["symbol"], line["prediction_horizon_days"]) for line in log_of(tmp_path)]
     assert made == [(symbol, horizon) for symbol in TWO[3:] for horizon in horizons]
