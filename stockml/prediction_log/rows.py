@@ -284,7 +284,8 @@ _ERRNO: Mapping[int, int] = {
 
 
 def _connected(name: Path | str, *, is_uri: bool = False) -> sqlite3.Connection:
-    opened = sqlite3.connect(name, timeout=PATIENCE_SECONDS, isolation_level=None, uri=is_uri)
+    # only one thread at a time asks, but whichever collects garbage closes it
+    opened = sqlite3.connect(name, timeout=PATIENCE_SECONDS, isolation_level=None, uri=is_uri, check_same_thread=False)
     opened.execute("PRAGMA journal_mode = OFF")
     opened.execute("PRAGMA synchronous = OFF")
     return opened

@@ -366,10 +366,11 @@ def pieces(line: bytes) -> Iterator[bytes]:
 
 
 def is_kept(piece: bytes, kept: dict[str, dict[str, Any]]) -> bool:
-    brace = b"" if piece.endswith(b"}") else b"}"  # a cut that took no more than that is put back
-    try:
-        made = read_line(piece + brace)
-    except ValueError:
+    made = None
+    for text in (piece, piece + b"}"):  # a cut that took no more than the last brace is put back
+        with suppress(ValueError):
+            made = made or read_line(text)
+    if made is None:
         return False
     if made.id not in kept:
         return False
@@ -389,6 +390,7 @@ def new_home(tmp_path_factory: pytest.TempPathFactory, text: bytes) -> Home:
 @settings(max_examples=1000, suppress_health_check=list(HealthCheck))
 @given(damages=st.lists(DAMAGES, min_size=1, max_size=3))
 @example(damages=[Damage("cut", 0.6490488039525789, 1, b"")])  # just before a closing brace
+@example(damages=[Damage("a huge number", 0.5, 1, b""), Damage("cut", 0.4724166701449145, 1, b"")])  # between two
 def test_no_damage_is_a_traceback_or_a_loss(
     whole: Text, tmp_path_factory: pytest.TempPathFactory, damages: list[Damage]
 ) -> None:
