@@ -47,12 +47,19 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(autouse=True)
 def logger_as_it_was() -> Iterator[None]:
-    """A command run within the tests sets our logger up for a terminal; the next test finds it as Python made it."""
-    logger = logging.getLogger("stockml")
-    level, propagate, handlers = logger.level, logger.propagate, list(logger.handlers)
+    """A command run within the tests sets our logger up for a terminal; each test finds it as Python made it.
+
+    Also after a fixture of a whole module that runs a command: it is older than what a test could put back.
+    """
+    _forget_setup(logging.getLogger("stockml"))
     yield
-    logger.setLevel(level)
-    logger.propagate, logger.handlers[:] = propagate, handlers
+    _forget_setup(logging.getLogger("stockml"))
+
+
+def _forget_setup(logger: logging.Logger) -> None:
+    logger.setLevel(logging.NOTSET)
+    logger.propagate = True
+    logger.handlers[:] = [handler for handler in logger.handlers if isinstance(handler, logging.NullHandler)]
 
 
 @pytest.fixture(scope="session")
