@@ -140,7 +140,7 @@ def by_condition(
     for (family, value), score in told.items():
         groups[family][value] = score
     pairs = groups.pop(MONTH_AND_REGIME)
-    groups[REGIME] = added(pairs, lambda pair: pair[A_MONTH + 1 :])
+    groups[REGIME] = added(pairs, _regime)
     groups[YEAR] = added(pairs, lambda pair: pair[:4])
     groups[VOLATILITY] = _thirds(groups[VOLATILITY])
     groups[MARKET] = added(by_symbol, market)
@@ -155,16 +155,22 @@ def by_condition(
 
 def by_month(told: Mapping[Condition, Score]) -> dict[str, Score]:
     """The scores by the month that predictions were made from, YYYY-MM, oldest first; those without any left out."""
-    pairs = {value: score for (family, value), score in told.items() if family == MONTH_AND_REGIME}
-    months = added(pairs, lambda pair: pair[:A_MONTH])
-    return {month: score for month, score in sorted(months.items()) if score.total}
+    return _with_outcomes(told, lambda pair: pair[:A_MONTH])
 
 
 def by_regime(told: Mapping[Condition, Score]) -> dict[str, Score]:
     """The scores by market regime, in the order of the alphabet; those without any outcome left out."""
+    return _with_outcomes(told, _regime)
+
+
+def _with_outcomes(told: Mapping[Condition, Score], part: Callable[[str], str]) -> dict[str, Score]:
+    """The scores by a part of month and regime, in its order; those without any outcome left out."""
     pairs = {value: score for (family, value), score in told.items() if family == MONTH_AND_REGIME}
-    regimes = added(pairs, lambda pair: pair[A_MONTH + 1 :])
-    return {regime: score for regime, score in sorted(regimes.items()) if score.total}
+    return {value: score for value, score in sorted(added(pairs, part).items()) if score.total}
+
+
+def _regime(pair: str) -> str:
+    return pair[A_MONTH + 1 :]
 
 
 def least_covered(rows: Iterable[ConditionScore]) -> ConditionScore | None:
