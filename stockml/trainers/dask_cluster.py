@@ -130,6 +130,11 @@ class DaskRunner:
     def __exit__(self, *_: object) -> None:
         self._stack.close()
 
+    @property
+    def jobs(self) -> int:
+        """Workers that do tasks at the moment."""
+        return len(self._workers.admitted)
+
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
 
@@ -194,7 +199,7 @@ class DaskRunner:
         workers = self._workers.admitted
         with plain_errors(self.address):
             future = self._client.submit(
-                work, batch.shared, pickle.dumps(task), pure=False, workers=sorted(workers), allow_other_workers=False
+                work, batch.shared, packed(task), pure=False, workers=sorted(workers), allow_other_workers=False
             )
         batch.running[future.key] = _RunningTask(number, task, workers, future)
         future.add_done_callback(batch.done.put)
@@ -219,10 +224,30 @@ class DaskRunner:
         return pickle.loads(content)
 
 
-def work(function: bytes, task: bytes) -> bytes:
+def packed(task: Any) -> list[Any]:
+    """A task, pickled, and after it its large arrays as they are, which Dask sends without a copy."""
+    import numpy as np
+
+    arrays: list[Any] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        content = buffer.raw()
+        if content.nbytes >= LITTLE:
+            arrays.append(np.frombuffer(content, np.uint8))
+        return content.nbytes < LITTLE
+
+    return [pickle.dumps(task, protocol=5, buffer_callback=is_small), *arrays]
+
+
+def unpacked(content: bytes, *arrays: Any) -> Any:
+    """The task. Its arrays lie in memory of their own, as aligned as any: so their sums have the same bits."""
+    return pickle.loads(content, buffers=map(bytearray, arrays))
+
+
+def work(function: bytes, task: Sequence[Any]) -> bytes:
     """On a worker: the function's result for the task, or the exception it raised, pickled."""
     try:
-        result = pickle.loads(function)(pickle.loads(task))
+        result = pickle.loads(function)(unpacked(*task))
     except Exception as error:  # returned like a result, so that Dask neither retries nor logs it
         result = error
     return pickle.dumps(result)
