@@ -35,6 +35,8 @@ MISSING = (
     "--cluster needs Dask, which is not installed here; install it with "
     f"{install_command('cluster')}, or leave --cluster out"
 )
+# By its name: a scheduler unpickles what it hands on, and need not have this program.
+WORK = f"__import__('importlib').import_module('{__name__}').work(function, task)"
 _LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched", "distributed.utils")
 
 
@@ -198,8 +200,9 @@ class DaskRunner:
     def _submit(self, number: int, task: Any, batch: _Batch) -> None:
         workers = self._workers.admitted
         with plain_errors(self.address):
+            given = {"function": batch.shared, "task": packed(task)}
             future = self._client.submit(
-                work, batch.shared, packed(task), pure=False, workers=sorted(workers), allow_other_workers=False
+                eval, WORK, given, pure=False, workers=sorted(workers), allow_other_workers=False
             )
         batch.running[future.key] = _RunningTask(number, task, workers, future)
         future.add_done_callback(batch.done.put)
@@ -221,6 +224,9 @@ class DaskRunner:
                 content = future.result()
             except KilledWorker:
                 return WorkerDiedError("its worker was killed each time, perhaps for want of memory")
+            except ImportError:  # a new process at the address of one that was looked at
+                text = f"A worker of {self.address} was started again under the same address and has lost this program."
+                raise WorkersLostError(text) from None
         return pickle.loads(content)
 
 
