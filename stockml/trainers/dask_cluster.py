@@ -5,18 +5,17 @@ Workers receive checked values and return finished bytes. Dask distributes, retr
 
 from __future__ import annotations
 
-import logging
 import pickle
 import queue
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Self
 
-from stockml.core.installation import install_command
+from stockml.trainers import cluster_connection
+from stockml.trainers.cluster_connection import ClusterUsageError
 from stockml.trainers.cluster_workers import LOOK_SECONDS, ClusterError, ClusterWorkers, plain_errors
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
@@ -28,20 +27,9 @@ __all__ = ["ClusterError", "ClusterUsageError", "DaskRunner"]
 MANY = 1_000_000  # tasks, where their number is not known
 LITTLE = 2**16  # bytes that may be sent with each task
 IN_FLIGHT_PER_WORKER = 4  # tasks submitted and not yet collected, which bounds the memory
-CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has restarted a dead one by then
-LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"  # advises scattering, which no worker's death survives
-MISSING = (
-    "--cluster needs Dask, which is not installed here; install it with "
-    f"{install_command('cluster')}, or leave --cluster out"
-)
 # By its name: a scheduler unpickles what it hands on, and need not have this program.
 WORK = f"__import__('importlib').import_module('{__name__}').work(function, task)"
-_LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched", "distributed.utils")
-
-
-class ClusterUsageError(ClusterError):
-    """Dask is not installed here, or the address is not one of a scheduler."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,14 +96,9 @@ class DaskRunner:
         ClusterError
             Where Dask is missing, nobody answers at the address, or no worker fits.
         """
-        try:
-            import distributed
-        except ImportError:
-            raise ClusterUsageError(MISSING) from None
-        _check_address(self.address)
         with ExitStack() as stack:
             try:
-                self._client = _connect(distributed, self.address, stack)
+                self._client = cluster_connection.connect(self.address, stack)
                 self._workers = ClusterWorkers(
                     self._client,
                     self.address,
@@ -123,7 +106,7 @@ class DaskRunner:
                     self._on_notice,
                     patience_seconds=self._patience_seconds,
                 )
-                self._workers.wait_for_first(min(CONNECT_SECONDS, self._patience_seconds))
+                self._workers.wait_for_first(min(cluster_connection.CONNECT_SECONDS, self._patience_seconds))
             except WorkersLostError as error:
                 raise ClusterError(f"{error} Start it, or name one that runs.") from None
             self._stack = stack.pop_all()
@@ -262,29 +245,3 @@ def work(function: bytes, task: Sequence[Any]) -> bytes:
 def tasks_ahead(left: int, workers: int) -> int:
     """Number of tasks that may be in flight; towards the end one per worker, so that none waits behind another."""
     return workers * min(IN_FLIGHT_PER_WORKER, max(1, left // (2 * workers))) if workers else 0
-
-
-def _check_address(address: str) -> None:
-    from distributed.comm.addressing import get_address_host_port
-
-    try:
-        get_address_host_port(address)
-    except ValueError:
-        text = f"--cluster {address}: no address of a scheduler; write it as tcp://10.0.0.1:8786"
-        raise ClusterUsageError(text) from None
-
-
-def _connect(distributed: Any, address: str, stack: ExitStack) -> Any:
-    """A client that logs and warns nothing; its errors are told by us."""
-    import dask
-
-    for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        stack.callback(logger.setLevel, logger.level)
-        logger.setLevel(logging.CRITICAL)
-    stack.enter_context(dask.config.set({LARGE_TASKS: "1 TiB"}))
-    with plain_errors(address), warnings.catch_warnings():
-        warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)  # ClusterWorkers checks versions
-        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    stack.callback(client.close, timeout=1)
-    return client

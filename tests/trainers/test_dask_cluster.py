@@ -25,7 +25,7 @@ from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
 from stockml.models.bundle_store import load_bundle, trained_symbols
-from stockml.trainers import dask_cluster as cluster
+from stockml.trainers import cluster_connection
 from stockml.trainers import pipeline as training
 from stockml.trainers.cluster_workers import LOOK_SECONDS
 from stockml.trainers.dask_cluster import IN_FLIGHT_PER_WORKER, ClusterError, DaskRunner, tasks_ahead
@@ -276,7 +276,7 @@ def test_what_is_no_address_is_wrong_usage(address: str, tmp_path: Path) -> None
 
 
 def test_where_nobody_answers_no_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(cluster_connection, "CONNECT_SECONDS", 1.0)
     with (
         pytest.raises(ClusterError, match=r"The scheduler at tcp://127\.0\.0\.1:1 does not answer .* Start it"),
         DaskRunner("tcp://127.0.0.1:1", LIBRARIES, print),
