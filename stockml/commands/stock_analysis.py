@@ -44,6 +44,7 @@ class AnalysisSettings:
     horizons: tuple[int, ...]
     plugins: OpinionPlugins
     tells_missing: bool  # a stock without a model is worth a notice
+    train_command: str = TRAIN  # as messages name it where the run is; another machine may have it by another name
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +130,16 @@ def _result(settings: AnalysisSettings, prices: PriceTable, task: StocksTask) ->
     told: list[Failure | Message] = []
     load = partial(load_bundle, settings.home) if task.models is None else partial(_sent_bundle, task.models)
     model = _models_forecast(settings, prices, load, told.append)
+    told = [_renamed(one, settings.train_command) for one in told]
     opinions = {horizon: _opinions(settings.plugins, prices, horizon) for horizon in settings.horizons}
     return replace(found, analysis=engine.analyze(prices, model), told=tuple(told), opinions=opinions)
+
+
+def _renamed(told: Failure | Message, train_command: str) -> Failure | Message:
+    """A message with another name of the training command in place of the one it has on this machine."""
+    if isinstance(told, Failure):
+        return replace(told, message=told.message.replace(TRAIN, train_command))
+    return told._replace(text=told.text.replace(TRAIN, train_command))
 
 
 def _opinions(plugins: OpinionPlugins, prices: PriceTable, horizon: int) -> Mapping[str, float] | Failure:

@@ -75,6 +75,7 @@ class ClusterWorkers:
         self._client = client
         self._address = address
         self._libraries = libraries
+        self._expected = facts(libraries) | {THREADS: "1"}
         self._on_notice = on_notice
         self._patience_seconds = patience_seconds
         self._refused: dict[str, str] = {}
@@ -124,9 +125,8 @@ class ClusterWorkers:
             threads = self._client.nthreads()
             new = sorted(set(threads) - self.admitted - set(self._refused))
             answers = self._answers(new) if new else {}
-        expected = facts(self._libraries) | {THREADS: "1"}
         for worker, answer in answers.items():
-            reason = _misfit(threads[worker], answer, expected)
+            reason = _misfit(threads[worker], answer, self._expected)
             if reason:
                 self._refused[worker] = f"The worker at {worker} gets no work: {reason}."
         self.admitted = frozenset(threads) - set(self._refused)
