@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml.commands.exits import NotDoneError, UsageError, done_so_far, interrupted_code, note_done
+from stockml.commands.cluster import cluster_runner
+from stockml.commands.exits import UsageError, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json
 from stockml.commands.watchlist import tell_changes, watchlist
 from stockml.core.failures import Failure
@@ -81,17 +82,10 @@ def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]
     if run.args.cluster is None or not symbols:
         yield None
         return
-    from stockml.trainers.dask_cluster import ClusterError, ClusterUsageError, DaskRunner
     from stockml.trainers.pipeline import LIBRARIES
 
     libraries = tuple(dict.fromkeys((*LIBRARIES, *chosen_engine(run).versions())))
-    with ExitStack() as stack:
-        try:
-            runner = stack.enter_context(DaskRunner(run.args.cluster, libraries, run.notice))
-        except ClusterUsageError as error:
-            raise UsageError(str(error)) from None
-        except ClusterError as error:
-            raise NotDoneError(str(error)) from None
+    with cluster_runner(run, libraries) as runner:
         yield runner
 
 

@@ -25,7 +25,7 @@ from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.storage.folders import new_folder, replace_folder
 from stockml.trainers.dataset import history_bars, sessions_needed
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import ProcessRunner
+from stockml.trainers.process_pool import ProcessRunner, TaskRunner
 
 WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as computing so many
 
@@ -53,6 +53,7 @@ class ModelSchedule:
 
     homes: list[Home]
     jobs: int
+    runner: TaskRunner | None = None  # does the tasks of training; None: `jobs` processes of this machine
     failures: list[TrainingFailure] = field(default_factory=list)
     unusable: dict[str, Unusable] = field(default_factory=dict)
 
@@ -63,10 +64,30 @@ class ModelSchedule:
         if not folder.exists():
             new = folder.with_name(f".{folder.name}.new")
             new_folder(new)
-            self.failures += train_into(Home(new), stocks, clock, settings, tell)
+            self.failures += self._train_into(Home(new), stocks, clock, settings, tell)
             new.chmod(0o755)
             replace_folder(new, folder)
         self.homes.insert(0, Home(folder))
+
+    def _train_into(
+        self, home: Home, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
+    ) -> list[TrainingFailure]:
+        """Train all stocks as train_models.py does as of the clock's day; returns the failures."""
+        tables: dict[str, PriceTable] = {}
+        failures: list[TrainingFailure] = []
+        for stock in stocks:
+            try:
+                span = span_of(stock.symbol, sessions_needed(settings.years), clock)
+                tables[stock.symbol] = stock.history.training_table(span, history_bars(len(stocks)))
+            except FetchError as error:
+                failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
+        for trained in train(tables, settings, tell, self.runner, clock.exchanges):
+            if isinstance(trained, TrainingFailure):
+                failures.append(trained)
+            else:
+                at = clock.written_time(trained.symbol, tables[trained.symbol].data_through)
+                save(home, trained, trained_at=at)
+        return failures
 
     def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> None:
         """Set each stock's forecasts for all of these days."""
@@ -89,27 +110,6 @@ class ModelSchedule:
             if isinstance(found, Unusable):
                 self.unusable[stock.symbol] = found
             tell("forecast", done, len(stocks))
-
-
-def train_into(
-    home: Home, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
-) -> list[TrainingFailure]:
-    """Train all stocks as train_models.py does as of the clock's day; returns the failures."""
-    tables: dict[str, PriceTable] = {}
-    failures: list[TrainingFailure] = []
-    for stock in stocks:
-        try:
-            span = span_of(stock.symbol, sessions_needed(settings.years), clock)
-            tables[stock.symbol] = stock.history.training_table(span, history_bars(len(stocks)))
-        except FetchError as error:
-            failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
-    for trained in train(tables, settings, tell, exchanges=clock.exchanges):
-        if isinstance(trained, TrainingFailure):
-            failures.append(trained)
-        else:
-            at = clock.written_time(trained.symbol, tables[trained.symbol].data_through)
-            save(home, trained, trained_at=at)
-    return failures
 
 
 def periods(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Period]:

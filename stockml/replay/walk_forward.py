@@ -29,6 +29,7 @@ from stockml.replay.replay_log import DiskReplayLog, ReplayLog
 from stockml.signals import engine
 from stockml.signals.learner import Learner
 from stockml.trainers.pipeline import TrainingSettings
+from stockml.trainers.process_pool import TaskRunner
 
 __all__ = [  # the room's face
     "DailyFailures",
@@ -73,6 +74,7 @@ class ReplayContext:
     jobs: int  # processes
     tell: Progress
     main_horizon: int | None = None  # as the home's settings name it
+    runner: TaskRunner | None = None  # trains, such as the workers of a cluster; None: `jobs` processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
     LockTimeout
         If another run holds the log for too long.
     """
-    log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs), DailyFailures()
+    log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs, context.runner), DailyFailures()
     with log.locked(context.lock_timeout):
         view, latest = log.read(), log.latest
         claim(context.home, settings, has_predictions=bool(latest))
