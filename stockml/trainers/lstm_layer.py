@@ -103,7 +103,7 @@ class LayerPass:
         masks = [*[None] * (days - len(self._mask)), *self._mask]
         buffers = (self._factors[:-1], outputs, gates, products, cells[:-1], cells[1:], squashed, masks)
         self._days = [_Day(*of_day) for of_day in zip(*buffers, slopes, self._slope_sums, strict=True)]
-        self._rest, self._by_gate = buffer(GATES - 1, batch, UNITS), buffer(GATES, batch, UNITS)
+        self._by_gate = buffer(GATES, batch, UNITS)
         self._one, self._other, self._cell_slope = buffer(3, batch, UNITS)
         self._doubled_ones = np.full((1, batch), DOUBLED)
 
@@ -129,7 +129,8 @@ class LayerPass:
         by_piece = np.ascontiguousarray(_in_pieces(by_gate, self._pieces[0]))
         unused = WINDOW_SESSIONS - len(self._mask)
         for number, day in enumerate(self._days):
-            np.matmul(day.factors, by_piece, out=day.products)
+            known = 0 if number else UNITS  # no output is before the first day
+            np.matmul(day.factors[:, known:], by_piece[..., known:, :], out=day.products)
             output = self._one
             self._forward_one_day(day, output)
             day.output[...] = output
@@ -171,7 +172,8 @@ class LayerPass:
             if day.mask is not None:
                 total += np.multiply(slope[number, 1], day.mask, out=self._one)
             self._backward_one_day(day, total)
-            np.matmul(day.slopes, back, out=outs[number])
+            wanted = 0 if number else 1
+            np.matmul(day.slopes, back[wanted:], out=outs[number][wanted:])
             total = slope[number, 0]
         slopes, factors = (each.reshape(-1, each.shape[-1]) for each in (self._slopes, self._factors[:-1]))
         np.matmul(factors[:, :-1].T, slopes, out=gradient[:-1])
@@ -193,7 +195,7 @@ class LayerPass:
         np.subtract(one, by_candidate, out=by_candidate)
         cell *= forget
         np.multiply(cell, day.before, out=by_forget)
-        by_gate[:-1] *= np.subtract(_TWO, day.gates[:-1], out=self._rest)
+        by_gate[:-1] *= np.subtract(_TWO, day.gates[:-1], out=day.gates[:-1])  # no longer needed
         day.slopes.reshape(-1, GATES, UNITS)[...] = by_gate.swapaxes(0, 1)
         np.matmul(self._doubled_ones, day.slopes, out=day.slope_sum)
 
