@@ -5,8 +5,11 @@ from __future__ import annotations
 import os
 import platform
 import re
-from importlib.metadata import PackageNotFoundError, version
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from stockml.core.library_versions import installed_build
 
 LIBRARIES = ("numpy", "scipy", "pandas", "scikit-learn", "xgboost", "tensorflow", "h5py", "exchange_calendars")
 
@@ -34,16 +37,8 @@ def blas() -> str:
 
 def versions() -> str:
     """Python's and the libraries', as installed; `xgboost-cpu` is XGBoost without its GPU parts."""
-    return ", ".join([f"Python {platform.python_version()}", *map(_version, LIBRARIES)])
-
-
-def _version(name: str) -> str:
-    for build in (name, f"{name}-cpu"):
-        try:
-            return f"{build} {version(build)}"
-        except PackageNotFoundError:
-            continue
-    return f"{name} missing"
+    builds = [" ".join(installed_build(name) or (name, "missing")) for name in LIBRARIES]
+    return ", ".join([f"Python {platform.python_version()}", *builds])
 
 
 def main() -> None:

@@ -1,9 +1,9 @@
 """What a log of a million lines costs: read whole, a run that settles 500 predictions or adds 500, and the report.
 
-python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500] [--before DIR]
+python benchmarks/speed/log_scale.py [--lines 10000 1000000] [--stocks 500] [--before REVISION]
 
-It takes some minutes, and 3 KB of disk a line. DIR is a checkout of another version: it does the same on the same logs,
-as far as it can, and its figures are printed beside these. Seconds are those of the clock; how many times as long a run
+It takes some minutes, and 3 KB of disk a line. The version of that revision does the same on the same logs, as far as
+it can, and its figures are printed beside these. Seconds are those of the clock; how many times as long a run
 takes in the longer log is counted in seconds of a core, which other processes disturb less.
 """
 
@@ -15,6 +15,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import astuple, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -23,6 +24,7 @@ from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from timing import PROJECT, PYTHON, Usage, usage_of, verdict
+from versions import checked_out
 
 from stockml.core.outcomes import VERIFIED, Outcome
 from stockml.core.paths import Home
@@ -223,15 +225,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--lines", type=int, nargs=2, default=[10_000, 1_000_000])
     parser.add_argument("--stocks", type=int, default=500)
-    parser.add_argument("--before", type=Path, help="a checkout of another version, to be compared with")
+    parser.add_argument("--before", metavar="REVISION", help="another version, to be compared with")
     parser.add_argument("--work", choices=["read", "append", "settle", "report"], help=argparse.SUPPRESS)
     parser.add_argument("--home", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--day", type=int, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.work:
         return work(Home(args.home), args.work, args.day, args.stocks)
-    before = args.before and args.before.resolve()
-    with tempfile.TemporaryDirectory(prefix="log_scale") as root:
+    with tempfile.TemporaryDirectory(prefix="log_scale") as root, ExitStack() as stack:
+        before = stack.enter_context(checked_out(args.before)) if args.before else None
         few, many = (runs(Path(root), args.stocks, count, before) for count in args.lines)
     for count, run in zip(args.lines, (few, many), strict=True):
         print(json.dumps({str(count): {what: astuple(used) for what, used in run.items()}}, indent=1))

@@ -37,9 +37,9 @@ def price_files(folder: Path) -> dict[str, Path]:
     return {name: folder / f"{name}.csv" for name in names}
 
 
-def trained(home: Path, files: dict[str, Path], source: Path) -> dict[str, Path]:
-    """The stocks that could be trained, whose models lie in `home`."""
-    command = [PROJECT / "train_models.py", "--source", f"csv:{source}", "--as-of", AS_OF, "--home", home]
+def trained(home: Path, files: dict[str, Path], source: Path, project: Path = PROJECT) -> dict[str, Path]:
+    """The stocks that a version could train, whose models lie in `home` then."""
+    command = [PYTHON, project / "train_models.py", "--source", f"csv:{source}", "--as-of", AS_OF, "--home", home]
     seconds_of(["sh", "-c", " ".join(map(str, [*command, "--symbols", *map(repr, files)])) + " || [ $? = 1 ]"])
     folders = {path.name for path in (home / "ml_training_data/models").iterdir()}
     return {symbol: path for symbol, path in files.items() if symbol.replace(".", "_") in folders}

@@ -12,13 +12,13 @@ import argparse
 import math
 import os
 import statistics
-import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import PROJECT, Usage, usage_of, verdict
+from timing import Usage, usage_of, verdict
+from versions import clone, revision_of
 
 CACHES = {"PIP_CACHE_DIR": "pip", "UV_CACHE_DIR": "uv", "XDG_CACHE_HOME": "other"}
 FROM_ABOVE = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "GPU")  # of a make that called this program
@@ -59,17 +59,10 @@ def megabytes(paths: Iterable[Path], seen: set[tuple[int, int]]) -> float:
     return total / 1e6
 
 
-def git(*words: str | Path) -> str:
-    """What git prints; it must end well."""
-    command = ["git", *words]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-
-
 def set_up(revision: str, folder: Path, *, demo: bool) -> SetUp:
     """Set up one version in an empty folder, and run its demonstration if wanted."""
     project, caches = folder / "project", folder / "caches"
-    git("clone", "-q", PROJECT, project)
-    git("-C", project, "checkout", "-q", revision)
+    clone(revision, project)
     os.sync()  # what the one before has left to write is not this one's
     unset = [word for name in FROM_ABOVE for word in ("-u", name)]
     make = ["env", *unset, *(f"{name}={caches / part}" for name, part in CACHES.items()), "make", "-s", "-C", project]
@@ -79,11 +72,6 @@ def set_up(revision: str, folder: Path, *, demo: bool) -> SetUp:
     shown = usage_of([*make, "demo"]) if demo else Usage(math.nan, math.nan, math.nan)
     whole = Usage(installed.seconds + shown.seconds, installed.cpu_seconds + shown.cpu_seconds, shown.megabytes)
     return SetUp(installed.seconds, installed.cpu_seconds, whole.seconds, whole.cpu_seconds, environment, cached)
-
-
-def revision_of(name: str) -> str:
-    """The commit of a revision, by its number."""
-    return git("-C", PROJECT, "rev-parse", "--short", f"{name}^{{commit}}").strip()
 
 
 def main() -> None:

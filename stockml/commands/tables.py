@@ -8,68 +8,49 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml.commands.run import NO_ADVICE, Run
+from stockml.commands.table_layout import BOLD, Line, Piece, line_width, paragraphs, side_by_side
 from stockml.core.wording import count
 from stockml.prediction_log.seals import Head
 from stockml.reporting.explanation import SIMULATED
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.text import Text
 
 
 PLAIN_WIDTH = 160  # of piped text; a terminal's own width serves where there is one
-WIDEST = 1000  # columns that no table needs
-APART = "   "
 
 
 def console() -> Console:
-    """Console on stdout, where results are printed."""
+    """Console on a stdout that is a terminal."""
     from rich.console import Console
 
     class Ours(Console):
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError  # `exits.run_command` knows that it is no failure; rich would end with exit code 1
 
-    watched = sys.stdout.isatty()
-    return Ours(highlight=False, soft_wrap=not watched, width=None if watched else PLAIN_WIDTH, no_color=not watched)
+    return Ours(highlight=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """A titled table, columns named with a final ">" aligned right; where it is too wide, a paragraph a row."""
-    from rich.table import Table
-    from rich.text import Text
+    cells = [[Piece(text, _style(text)) for text in row] for row in rows]
+    width = console().width if sys.stdout.isatty() else PLAIN_WIDTH
+    table = side_by_side(columns, cells)
+    if max(map(line_width, table)) > width:
+        table = paragraphs(columns, cells, width)
+    _print_lines([[Piece(title, BOLD)], *table])
 
-    rows = list(rows)
-    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-    for name in columns:
-        table.add_column(name.rstrip(">"), justify="right" if name.endswith(">") else "left", no_wrap=True)
-    for row in rows:
-        table.add_row(*[Text(cell, style=_style(cell)) for cell in row])
-    out = console()
-    out.print(title, style="bold", markup=False)
-    if out.measure(table, options=out.options.update_width(WIDEST)).maximum <= out.width:
-        out.print(table)
+
+def _print_lines(lines: Iterable[Line]) -> None:
+    """Lines in colour on a terminal; elsewhere as they are, for which no library has to be loaded."""
+    if not sys.stdout.isatty():
+        print("\n".join("".join(piece.text for piece in line) for line in lines))
         return
-    names = [name.rstrip(">") for name in columns[1:]]
-    for first, *cells in rows:
-        out.print(Text(first, style="bold"))
-        pairs = [(name, cell) for name, cell in zip(names, cells, strict=True) if cell]
-        told = [Text.assemble(f"{name} " if name else "", (cell, _style(cell))) for name, cell in pairs]
-        for line in _flowing(told, out.width - 2):
-            out.print("  ", line, sep="")
-
-
-def _flowing(texts: Iterable[Text], width: int) -> list[Text]:
-    """The texts side by side in as few lines as hold them."""
     from rich.text import Text
 
-    lines: list[Text] = []
-    for text in texts:
-        if lines and lines[-1].cell_len + len(APART) + text.cell_len <= width:
-            lines[-1] = Text.assemble(lines[-1], APART, text)
-        else:
-            lines.append(text)
-    return lines
+    out = console()
+    for line in lines:
+        out.print(Text.assemble(*line))
 
 
 def _style(cell: str) -> str:
@@ -117,20 +98,27 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
 
 def tell_story(text: str) -> None:
     """A story's headline and steps bold, what speaks for a rise green and for a fall red: the signs say it too."""
-    from rich.text import Text
-
-    told = Text(text)
-    told.highlight_regex(r"(?ms)\A.*?(?=\n\n)|^\d\. [^\n]*", "bold")
-    told.highlight_regex(r"(?<= )\+[\d.]+ %", "green")
-    told.highlight_regex(r"(?<= )-[\d.]+ %", "red")
-    console().print(told, soft_wrap=True)
+    styles = {
+        r"(?ms)\A.*?(?=\n\n)|^\d\. [^\n]*": BOLD,
+        r"(?<= )\+[\d.]+ %": "green",
+        r"(?<= )-[\d.]+ %": "red",
+    }
+    _print_styled(text, styles, soft_wrap=True)
 
 
 def tell_status(text: str) -> None:
     """A status, its names bold, alarms red: they begin with ALARM as well."""
+    _print_styled(text, {r"(?m)^[A-Z][a-z]+( run)?(?=  )": BOLD, r"(?m)^ALARM  .*": "bold red"})
+
+
+def _print_styled(text: str, styles: Mapping[str, str], *, soft_wrap: bool = False) -> None:
+    """A text, on a terminal with the style of each pattern that it matches."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
     from rich.text import Text
 
     told = Text(text)
-    told.highlight_regex(r"(?m)^[A-Z][a-z]+( run)?(?=  )", "bold")
-    told.highlight_regex(r"(?m)^ALARM  .*", "bold red")
-    console().print(told)
+    for pattern, style in styles.items():
+        told.highlight_regex(pattern, style)
+    console().print(told, soft_wrap=soft_wrap)

@@ -22,13 +22,18 @@ def library_versions(names: Sequence[str]) -> dict[str, str]:
     dict of str to str
         `python`, then the names as given; "missing" where none is installed.
     """
-    return {"python": platform.python_version(), **{name: _version(name) for name in names}}
+    found = {name: installed_build(name) for name in names}
+    return {
+        "python": platform.python_version(),
+        **{name: build[1] if build else "missing" for name, build in found.items()},
+    }
 
 
-def _version(name: str) -> str:
+def installed_build(name: str) -> tuple[str, str] | None:
+    """The name and the version of a library's build that is installed; None where none is."""
     for build in (name, name + CPU_BUILD):
         try:
-            return version(build)
+            return build, version(build)
         except PackageNotFoundError:
             continue
-    return "missing"
+    return None

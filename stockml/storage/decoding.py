@@ -94,9 +94,12 @@ def decoded_object(content: bytes, most_bytes: int = MOST_BYTES) -> dict[str, An
 
 
 def is_deeper(value: object, levels: int) -> bool:
-    """True for lists and objects of more levels than so many."""
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels < 0 or any(is_deeper(one, levels - 1) for one in inner)
+    """True for lists and objects of more levels than so many, of which what the innermost hold is one."""
+    layer = [value]
+    for _ in range(levels + 1):
+        holders = [one for one in layer if isinstance(one, dict | list)]
+        layer = [inner for one in holders for inner in (one.values() if isinstance(one, dict) else one)]
+    return bool(layer)
 
 
 def check_day(key: str, day: date) -> None:

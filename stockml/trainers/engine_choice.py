@@ -111,7 +111,7 @@ def _without_gpu() -> str:
 
 
 def gpu_present(root: Path = Path("/")) -> bool:
-    """True where the driver shows a GPU of NVIDIA, and CUDA_VISIBLE_DEVICES hides it not.
+    """True where the driver shows an NVIDIA GPU that CUDA_VISIBLE_DEVICES does not hide.
 
     Parameters
     ----------

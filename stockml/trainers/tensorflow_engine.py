@@ -26,9 +26,8 @@ from stockml.trainers.tensorflow_step import State, loss_and_gradients, step
 
 Flags = NDArray[np.bool_]
 
-_OUTPUTS = (
-    WINDOW_SESSIONS * (LAYERS - 1) + 1
-) * UNITS  # of one sample, that dropout may drop: of the last layer only the last day is used
+# Those of one sample that dropout may drop: of the last layer only the last day is used.
+_OUTPUTS = (WINDOW_SESSIONS * (LAYERS - 1) + 1) * UNITS
 _Batch = tuple[Float32, Float32, Flags]  # of one network: windows, targets, outputs that dropout keeps
 
 
