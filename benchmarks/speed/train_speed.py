@@ -1,61 +1,84 @@
-"""How fast training is: the whole command beside the plain way, the LSTM's arithmetic, and memory.
+"""How fast training is: the whole command beside the plain way, the LSTM's arithmetic, many stocks, and memory.
 
-python benchmarks/speed/train_speed.py [--rounds N] [--stocks N]
+python benchmarks/speed/train_speed.py [BEFORE] [--rounds N] [--stocks N] [--only PART]    BEFORE: a git revision
 
 On the price tables beside the project, or on the simulated market without them. Each figure stands beside its target;
-whatever is compared is measured in turn, in one run.
+whatever is compared is measured in turn, in one run. With BEFORE that version stands beside this one.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
-from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
-from timing import NSE, PROJECT, PYTHON, ROUNDS, in_turn, seconds_of, verdict
+from step_speed import arithmetic
+from timing import NSE, PROJECT, PYTHON, ROUNDS, in_turn, seconds_of, usage_of, verdict
 
 sys.path.insert(0, str(PROJECT))
 
+from benchmarks.machine import processor
+
 AS_OF = "2026-06-30"
 STOCKS = ("TCS", "RELIANCE", "INFY", "HDFCBANK", "ICICIBANK", "HINDUNILVR", "ITC", "SBIN", "BHARTIARTL", "LT")
-TIMES_FASTER, WITHIN = 8.0, 1.005
-SHARE_OF_PRODUCT = 0.5
-MANY, GROWTH_MB, PROCESS_MB = 100, 50.0, 1500.0
-PRODUCT_SIZE, SPELLS, SPELL_SECONDS = 2048, 5, 3.0
+TIMES_FASTER, WITHIN = 22.0, 1.005
+MANY, CORE_SECONDS, ERROR_WITHIN = 500, 0.40, 1.0005
+IN_MEMORY, GROWTH_MB, PROCESS_MB = 100, 50.0, 1500.0
+NOW = "this version"
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the whole commands (default: %(default)s)")
-    parser.add_argument("--stocks", type=int, default=len(STOCKS), help="to train (default: %(default)s)")
-    parser.add_argument("--only", choices=["command", "arithmetic", "memory"], help="one part instead of all three")
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("before", metavar="BEFORE", nargs="?", help="a git revision to stand beside this version")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="of the ten stocks (default: %(default)s)")
+    parser.add_argument("--stocks", type=int, default=MANY, help="of the part `many` (default: %(default)s)")
+    parser.add_argument("--only", choices=["command", "arithmetic", "many", "memory"], help="one part instead of all")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        files = price_files(Path(folder))[: args.stocks]
+    print(f"Processor: {processor()}", flush=True)
+    with tempfile.TemporaryDirectory() as name, version_before(args.before, Path(name)) as versions:
+        folder = Path(name)
+        files = price_files(folder)
         parts: dict[str, Callable[[], None]] = {
-            "command": lambda: command(files, Path(folder), args.rounds),
-            "arithmetic": arithmetic,
-            "memory": lambda: memory(files),
+            "command": lambda: command(files[: len(STOCKS)], folder, args.rounds),
+            "arithmetic": lambda: arithmetic(versions),
+            "many": lambda: many(files, folder, args.stocks, versions),
+            "memory": lambda: memory(files[: len(STOCKS)]),
         }
         for name, part in parts.items():
             if args.only in {None, name}:
                 part()
 
 
+@contextmanager
+def version_before(revision: str | None, folder: Path) -> Iterator[Mapping[str, Path]]:
+    """The folders of the versions to measure: this one, and a worktree of the one before if there is one."""
+    versions = {NOW: PROJECT}
+    git = ["git", "-C", str(PROJECT), "worktree"]
+    there = folder / "before"
+    if revision:
+        subprocess.run([*git, "add", "--quiet", "--detach", str(there), revision], check=True)
+        versions[f"before ({revision})"] = there
+    try:
+        yield versions
+    finally:
+        if revision:
+            subprocess.run([*git, "remove", "--force", str(there)], check=True)
+
+
 def price_files(folder: Path) -> list[Path]:
-    """The stocks' CSV files: real ones, else simulated."""
+    """The stocks' CSV files, the ten first: real ones, else simulated."""
     if NSE.is_dir():
-        return [NSE / f"{name}.NS.csv" for name in STOCKS]
+        first = [NSE / f"{name}.NS.csv" for name in STOCKS]
+        return [*first, *sorted(set(NSE.glob("*.NS.csv")) - set(first))]
     from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 
     for symbol in SAMPLE_SYMBOLS:
@@ -96,78 +119,37 @@ def command(files: list[Path], folder: Path, rounds: int) -> None:
         print(verdict(f"{kind} over plain's", mine / theirs, WITHIN, ""))
 
 
-# ---- the LSTM's arithmetic ----
+# ---- many stocks ----
 
 
-def arithmetic() -> None:
-    """The rate of the training step on all cores at once beside that of a large matrix product, spell by spell."""
-    cores = os.cpu_count() or 1
-    context = multiprocessing.get_context("spawn")
-    barrier, results = context.Barrier(cores), context.Queue()
-    processes = [context.Process(target=_spells, args=(barrier, results)) for _ in range(cores)]
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    os.environ.update(one_thread)  # read when a process starts: each keeps to its core, as in training
-    for process in processes:
-        process.start()
-    for name in one_thread:
-        del os.environ[name]
-    rates = [results.get() for _ in processes]  # (products, steps) of each spell, by process
-    for process in processes:
-        process.join()
-    shares, products = [], []
-    for spell in range(SPELLS):
-        product, step = (sum(rate[kind][spell] for rate in rates) for kind in (0, 1))
-        products.append(product)
-        shares.append(step / product)
-    middle = sorted(range(SPELLS), key=lambda spell: shares[spell])[SPELLS // 2]
-    step = shares[middle] * products[middle]
-    print(f"{cores} cores: matrix product {products[middle]:.0f} GFLOP/s, LSTM step {step:.0f}")
-    print(
-        verdict(
-            "LSTM training arithmetic, share of the matrix product", shares[middle], SHARE_OF_PRODUCT, "", at_most=False
-        )
-    )
+def many(files: Sequence[Path], folder: Path, stocks: int, versions: Mapping[str, Path]) -> None:
+    """The seconds of a core that each of many stocks takes; few files are trained under several names."""
+    prices = folder / "prices"
+    prices.mkdir()
+    symbols = [f"N{number:04d}{Path(files[number % len(files)].stem).suffix}" for number in range(stocks)]
+    for number, symbol in enumerate(symbols):
+        (prices / f"{symbol}.csv").symlink_to(files[number % len(files)])
+    (folder / "symbols.txt").write_text("\n".join(symbols) + "\n")
+    errors = {}
+    for name, project in versions.items():
+        home = folder / f"home-{project.name}"
+        ours = [PYTHON, project / "train_models.py", "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home]
+        used = usage_of([*ours, "--symbols-file", folder / "symbols.txt", "--quiet"])
+        told = f"{used.seconds:.1f} s by the clock, {used.cpu_seconds:.1f} s of a core"
+        print(f"{stocks} stocks, {name}: {told} (load {os.getloadavg()[0]:.1f})")
+        print(verdict(f"seconds of a core for each, {name}", used.cpu_seconds / stocks, CORE_SECONDS), flush=True)
+        errors[name] = error_of(home, symbols)
+        print(f"lstm_mae over no change {errors[name]:.5f}, {name}")
+    if len(errors) > 1:
+        now, before = errors.values()
+        print(verdict("error on validation days, over the version's before", now / before, ERROR_WITHIN, ""))
 
 
-def _spells(barrier: Barrier, results: multiprocessing.Queue) -> None:
-    import numpy as np
-
-    from stockml.models.lstm import INPUTS
-    from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
-
-    rng = np.random.default_rng(0)
-    matrix = rng.standard_normal((PRODUCT_SIZE, PRODUCT_SIZE)).astype(np.float32)
-    settings = OptimizerSettings()
-    trainer = LSTMTrainer(len(INPUTS), 5, settings)
-    trainer.start(fresh_network(len(INPUTS), 5, seed=0))
-    count = 8 * settings.batch
-    days = rng.standard_normal((count + 20, len(INPUTS))).astype(np.float32)
-    samples = Samples(days, np.arange(20, count + 20), rng.standard_normal((count, 5)).astype(np.float32))
-    jobs = {
-        0: (lambda: matrix @ matrix, 2.0 * PRODUCT_SIZE**3),
-        1: (lambda: trainer.epoch(samples, rng, 1e-3), count * flop_a_window(len(INPUTS))),
-    }
-    found: dict[int, list[float]] = {0: [], 1: []}
-    for _ in range(SPELLS):
-        for kind, (job, flop) in jobs.items():
-            job()
-            barrier.wait()
-            begin, done = time.perf_counter(), 0
-            while time.perf_counter() - begin < SPELL_SECONDS:
-                job()
-                done += 1
-            found[kind].append(done * flop / (time.perf_counter() - begin) / 1e9)
-            barrier.wait()
-    results.put((found[0], found[1]))
-
-
-def flop_a_window(inputs: int) -> float:
-    """Multiplications and additions of the matrix products alone, forward and back, for one window."""
-    from stockml.models.lstm import LAYERS, UNITS, WINDOW_SESSIONS
-
-    sizes = (inputs, *[UNITS] * (LAYERS - 1))
-    forward = sum(2.0 * (size + UNITS) * 4 * UNITS for size in sizes)
-    return WINDOW_SESSIONS * (3 * forward - 2.0 * inputs * 4 * UNITS)  # nothing flows back into the inputs
+def error_of(home: Path, symbols: Sequence[str]) -> float:
+    """The LSTM's error on the validation days of all stocks, over that of no change."""
+    models = home / "ml_training_data/models"
+    metrics = [json.loads((models / symbol.replace(".", "_") / "metrics.json").read_text()) for symbol in symbols]
+    return float(sum(of["lstm_mae"] for of in metrics) / sum(of["naive_mae"] for of in metrics))
 
 
 # ---- memory ----
@@ -181,7 +163,7 @@ def memory(files: list[Path]) -> None:
     from stockml.trainers.pipeline import TrainedStock, TrainingSettings, train
 
     tables = {}
-    for number in range(MANY):
+    for number in range(IN_MEMORY):
         raw = pd.read_csv(files[number % len(files)])
         raw = raw[raw["Date"] <= AS_OF].tail(760)
         tables[f"N{number:03d}.NS"] = replace(check_prices("X.NS", raw), symbol=f"N{number:03d}.NS")
@@ -194,7 +176,7 @@ def memory(files: list[Path]) -> None:
             if done <= 10:
                 early[process] = largest[process]
     growth = max(largest[process] - early[process] for process in early)
-    print(verdict(f"memory's growth from the 10th to the {MANY}th stock", growth, GROWTH_MB, "MB"))
+    print(verdict(f"memory's growth from the 10th to the {IN_MEMORY}th stock", growth, GROWTH_MB, "MB"))
     print(verdict("the largest process", max(largest.values()), PROCESS_MB, "MB"))
 
 

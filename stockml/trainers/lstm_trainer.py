@@ -9,14 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stockml.models.lstm import LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, weight_shapes, windows
-from stockml.trainers.lstm_layer import LayerPass
+from stockml.trainers.lstm_layer import DOUBLED, GATE_WIDTH, HELD, LayerPass
 
-_PART = 2**15  # weights updated at a time, so that Adam's moments stay in the processor's cache
+_PART = 64 * GATE_WIDTH  # weights updated at a time, so that Adam's moments stay in the processor's cache
+# Moments are kept as sums, 1 / (1 - 0.9) and 1 / (1 - 0.999) times Adam's own, which saves two steps for each weight.
+_ROOT = math.sqrt(0.001)
+_KEPT_FIRST, _KEPT_SECOND, _LEAST_ROOT = (np.array(value, dtype=np.float32) for value in (0.9, 0.999, 1e-7 / _ROOT))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,8 @@ def batches(samples: int, batch: int, rng: np.random.Generator) -> NDArray[np.in
     return np.resize(order, (-(-samples // batch), batch))
 
 
-def _in_threes(shapes: list[tuple[int, ...]]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]]:
-    return zip(shapes[::3], shapes[1::3], shapes[2::3], strict=True)
+def _in_threes(weights: Sequence[Any]) -> Iterator[tuple[Any, Any, Any]]:
+    return zip(weights[::3], weights[1::3], weights[2::3], strict=True)
 
 
 def _orthogonal(rng: np.random.Generator, shape: tuple[int, ...]) -> Float32:
@@ -116,24 +120,36 @@ class LSTMTrainer:
 
     def __init__(self, inputs: int, horizon: int, settings: OptimizerSettings) -> None:
         self.settings = settings
-        self._shapes = weight_shapes(inputs, horizon)
-        size = sum(math.prod(shape) for shape in self._shapes)
-        self._flat, self._gradient, self._first, self._second, self._spare = np.zeros((5, size), dtype=np.float32)
-        self._weights, self._gradients = self._views(self._flat), self._views(self._gradient)
-        self._layers = [LayerPass(settings.batch, is_last=number == LAYERS - 1) for number in range(LAYERS)]
-        self._slope = np.zeros((WINDOW_SESSIONS, settings.batch, UNITS), dtype=np.float32)
+        sizes = [inputs, *[UNITS] * (LAYERS - 1)]  # of the layers' inputs
+        self._shapes = [*((UNITS + size + 1, GATE_WIDTH) for size in sizes), (UNITS, horizon), (horizon,)]
+        flats = np.zeros((4, sum(math.prod(shape) for shape in self._shapes)), dtype=np.float32)
+        self._gradient, self._moments = flats[1], flats[2:]
+        self._weights, self._gradients = self._views(flats[0]), self._views(flats[1])
+        ends = GATE_WIDTH * np.cumsum([rows for rows, _ in self._shapes[:LAYERS]])
+        self._of_layers = self._gradient[: ends[-1]].reshape(-1, GATE_WIDTH)
+        starts = range(0, ends[-1], _PART)
+        in_rows = [flats[:, start : min(start + _PART, ends[-1])].reshape(4, -1, GATE_WIDTH) for start in starts]
+        self._parts = [(part, HELD) for part in in_rows] + [(flats[:, ends[-1] :], np.ones(1, dtype=np.float32))]
+        slopes = np.zeros((WINDOW_SESSIONS, settings.batch, GATE_WIDTH), dtype=np.float32)
+        self._layers = [
+            LayerPass(settings.batch, size, slopes, is_last=number == LAYERS - 1) for number, size in enumerate(sizes)
+        ]
+        self._last = np.zeros((1, settings.batch, UNITS), dtype=np.float32)  # what the dense layer sees
+        self._slope = np.zeros((WINDOW_SESSIONS, 2, settings.batch, UNITS), dtype=np.float32)
         self._steps = 0
 
     def start(self, network: Network) -> None:
         """Reset to this network, with Adam's moments at 0."""
-        for mine, theirs in zip(self._weights, _swapped(network.weights), strict=True):
+        for mine, theirs in zip(self._weights, _blocks(network.weights), strict=True):
             mine[...] = theirs
-        self._first[...] = self._second[...] = 0.0
+        for block in self._weights[:LAYERS]:
+            block *= HELD
+        self._moments[...] = 0.0
         self._steps = 0
 
     def network(self) -> Network:
         """A copy of the current network."""
-        return Network(_swapped(self._weights))
+        return Network(_apart([*(block / HELD for block in self._weights[:LAYERS]), *self._weights[LAYERS:]]))
 
     def epoch(self, samples: Samples, rng: np.random.Generator, learning_rate: float) -> None:
         """Train on every sample once, in random order; the last batch is filled up with the first samples drawn.
@@ -166,63 +182,69 @@ class LSTMTrainer:
             By each of `Network.weights`, in their order and shapes.
         """
         loss = self._pass(batch, rng)
-        return loss, _swapped(self._gradients)
+        return loss, _apart(self._gradients)
 
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
         """Forward and backward pass: returns the mean loss of a batch and leaves its gradients in place."""
-        sequence = np.ascontiguousarray(windows(batch.inputs, batch.rows).transpose(1, 0, 2))  # (days, batch, inputs)
-        for number, layer in enumerate(self._layers):
-            layer.forward(sequence, *self._weights[3 * number : 3 * number + 3])
+        np.multiply(windows(batch.inputs, batch.rows).transpose(1, 0, 2), DOUBLED, out=self._layers[0].inputs)
+        into = [*(layer.inputs for layer in self._layers[1:]), self._last]
+        for layer, weights, out in zip(self._layers, self._weights, into, strict=False):
             layer.drop_out(rng)
-            sequence = layer.dropped
-        error = sequence[-1] @ self._weights[-2] + self._weights[-1] - batch.targets  # (batch, horizon)
+            layer.forward(weights, out)
+        error = self._last[0] @ self._weights[-2] + self._weights[-1] - batch.targets  # (batch, horizon)
         held = np.clip(error, -self.settings.huber, self.settings.huber)
         self._backward(held / error.size)
         return float((held * (error - held / 2)).mean())
 
     def _backward(self, slope: Float32) -> None:
-        np.matmul(self._layers[-1].dropped[-1].T, slope, out=self._gradients[-2])
+        np.matmul(self._last[0].T, slope, out=self._gradients[-2])
         slope.sum(axis=0, out=self._gradients[-1])
-        self._slope[:-1] = 0.0
-        np.matmul(slope, self._weights[-2].T, out=self._slope[-1])
+        np.matmul(slope, self._weights[-2].T, out=self._slope[-1, 1])
         for number in reversed(range(LAYERS)):
-            part = slice(3 * number, 3 * number + 3)
-            self._layers[number].backward(self._slope, self._weights[part], self._gradients[part])
-            if number:
-                self._layers[number].behind(self._weights[3 * number], out=self._slope)
+            self._layers[number].backward(self._slope, self._weights[number], self._gradients[number])
+        self._of_layers *= HELD
 
     def update(self, learning_rate: float) -> None:
         """Take one step of Adam (Kingma and Ba 2015) along the last gradients, clipped by their norm."""
         length = math.sqrt(float(self._gradient @ self._gradient))
-        held = min(1.0, self.settings.clip / max(length, 1e-12))
+        held = np.float32(min(1.0, self.settings.clip / max(length, 1e-12)))
         self._steps += 1
-        rate = learning_rate * math.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps)
-        for start in range(0, len(self._flat), _PART):
-            part = slice(start, start + _PART)
-            gradient, first, second, spare = (a[part] for a in (self._gradient, self._first, self._second, self._spare))
+        rate = learning_rate * math.sqrt(1 - 0.999**self._steps) / (1 - 0.9**self._steps) * 0.1 / _ROOT
+        for (weights, gradient, first, second), scale in self._parts:
             gradient *= held
-            first *= 0.9
-            first += np.multiply(gradient, 0.1, out=spare)
-            second *= 0.999
-            np.multiply(gradient, gradient, out=spare)
-            second += np.multiply(spare, 0.001, out=spare)
-            np.sqrt(second, out=spare)
-            spare += 1e-7
-            np.divide(first, spare, out=spare)
-            self._flat[part] -= np.multiply(spare, rate, out=spare)
+            first *= _KEPT_FIRST
+            first += gradient
+            gradient *= gradient
+            second *= _KEPT_SECOND
+            second += gradient
+            np.sqrt(second, out=gradient)
+            gradient += _LEAST_ROOT
+            np.divide(first, gradient, out=gradient)
+            gradient *= scale * np.float32(rate)
+            weights -= gradient
 
     def _views(self, flat: Float32) -> list[Float32]:
-        """Views of one flat array in the shapes of the weights."""
+        """Views of one flat array in the shapes of the layers' blocks and the dense layer's weights."""
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self._shapes, strict=True)]
 
 
-def _swapped(weights: Sequence[Float32]) -> tuple[Float32, ...]:
-    """Copies with Keras's gate order (i, f, c, o) turned into the trainer's (i, f, o, c), or back."""
-    return tuple(_swap_gates(w) if w.shape[-1] == 4 * UNITS else w.copy() for w in weights)
+def _blocks(weights: Sequence[Float32]) -> list[Float32]:
+    """One block for each layer (recurrent kernel, kernel, bias) in the trainer's gate order, and the dense layer's."""
+    layers = _in_threes(weights[:-2])
+    blocks = [_swap_gates(np.concatenate([recurrent, kernel, bias[None]])) for kernel, recurrent, bias in layers]
+    return [*blocks, *weights[-2:]]
+
+
+def _apart(blocks: Sequence[Float32]) -> tuple[Float32, ...]:
+    """The reverse of `_blocks`, in copies."""
+    weights = []
+    for block in map(_swap_gates, blocks[:LAYERS]):
+        weights += [block[UNITS:-1], block[:UNITS], block[-1]]
+    return tuple(np.array(each) for each in (*weights, *blocks[LAYERS:]))
 
 
 def _swap_gates(columns: Float32) -> Float32:
-    """Swap the last two gates."""
+    """Turn Keras's gate order (i, f, c, o) into the trainer's (i, f, o, c), or back."""
     enter, forget, third, fourth = np.split(columns, 4, axis=-1)
     return np.concatenate([enter, forget, fourth, third], axis=-1)

@@ -6,14 +6,14 @@ The choice of training days is left to `global_model`, forecasting to `models.fo
 from __future__ import annotations
 
 import io
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stockml.models.forest import DEPTH, base_score_in, trees_in
+from stockml.models.forest import DEPTH, base_score_in, content_of, trees_in
 
 if TYPE_CHECKING:
     import xgboost
@@ -78,7 +78,7 @@ def scaled(model: xgboost.XGBRegressor, factor: float, offset: float) -> xgboost
     """Copy a model so that its forecasts are the original's times `factor` plus `offset`."""
     import xgboost
 
-    content = json.loads(bytes(model.get_booster().save_raw("json")))
+    content = content_of(model)
     for tree in trees_in(content):
         leaf = np.asarray(tree["left_children"]) == -1
         values = np.asarray(tree["split_conditions"], dtype=np.float64)
@@ -87,7 +87,7 @@ def scaled(model: xgboost.XGBRegressor, factor: float, offset: float) -> xgboost
     base = base_score_in(content)
     content["learner"]["learner_model_param"]["base_score"] = f"[{base * factor + offset:.9E}]"
     copy = xgboost.XGBRegressor(**model.get_params() | {"base_score": base * factor + offset})
-    copy.load_model(bytearray(json.dumps(content).encode()))
+    copy.load_model(bytearray(msgspec.json.encode(content)))
     return copy
 
 

@@ -11,6 +11,7 @@ from h5_reader import read_h5
 
 from stockml.models import lstm
 from stockml.models.lstm import Network, Scaler
+from stockml.trainers import lstm_layer
 from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_layer import LayerPass
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
@@ -211,15 +212,39 @@ def test_gradients_with_dropout_follow_the_loss_with_the_same_units_silenced() -
 
 
 def test_dropout_silences_a_fifth_of_each_layer_and_keeps_its_mean() -> None:
-    layer = LayerPass(batch=64, is_last=False)
-    weights = random_network().weights[:3]
-    layer.forward(random_windows(64).transpose(1, 0, 2).copy(), *weights)
-    layer.drop_out(None)
-    whole = layer.dropped.copy()
-    layer.drop_out(np.random.default_rng(0))
-    silent = layer.dropped == 0
+    shape = (lstm.WINDOW_SESSIONS, 64, lstm.UNITS)
+    slopes = np.zeros((*shape[:2], lstm_layer.GATE_WIDTH), dtype=np.float32)
+    layer = LayerPass(64, INPUTS, slopes, is_last=False)
+    layer.inputs[...] = random_windows(64).transpose(1, 0, 2)
+    weights = np.random.default_rng(3).standard_normal((lstm.UNITS + INPUTS + 1, lstm_layer.GATE_WIDTH)) * 0.05
+    whole, dropped = np.zeros((2, *shape), dtype=np.float32)
+    for rng, out in ((None, whole), (np.random.default_rng(0), dropped)):
+        layer.drop_out(rng)
+        layer.forward(weights.astype(np.float32), out)
+    silent = dropped == 0
     assert silent.mean() == pytest.approx(0.2, abs=0.005)
-    np.testing.assert_allclose(layer.dropped[~silent], whole[~silent] * 1.25, rtol=1e-6)
+    np.testing.assert_allclose(dropped[~silent], whole[~silent] * 1.25, rtol=1e-6)
+
+
+@pytest.mark.parametrize("kernels", ["SkylakeX", "Haswell", ""])
+def test_products_in_pieces_and_whole_ones_give_the_same_gradients(
+    kernels: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    samples, found = random_samples(64), []
+    for name in (lstm_layer._blas_kernels(), kernels):
+        monkeypatch.setattr(lstm_layer, "_blas_kernels", lambda name=name: name)
+        trainer = LSTMTrainer(INPUTS, HORIZON, OptimizerSettings(batch=64))
+        trainer.start(random_network())
+        found.append(trainer.gradients(samples, np.random.default_rng(4))[1])
+    for one, other in zip(*found, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6 * float(np.abs(one).max()))
+
+
+def test_the_trainers_units_change_no_bit_of_a_network() -> None:
+    trainer = LSTMTrainer(INPUTS, HORIZON, OptimizerSettings())
+    trainer.start(random_network())
+    for mine, theirs in zip(trainer.network().weights, random_network().weights, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_tiny_pattern_is_memorised() -> None:
