@@ -27,7 +27,7 @@ MOST_KEPT = 3  # of a kind; a training that is repeated finds the one that it we
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What a common network was fitted on; a start serves where the `kind` agrees.
+    """The stocks and days that a common network was fitted on, and the kind of its training.
 
     Attributes
     ----------

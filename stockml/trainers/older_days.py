@@ -60,7 +60,16 @@ class SharedInputs:
         self._inputs = None if longest is None else confidence_table(longest)
 
     def of(self, history: PriceTable) -> pd.DataFrame:
-        """The `confidence_table` of a history; no row sees a later one, so it is the beginning of the longest's."""
+        """The `confidence_table` of a history; no row sees a later one, so it is the beginning of the longest's.
+
+        Parameters
+        ----------
+        history : PriceTable
+
+        Returns
+        -------
+        DataFrame, shape (n_days, 14)
+        """
         longest, n = self._longest, len(history.frame)
         if longest is None or self._inputs is None or not _begins_with(longest, history):
             return confidence_table(history)
@@ -83,7 +92,7 @@ Inputs = Callable[[PriceTable], pd.DataFrame]
 
 @dataclass(frozen=True, slots=True)
 class OlderRule:
-    """How many older days of a stock are learned from at most, and what computes their confidence inputs."""
+    """The number of a stock's older days that are learned from at most, and what computes their confidence inputs."""
 
     most: int = MOST_ROWS
     inputs: Inputs = confidence_table
