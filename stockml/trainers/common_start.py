@@ -91,7 +91,7 @@ class CommonStart:
         return digest.hexdigest()
 
     def to_record(self) -> dict[str, Any]:
-        """What metrics.json says of it."""
+        """The record of it in metrics.json."""
         return {
             "sha256": self.checksum,
             "fitted_before": str(self.origin.fitted_before),
@@ -100,7 +100,7 @@ class CommonStart:
 
 
 class Starts(Protocol):
-    """Where common networks of earlier trainings are found, and left for later ones."""
+    """Place where common networks of earlier trainings are found, and left for later ones."""
 
     def find(self, origin: Origin) -> CommonStart | None:
         """The newest network that a training of this origin may go on from."""

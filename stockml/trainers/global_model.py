@@ -133,7 +133,7 @@ class _TrainingRows:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """How a group's models are fitted: settings, seed and engine, and the network to go on from, if any."""
+    """The way a group's models are fitted: settings, seed and engine, and the network to go on from, if any."""
 
     settings: GlobalModelSettings
     seed: int

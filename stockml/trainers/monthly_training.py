@@ -49,7 +49,7 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class MonthlyWork:
-    """What is trained each month, how, and by whom."""
+    """The stocks that are trained each month, the settings, and who does the tasks."""
 
     stocks: Sequence[PointInTimePrices]
     settings: TrainingSettings
