@@ -9,6 +9,7 @@ import io
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,6 @@ from stockml.models.bundle_file import to_fast
 from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network
-from stockml.signals.calibration import StockPrior
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet, stock_seed
 from stockml.trainers.engine import Engine, NetworkTask
@@ -33,6 +33,7 @@ from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import scalable, to_pkl
 
 FORECASTERS = ("lstm", "xgb")
+_versions = cache(library_versions)
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
 
 
@@ -41,6 +42,7 @@ class FineTuningSettings:
     """Settings of the global LSTM's tuning to one stock's own days."""
 
     rates: tuple[float, ...] = (1e-4,)  # learning rate of each epoch; three times as much did harm
+    warm_days: int = 64  # the newest so many, a batch, where the global LSTM went on from an earlier one
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
 
 
@@ -133,9 +135,8 @@ def tune(
     begin = time.perf_counter()
     here = engine_of(engine)
     tuned = []
-    for training_set, network in zip(
-        training_sets, _own_networks(model, settings, seed, here, training_sets), strict=True
-    ):
+    networks = _own_networks(model, settings, seed, here, training_sets)
+    for training_set, network in zip(training_sets, networks, strict=True):
         in_pct = network.scaled(training_set.spreads_pct * model.lstm_slope.value, _drift_pct(model, training_set))
         tuned.append((in_pct, here.to_h5(in_pct)))
     seconds = (time.perf_counter() - begin) / len(training_sets)
@@ -174,9 +175,9 @@ def _own_networks(
 
 
 def _own_task(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> NetworkTask:
-    """On the days that the network has not seen, and unless it went on from an earlier one, on those that it has."""
+    """On all days before validation; where a start has passed over most of them, on some that it has not seen."""
     split = training_set.split
-    rows = np.concatenate([split.fit, split.select]) if model.start is None else split.select
+    rows = np.concatenate([split.fit, split.select]) if model.start is None else split.select[-settings.warm_days :]
     samples = training_set.samples(rows, model.centre)
     return NetworkTask(model.network, samples, settings.rates, stock_seed(seed, training_set.symbol))
 
@@ -250,7 +251,7 @@ def _origins(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
         "scaler": asdict(training_set.scaler) | {"clip": lstm.CLIP},
         "spread_pct": training_set.spread_pct,
         "features": training_set.names,
-        "libraries": library_versions(LIBRARIES),
+        "libraries": dict(_versions(LIBRARIES)),
         "findings": training_set.findings,
     }
 
@@ -268,21 +269,16 @@ def _priors(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
     """
     patterns = range(training_set.patterns.config.patterns)
     weights = dict.fromkeys(RULE_WEIGHTS, 0.0) | dict.fromkeys(FORECASTERS, 1.0 / len(FORECASTERS))
+    habit = stock_prior(model.scale_model, training_set)  # from all days before its validation
     weights |= {f"pattern_{number}": round(model.pattern_slope.value, 4) for number in patterns}
     posteriors = ("drift", "lstm_slope", "xgb_slope", "pattern_slope")
     return {
         "trusts": weights,
         "magnitude": None,
-        "habit": asdict(_stock_prior(model, training_set)),
+        "habit": asdict(replace(habit, shift=round(habit.shift, 6))),
         "scale_model": model.scale_model.to_dict(),
         **{name: _posterior_record(getattr(model, name)) for name in posteriors},
     }
-
-
-def _stock_prior(model: GlobalModel, training_set: TrainingSet) -> StockPrior:
-    """The stock prior from all days before its validation."""
-    prior = stock_prior(model.scale_model, training_set)
-    return replace(prior, shift=round(prior.shift, 6))
 
 
 def _posterior_record(posterior: Posterior) -> dict[str, float | None]:
