@@ -56,5 +56,8 @@ def groups_of(
         teachers = training_stocks(members, settings.pool.most_teachers, settings.seed)
         calendars = [context.exchanges.calendar(teacher.symbol).name for teacher in teachers]
         origin = Origin(settings.kind(calendars), days.select, tuple(teacher.symbol for teacher in teachers))
-        how = Learning(settings.pool, settings.seed, settings.engine, context.starts.find(origin))
+        start = context.starts.find(origin)
+        if start is not None and start.network.horizon != settings.horizon:
+            start = None  # no training of ours left it, though its file says so
+        how = Learning(settings.pool, settings.seed, settings.engine, start)
         yield Group(days, members, how, origin, context.starts)

@@ -18,7 +18,7 @@ from msgspec import Meta, Struct
 
 from stockml.core.paths import Home, is_symbol
 from stockml.models.bundle_bounds import check_weights
-from stockml.models.lstm import Network, weight_shapes
+from stockml.models.lstm import INPUTS, Network, weight_shapes
 from stockml.storage.decoding import check_day, decoded
 from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import StorageError, sealed, storage, unsealed, write_whole
@@ -190,6 +190,8 @@ def from_bytes(content: bytes) -> CommonStart:
         raise ValueError("is damaged")
     head_line, _, rest = body.partition(b"\n")
     head = decoded(_Head, head_line, LONGEST_HEAD)
+    if head.inputs != len(INPUTS):
+        raise ValueError(f"takes {head.inputs} inputs, not {len(INPUTS)}")
     shapes = weight_shapes(head.inputs, head.horizon)
     sizes = [math.prod(shape) for shape in shapes]
     if len(rest) != 4 * sum(sizes):

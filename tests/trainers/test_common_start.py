@@ -155,6 +155,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "fewer weights": (_body(lambda body: body[:-4]), "other weights than its first line says"),
     "a weight that is none": (_body(lambda body: body[:-4] + b"\x00\x00\xc0\x7f"), "nan"),
     "another program's": (_body(lambda _body: b"{}\n"), "lacks"),
+    "other inputs": (_body(lambda body: body.replace(b'"inputs": 4', b'"inputs": 3')), "takes 3 inputs, not 4"),
     "no symbol": (_body(lambda body: body.replace(b"AAA.NS", b"../AAA")), "no symbol"),
     "another day's": (_renamed, "is not the file that its name says"),
     "writable by others": (lambda path: path.chmod(0o666), "could have been written by another user"),
