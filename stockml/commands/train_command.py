@@ -24,6 +24,7 @@ from stockml.trainers.engine_choice import CPU, EngineChoice, EngineMissingError
 if TYPE_CHECKING:
     from stockml.trainers.pipeline import TrainedStock
     from stockml.trainers.process_pool import TaskRunner
+    from stockml.trainers.start_store import KeptStarts
 
 log = logging.getLogger("stockml")
 
@@ -89,6 +90,19 @@ def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]
         yield runner
 
 
+def kept_starts(run: Run) -> KeptStarts:
+    """The common networks of the home, which a training goes on from and leaves; with --fresh it goes on from none."""
+    from stockml.trainers.start_store import KeptStarts
+
+    return KeptStarts(run.home, run.args.lock_timeout, begins_fresh=run.args.fresh)
+
+
+def tell_problems(run: Run, starts: KeptStarts) -> None:
+    """Tell of each common network that was damaged, foreign or could not be written."""
+    for text in starts.problems:
+        run.notice(text)
+
+
 def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
     """Tell once why no more could be trained, and keep which stocks are missing."""
     log.error("%s; run the same again with --only-stale 1 for the others.", why)
@@ -121,7 +135,8 @@ def scores(trained: TrainedStock) -> dict[str, Any]:
     """A stock's scores for the table, and the seconds each stage took."""
     names = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "data_through")
     seconds = {stage: round(value, 3) for stage, value in trained.seconds.items()}
-    return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
+    from_where = trained.metrics["started_from"]
+    return {**{name: trained.metrics[name] for name in names}, "started_from": from_where, "seconds": seconds}
 
 
 def record_interruption(
@@ -142,7 +157,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     """
     if not results and not run.failures:
         return None
-    names = ("seed", "jobs", "cluster", "engine", "only_stale")
+    names = ("seed", "jobs", "cluster", "engine", "fresh", "only_stale")
     settings = {
         "source": str(run.source),
         "years": run.args.years,

@@ -27,7 +27,7 @@ from stockml.models.bundle import MISMATCH, MISSING, RETRAIN, UNREADABLE, UNTRUS
 from stockml.models.bundle_file import from_fast
 from stockml.models.metrics_file import metrics_of, symbol_in
 from stockml.storage.file_lock import exclusive
-from stockml.storage.files import StorageError, write_whole
+from stockml.storage.files import StorageError, storage, write_whole
 from stockml.storage.folders import moved_folders, put_folder, recover_folder
 from stockml.storage.plain_files import read_plain
 
@@ -68,11 +68,30 @@ def save_bundle(
     LockTimeout
     """
     target = bundle_folder(home, metrics["symbol"])
+    contents = _contents(metrics, files)
+    with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
+        put_folder(target, contents)
+        write_whole(home.validation / f"{target.name}.csv", validation)
+
+
+def write_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
+    """Write the same files into a home that nobody else knows yet; whoever puts it in its place makes them last."""
+    target = bundle_folder(home, metrics["symbol"])
+    with storage(target, "write the folder"):
+        for folder in (target, home.validation):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in _contents(metrics, files).items():
+            (target / name).write_bytes(content)
+            (target / name).chmod(0o644)  # whatever the umask: a file that others can write is not trusted
+        target.chmod(0o755)
+        (home.validation / f"{target.name}.csv").write_text(validation)
+
+
+def _contents(metrics: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The content of each file of a bundle, with the checksums in metrics.json."""
     whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
     text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
-        put_folder(target, {**files, METRICS_FILE: text.encode()})
-        write_whole(home.validation / f"{target.name}.csv", validation)
+    return {**files, METRICS_FILE: text.encode()}
 
 
 def trained_symbols(home: Home) -> list[str]:

@@ -143,7 +143,8 @@ def test_a_worker_killed_in_the_middle_costs_only_time(
             victim.kill()
 
     with runner_of(two_workers) as (runner, _):
-        results = {result.symbol: result for result in training.train(stocks, QUICK, on_progress, runner)}
+        context = training.TrainingContext(on_progress, runner)
+        results = {result.symbol: result for result in training.train(stocks, QUICK, context)}
     assert victim.wait() == -signal.SIGKILL
     for symbol, ours in at_home.items():
         theirs = results[symbol]
