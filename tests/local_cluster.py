@@ -33,21 +33,29 @@ class LocalCluster:
         wait_until(lambda: card.exists() and card.read_text().rstrip().endswith("}"), "the scheduler")
         self.address = json.loads(card.read_text())["address"]
 
-    def add_worker(self, threads: int = 1, cwd: Path = PROJECT, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker without a supervisor, so that a killed one stays away."""
+    def add_worker(
+        self, threads: int = 1, cwd: Path = PROJECT, python: Path | None = None, **environment: str
+    ) -> subprocess.Popen[bytes]:
+        """Start a worker without a supervisor, so that a killed one stays away; perhaps by another Python."""
         worker = self._start(
             *("worker", self.address, "--nthreads", str(threads), "--no-nanny", "--memory-limit", "0"),
             *("--local-directory", str(self.folder)),
             cwd=cwd,
+            python=python,
             environment={"OMP_NUM_THREADS": "1"} | environment,
         )
         self.workers.append(worker)
         return worker
 
     def _start(
-        self, what: str, *options: str, cwd: Path, environment: dict[str, str] | None = None
+        self,
+        what: str,
+        *options: str,
+        cwd: Path,
+        python: Path | None = None,
+        environment: dict[str, str] | None = None,
     ) -> subprocess.Popen[bytes]:
-        command = [DASK, what, *options, "--host", "127.0.0.1", "--no-dashboard"]
+        command = [*([str(python)] if python else []), DASK, what, *options, "--host", "127.0.0.1", "--no-dashboard"]
         variables = BARE | self._settings | (environment or {})
         with (self.folder / f"{what}.log").open("ab") as log:
             return subprocess.Popen(command, cwd=cwd, env=variables, stdout=log, stderr=log)

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Certificates, certificates
 from conftest import made_up_prices
 from local_cluster import LIBRARIES, LocalCluster, local_cluster, runner_of, wait_for_workers
 from planted_modules import plant
-from scripts import PROJECT, Ran, files_under, train
+from scripts import PROJECT, Ran, files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import wait_until
 
@@ -27,6 +28,7 @@ from stockml.data.simulated_market import SAMPLE_SYMBOLS
 from stockml.models.bundle_store import load_bundle, trained_symbols
 from stockml.trainers import cluster_connection
 from stockml.trainers import pipeline as training
+from stockml.trainers.cluster_connection import ClusterUsageError
 from stockml.trainers.cluster_workers import LOOK_SECONDS
 from stockml.trainers.dask_cluster import IN_FLIGHT_PER_WORKER, ClusterError, DaskRunner, tasks_ahead
 from stockml.trainers.dataset import sessions_needed
@@ -34,6 +36,7 @@ from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock
 from stockml.trainers.global_model import GlobalModelSettings
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
+dask = pytest.importorskip("dask", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 
 SEVERAL = SAMPLE_SYMBOLS[:4]
@@ -290,3 +293,67 @@ def test_without_dask_the_command_says_what_to_install(tmp_path: Path) -> None:
     options = ("--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", "tcp://127.0.0.1:8786")
     ran = train(*SIM, *options, env={"PYTHONPATH": str(tmp_path)})
     assert ran.code == 2 and "requirements-cluster.txt" in ran.err and len(ran.err.splitlines()) == 1
+
+
+# ---- certificates ----
+
+TLS = "distributed.comm.tls."
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def safe_cluster(tmp_path_factory: pytest.TempPathFactory, ours: Certificates) -> Iterator[LocalCluster]:
+    """A scheduler and a worker that talk to holders of certificates alone."""
+    settings = ours.variables("scheduler", "worker")
+    with local_cluster(tmp_path_factory.mktemp("safe"), 1, protocol="tls", **settings) as found:
+        yield found
+
+
+def in_configuration(holder: Certificates, **instead: str) -> dict[str, str]:
+    """Dask's settings for a client with these certificates, some of them replaced."""
+    files = {"ca-file": holder.authority, "client.cert": holder.certificate, "client.key": holder.key}
+    return {TLS + name: str(file) for name, file in files.items()} | {
+        TLS + name.replace("_", "."): file for name, file in instead.items()
+    }
+
+
+def test_training_and_prediction_work_by_tls_with_dasks_own_settings(
+    safe_cluster: LocalCluster, ours: Certificates, stocks: dict[str, PriceTable], tmp_path: Path
+) -> None:
+    assert safe_cluster.address.startswith("tls://127.0.0.1:")
+    with dask.config.set(in_configuration(ours)), runner_of(safe_cluster, workers=1) as (runner, _):
+        prepared = dict(runner.map(partial(training.prepare_with, QUICK, stocks=1), [stocks["A"]]))
+    assert prepared[0].symbol == "A"
+    options = ("--symbols", "SIM-ALPHA", "--home", tmp_path, "--cluster", safe_cluster.address)
+    ran = predict(*SIM, *options, env=ours.variables("client"))
+    assert (ran.code, [line["symbol"] for line in log_of(tmp_path)]) == (0, ["SIM-ALPHA"])
+
+
+def test_without_certificates_or_with_others_no_work_begins(
+    safe_cluster: LocalCluster, ours: Certificates, tmp_path: Path
+) -> None:
+    others = certificates(tmp_path, "others")
+    missing = in_configuration(ours, client_cert="/nowhere/one.pem")
+    wrong_key = in_configuration(ours, client_key=str(others.key))
+    cases: list[tuple[dict[str, Any], type[ClusterError], str]] = [
+        (
+            {TLS + "ca-file": None},
+            ClusterUsageError,
+            "names no distributed.comm.tls.ca-file; set it there or by DASK_DI",
+        ),
+        (
+            missing,
+            ClusterUsageError,
+            r"/nowhere/one\.pem, the distributed\.comm\.tls\.client\.cert of Dask's configuration, ca",
+        ),
+        (wrong_key, ClusterUsageError, "are no certificates and key that go together"),
+        (in_configuration(others), ClusterError, "do not accept each other's certificates"),
+        (in_configuration(others, **{"ca-file": str(ours.authority)}), ClusterError, "do not accept each other's cert"),
+    ]
+    for settings, kind, told in cases:
+        with dask.config.set(settings), pytest.raises(kind, match=told), DaskRunner(safe_cluster.address, (), print):
+            raise AssertionError
