@@ -96,6 +96,7 @@ def runner_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tup
 
 @pytest.fixture(scope="session")
 def lasting_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
+    pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
     with local_cluster(tmp_path_factory.mktemp("cluster")) as found:
         yield found
 
