@@ -38,6 +38,7 @@ from stockml.trainers.fine_tuning import (
 )
 from stockml.trainers.global_model import GlobalModel, GlobalModelSettings, SplitDates, divide, train_global_model
 from stockml.trainers.older_days import MOST_ROWS
+from stockml.trainers.preloading import PRELOAD
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 
 __all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
@@ -45,7 +46,6 @@ __all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "
 log = logging.getLogger("stockml")
 
 TOO_SHORT, FAILED = "too_short", "failed"
-PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
 
 
 @dataclass(frozen=True, slots=True)
