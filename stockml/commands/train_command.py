@@ -79,8 +79,12 @@ def _engine_record(run: Run) -> dict[str, Any]:
 
 @contextmanager
 def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]:
-    """The workers of --cluster, checked before anything is begun; None: processes of this machine."""
+    """The workers of --cluster, checked before anything is begun; None: processes of this machine, which get ready."""
     if run.args.cluster is None or not symbols:
+        if symbols:
+            from stockml.trainers.preloading import preload
+
+            preload()
         yield None
         return
     from stockml.trainers.pipeline import LIBRARIES

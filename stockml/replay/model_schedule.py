@@ -21,7 +21,8 @@ from stockml.models.bundle import MISSING, ModelBundle, ModelError
 from stockml.models.bundle_store import load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
-from stockml.trainers.pipeline import PRELOAD, TrainingFailure, TrainingSettings
+from stockml.trainers.pipeline import TrainingFailure, TrainingSettings
+from stockml.trainers.preloading import PRELOAD
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner
 
 WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as computing so many

@@ -37,6 +37,7 @@ from stockml.trainers.fine_tuning import (
 from stockml.trainers.global_model import GlobalModel
 from stockml.trainers.groups import Group, groups_of
 from stockml.trainers.older_days import MOST_ROWS, Inputs, OlderRule
+from stockml.trainers.preloading import PRELOAD
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
 from stockml.trainers.steps import run_alone
 from stockml.trainers.training_settings import TrainingContext, TrainingSettings
@@ -55,7 +56,6 @@ __all__ = [
 log = logging.getLogger("stockml")
 
 TOO_SHORT, FAILED = "too_short", "failed"
-PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
 
 
 @dataclass(frozen=True, slots=True)

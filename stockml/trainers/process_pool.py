@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -71,23 +71,17 @@ class ProcessRunner:
             self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
         self._pool: ProcessPoolExecutor | None = None
         self._is_alone = False
-        self._environment: dict[str, str | None] = {}
+        self._environment = ExitStack()
 
     def __enter__(self) -> Self:
-        wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
-        self._environment = {name: os.environ.get(name) for name in wanted}
-        os.environ.update(wanted)  # read when a process starts
+        self._environment.enter_context(helpers_environment())
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and issubclass(kind, KeyboardInterrupt):
             self._kill()
         self._stop()
-        for name, value in self._environment.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
+        self._environment.close()
 
     def start(self) -> None:
         """Start the processes now and not at the first task, as must be where threads will run by then."""
@@ -229,6 +223,20 @@ def _undivided() -> Iterator[None]:
             signal.signal(number, handler)
         if came:
             signal.raise_signal(came[0])
+
+
+@contextmanager
+def helpers_environment() -> Iterator[None]:
+    """The variables of helper processes, read when one starts; those of before after the block."""
+    wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
+    before = {name: os.environ.get(name) for name in wanted}
+    os.environ.update(wanted)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            os.environ.update({} if value is None else {name: value})
 
 
 def _safe_path() -> dict[str, str]:
