@@ -66,13 +66,15 @@ audit: install-dev
 quality: install-dev
 	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
-# speed, each target printed as met or missed; about twenty minutes on two idle cores; with BEFORE=REVISION, set-up beside that
+# speed, each target printed as met or missed; about twenty minutes on two idle cores; with BEFORE=REVISION, set-up and the
+# monthly replay beside that, another half an hour
 bench: install-dev
 	$(RUN) benchmarks/machine.py
 	$(if $(BEFORE),$(RUN) benchmarks/speed/setup_speed.py $(BEFORE))
 	$(RUN) benchmarks/speed/predict_speed.py
 	$(RUN) benchmarks/speed/log_scale.py
 	$(RUN) benchmarks/speed/train_speed.py
+	$(if $(BEFORE),$(RUN) benchmarks/speed/replay_speed.py $(BEFORE))
 	$(RUN) benchmarks/speed/cluster_speed.py
 
 # the image of Dockerfile, tried out; nothing is built where no Docker answers

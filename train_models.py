@@ -32,6 +32,7 @@ from stockml.commands.notifications import run_and_notify
 from stockml.commands.run import Run, open_run, timed
 from stockml.commands.train_command import (
     chosen_engine,
+    kept_starts,
     leave_undone,
     note_trained,
     record_interruption,
@@ -39,6 +40,7 @@ from stockml.commands.train_command import (
     scores,
     task_runner,
     tell,
+    tell_problems,
     to_train,
     write_session,
 )
@@ -102,6 +104,12 @@ def parse_args(argv: Sequence[str] | None = None, kind: options.ParserClass = Ar
     )
     how.add_argument(
         "--seed", type=options.seed, default=1, metavar="N", help="seed of everything random (default: %(default)s)"
+    )
+    how.add_argument(
+        "--fresh",
+        action="store_true",
+        help="train the common model from nothing, not from the one that an earlier training left (default: go on from "
+        "that)",
     )
     how.add_argument(
         "--only-stale",
@@ -173,11 +181,13 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
         jobs=run.args.jobs,
         engine=chosen_engine(run),
     )
+    starts = kept_starts(run)
     left: set[str] = set(tables)
     results: list[dict[str, Any]] = []
     with timed(run, "train"), progress(run.args) as on_progress, run.telling_together():
         try:
-            for trained in training.train(tables, settings, on_progress, runner, run.clock.exchanges):
+            context = training.TrainingContext(on_progress, runner, run.clock.exchanges, starts)
+            for trained in training.train(tables, settings, context):
                 left.remove(trained.symbol)
                 if isinstance(trained, training.TrainingFailure):
                     run.fail(Failure(trained.symbol, trained.kind, trained.message))
@@ -191,6 +201,7 @@ def fit_and_save(run: Run, tables: Mapping[str, PriceTable], runner: TaskRunner 
                 if not is_saved:
                     continue
                 results.append({"symbol": trained.symbol, "trained_at": at, **scores(trained)})
+            tell_problems(run, starts)
         except WorkersLostError as error:
             done = f"{len(results)} of {count(len(tables), 'stock')} are trained and saved"
             leave_undone(run, sorted(left), f"{error} {done}")

@@ -60,6 +60,7 @@ def train(
     seed: int = 1,
     jobs: int | None = None,
     only_stale: int | None = None,
+    fresh: bool = False,
 ) -> TrainingRun:
     """Train, validate and save an LSTM and an XGBoost model for each stock, as train_models.py does.
 
@@ -84,6 +85,8 @@ def train(
         `if __name__ == "__main__":`, since each of them loads it.
     only_stale : int, optional
         Leave out stocks whose models are younger than so many days.
+    fresh : bool
+        Train the common model from nothing, not from the one that an earlier training left.
 
     Raises
     ------
@@ -96,7 +99,7 @@ def train(
     """
     import train_models
 
-    named = {"years": years, "seed": seed, "jobs": jobs, "only_stale": only_stale}
+    named = {"years": years, "seed": seed, "jobs": jobs, "only_stale": only_stale, "fresh": fresh}
     args = options_of(train_models, named | _common(symbols, home, source, as_of, offline) | {"horizons": horizons})
     with _running():
         from stockml.commands.run import open_run

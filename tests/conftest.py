@@ -18,6 +18,7 @@ from browser import browser, made_page, visit  # noqa: F401 - fixtures of a real
 from fake_yahoo import FakeYahoo, Listing
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from local_cluster import lasting_cluster, two_workers  # noqa: F401 - fixtures of a Dask cluster
 from made_up_bars import market
 from scripts import predict, train
 from threadpoolctl import threadpool_limits

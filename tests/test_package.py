@@ -16,6 +16,7 @@ from zipfile import ZipFile
 import pytest
 from dockerfile import copied
 from filelock import FileLock
+from local_cluster import LocalCluster, runner_of
 from packaging.markers import Marker
 from packaging.requirements import Requirement
 from scripts import BARE, PROJECT, Ran, files_under, log_of, predict
@@ -110,6 +111,16 @@ def test_the_metadata_say_what_the_project_says(installed: Path) -> None:
     assert (told["Name"], told["Version"], told["License-Expression"]) == ("stockml", stockml.__version__, "MIT")
     assert str(told.get_payload()).strip() == (PROJECT / "README.md").read_text().strip()
     assert set(told.get_all("Provides-Extra", [])) == {"cluster", "gpu", "notify"}
+
+
+def test_a_worker_needs_no_copy_of_the_project_where_it_is_installed(
+    installed: Path, tmp_path: Path, two_workers: LocalCluster
+) -> None:
+    other = two_workers.add_worker(cwd=tmp_path, python=installed / "venv/bin/python")
+    with runner_of(two_workers, workers=3) as (runner, notices):
+        assert (runner.jobs, notices) == (3, [])
+    other.kill()
+    other.wait()
 
 
 @pytest.mark.parametrize(

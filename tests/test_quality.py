@@ -38,7 +38,7 @@ from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.data.simulated_market import CURRENCY, sample_announcements, sample_bars
 from stockml.replay.batch_analysis import PastStock
-from stockml.replay.model_schedule import ModelSchedule
+from stockml.replay.model_schedule import ModelSchedule, Period, When
 from stockml.replay.walk_forward import ReplaySettings
 from stockml.signals.learner import Learner
 from stockml.trainers.pipeline import TrainingSettings
@@ -236,7 +236,9 @@ def test_markets_that_differ_in_announcements_share_models_and_bars() -> None:
 def test_a_scale_model_fitted_again_without_announcements_is_the_one_of_training(tmp_path: Path) -> None:
     market, clock, settings = sample_market(), Clock(lives.NOW, START), TrainingSettings(jobs=1)
     schedule = ModelSchedule([Home(tmp_path / "none")], 1)
-    schedule.train(tmp_path / "models", market.stocks, clock, settings, lambda *stage: None)
+    period = Period((START,), START, tmp_path / "models")
+    schedule.train([period], market.stocks, settings, When(lambda _day: clock, lambda *stage: None))
+    schedule.use(period)
     schedule.give_opinions(market.stocks, [START], lambda *stage: None)
     again = scale_again.fits(market.stocks, clock, settings)
     assert set(again) == set(SYMBOLS)

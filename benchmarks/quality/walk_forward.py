@@ -27,7 +27,7 @@ from stockml.core.records import Prediction
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import RawBars
 from stockml.replay.batch_analysis import PastStock, SessionView
-from stockml.replay.model_schedule import ModelSchedule, periods
+from stockml.replay.model_schedule import ModelSchedule, When, periods
 from stockml.replay.walk_forward import DailyFailures, ReplayLog, ReplaySettings, analyze_session, step
 from stockml.signals.calibration import Confidence
 from stockml.signals.learner import Learner, Weighing
@@ -228,8 +228,10 @@ def see_alike(
     for period in periods(market.days, training_days, folder):
         if period.folder is not None:
             tell(f"{market.name}: models of {period.since}")
-            schedule.train(period.folder, market.stocks, Clock(NOW, period.since), TrainingSettings(jobs=jobs), _silent)
+            when = When(lambda day: Clock(NOW, day), _silent)
+            schedule.train([period], market.stocks, TrainingSettings(jobs=jobs), when)  # from nothing: half a year on
             seen[0].validation += _validation(Home(period.folder))
+        schedule.use(period)
         if period.days and training_days:
             schedule.give_opinions(market.stocks, period.days, _silent)
         for one in seen:

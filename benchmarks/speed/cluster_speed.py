@@ -1,19 +1,22 @@
 """Training on a cluster: two single-thread workers beside one, on this machine; and predicting for 5,000 stocks.
 
-Both print the rows of docs/cluster.md's tables, each in some five minutes of an idle machine.
+They print the rows of docs/cluster.md's tables, each in some five minutes of an idle machine.
 
 python benchmarks/speed/cluster_speed.py train      40 simulated stocks, workers warm, first task to last
-python benchmarks/speed/cluster_speed.py predict    seconds, memory and growth of the log
-python benchmarks/speed/cluster_speed.py            both
+python benchmarks/speed/cluster_speed.py predict    seconds, memory and growth of the log, in one process
+python benchmarks/speed/cluster_speed.py share      the same predictions on two workers beside one process
+python benchmarks/speed/cluster_speed.py            all; PREDICTED=1000 for fewer stocks, ROUNDS=1 for fewer rounds
 """
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import statistics
 import subprocess
 import sys
+import sysconfig
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -25,7 +28,7 @@ from pathlib import Path
 
 import psutil
 from predict_speed import AS_OF, PREDICTOR, multiplied, price_files, trained
-from timing import PROJECT, usage_of, verdict
+from timing import PROJECT, shared_out, usage_of, verdict
 
 sys.path.insert(0, str(PROJECT))
 os.environ["OMP_NUM_THREADS"] = "1"  # for who asks and for the workers, as the scripts have it; NumPy reads it once
@@ -37,8 +40,10 @@ from stockml.trainers.dask_cluster import DaskRunner
 from stockml.trainers.fine_tuning import LIBRARIES
 
 STOCKS, ROUNDS = 40, int(os.environ.get("ROUNDS", "5"))
+DASK = str(Path(sysconfig.get_path("scripts")) / "dask")
 WORLD = 50_000  # stocks listed anywhere
-PREDICTED, TRAINED = (1, 500, 5000), 5  # stocks predicted, and how many of them really differ
+MOST = int(os.environ.get("PREDICTED", "5000"))
+PREDICTED, TRAINED = (1, 500, MOST), 5  # stocks predicted, and how many of them really differ
 SETTINGS = training.TrainingSettings()
 
 
@@ -50,33 +55,52 @@ def stocks(count: int) -> dict[str, PriceTable]:
     return {name: check_prices(name, frame, limit=date(2025, 12, 31)) for name, frame in bars.items()}
 
 
+@dataclass(frozen=True)
+class Processes:
+    """A scheduler's address, its process, and those of its workers."""
+
+    address: str
+    scheduler: int
+    workers: list[int]
+
+
 @contextmanager
-def cluster(workers: int, folder: Path) -> Iterator[tuple[DaskRunner, list[int]]]:
-    """A scheduler and that many single-thread workers on the loopback: their runner, and the workers' processes."""
+def started(workers: int, folder: Path) -> Iterator[Processes]:
+    """A scheduler and that many single-thread workers on the loopback, begun by Dask's own commands."""
     card = folder / "scheduler.json"
     common = ["--host", "127.0.0.1", "--no-dashboard", "--scheduler-file", str(card)]
     worker = ["worker", *common, "--nthreads", "1", "--no-nanny", "--local-directory", str(folder)]
-    started = []
+    found = []
     with ExitStack() as stack:
-        for what, *options in (["scheduler", *common, "--port", "0"], *[worker] * workers):
-            command = [sys.executable, "-m", f"distributed.cli.dask_{what}", *options]
-            process = subprocess.Popen(command, cwd=PROJECT, stderr=subprocess.DEVNULL)
-            started.append(process.pid)
+        for options in (["scheduler", *common, "--port", "0"], *[worker] * workers):
+            process = subprocess.Popen([DASK, *options], cwd=PROJECT, stderr=subprocess.DEVNULL)
+            found.append(process.pid)
             stack.callback(process.wait)
             stack.callback(process.kill)
-        yield stack.enter_context(joined(card, workers)), started[1:]
+        while not (card.exists() and card.read_text().rstrip().endswith("}")):  # not written at once
+            time.sleep(0.1)
+        address = json.loads(card.read_text())["address"]
+        wait_for(address, workers)
+        yield Processes(address, found[0], found[1:])
 
 
-def joined(card: Path, workers: int) -> DaskRunner:
-    """A runner on the scheduler, once its workers are there."""
+def wait_for(address: str, workers: int) -> None:
     from distributed import Client
 
-    while not (card.exists() and card.read_text().rstrip().endswith("}")):  # not written at once
-        time.sleep(0.1)
-    address = json.loads(card.read_text())["address"]
     with Client(address, set_as_default=False) as client:
         client.wait_for_workers(workers)
-    return DaskRunner(address, LIBRARIES, print)
+
+
+@contextmanager
+def cluster(workers: int, folder: Path) -> Iterator[tuple[DaskRunner, list[int]]]:
+    """The runner of such a cluster, and its workers' processes."""
+    with started(workers, folder) as found, DaskRunner(found.address, LIBRARIES, print) as runner:
+        yield runner, found.workers
+
+
+def seconds_of_a_core(*processes: int) -> float:
+    times = [psutil.Process(number).cpu_times() for number in processes]
+    return sum(each.user + each.system for each in times)
 
 
 @dataclass(frozen=True)
@@ -89,8 +113,7 @@ class Cost:
 
     @classmethod
     def so_far(cls, workers: list[int]) -> Cost:
-        times = [psutil.Process(pid).cpu_times() for pid in workers]
-        return cls(time.perf_counter(), sum(each.user + each.system for each in times), time.process_time())
+        return cls(time.perf_counter(), seconds_of_a_core(*workers), time.process_time())
 
     def since(self, before: Cost) -> Cost:
         return Cost(*(now - then for now, then in zip(astuple(self), astuple(before), strict=True)))
@@ -101,14 +124,14 @@ class Cost:
 
 def cost_of_training(tables: Mapping[str, PriceTable], runner: DaskRunner, workers: list[int]) -> dict[str, Cost]:
     """What the whole and each stage took, first task to last, with the workers warm."""
-    list(training.train(dict(list(tables.items())[:4]), SETTINGS, runner=runner))
+    list(training.train(dict(list(tables.items())[:4]), SETTINGS, training.TrainingContext(runner=runner)))
     marks = {"prepare": Cost.so_far(workers)}
 
     def on_progress(stage: str, done: int, total: int) -> None:
         if stage == "learn together":
             marks["finish" if done else stage] = Cost.so_far(workers)
 
-    results = list(training.train(tables, SETTINGS, on_progress, runner))
+    results = list(training.train(tables, SETTINGS, training.TrainingContext(on_progress, runner)))
     end = Cost.so_far(workers)
     assert all(isinstance(result, training.TrainedStock) for result in results)
     stages = {stage: after.since(mark) for (stage, mark), (_, after) in pairwise([*marks.items(), ("", end)])}
@@ -180,10 +203,47 @@ def predict() -> None:
     print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
 
 
+def share() -> None:
+    """The predictor's day on two workers beside one process, in turn: by the clock, and in seconds of a core.
+
+    On idle cores the whole takes what the asker needs and half of what the workers need together. The scheduler's work
+    and that of idle workers is told beside it; the log has to be the same, byte for byte.
+    """
+    with tempfile.TemporaryDirectory() as text, started(2, Path(text)) as found:
+        root = Path(text)
+        (root / "made").mkdir()
+        files = dict(list(price_files(root / "made").items())[:TRAINED])
+        models = trained(root / "home", files, next(iter(files.values())).parent)
+        prices, home, _ = multiplied(root, root / "home", models, MOST)
+        command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
+        ways = {"one process": ["--jobs", "1"], "two workers": ["--cluster", found.address]}
+        took: dict[str, list[tuple[float, float, float, float]]] = {way: [] for way in ways}
+        logs = set()
+        for _ in range(ROUNDS):
+            for way, options in ways.items():
+                shutil.rmtree(home / "realtime_predictions", ignore_errors=True)
+                before = seconds_of_a_core(*found.workers), seconds_of_a_core(found.scheduler)
+                used = shared_out([*command, *options])
+                workers = seconds_of_a_core(*found.workers) - before[0]
+                scheduler = seconds_of_a_core(found.scheduler) - before[1]
+                took[way].append((used.seconds, used.own_cpu_seconds, workers, scheduler))
+                logs.add((home / "realtime_predictions/predictions.jsonl").read_bytes())
+    assert len(logs) == 1, "the logs differ"
+    one, two = ([statistics.median(column) for column in zip(*rows, strict=True)] for rows in took.values())
+    idle = two[1] + two[2] / 2
+    print(verdict(f"predict {MOST} stocks, two workers beside one process, idle cores", idle / one[1], 0.6, "times"))
+    print(verdict(f"predict {MOST} stocks, two workers beside one process, clock", two[0] / one[0], 0.6, "times"))
+    print(
+        f"   of a core: one process {one[1]:.1f} s; asker {two[1]:.1f}, workers {two[2]:.1f}, scheduler {two[3]:.1f} s"
+    )
+    print(f"   by the clock {one[0]:.1f} and {two[0]:.1f} s; idle workers took {one[2]:.1f} s of a core meanwhile")
+    print(f"   load of the machine's {os.cpu_count()} cores: {os.getloadavg()[0]:.1f} in the last minute")
+
+
 def bytes_under(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 if __name__ == "__main__":
-    for work in sys.argv[1:] or ("train", "predict"):
-        {"train": train, "predict": predict}[work]()
+    for work in sys.argv[1:] or ("train", "predict", "share"):
+        {"train": train, "predict": predict, "share": share}[work]()

@@ -1,7 +1,7 @@
-"""ANALYZE shared out over processes: which stocks go into a task, how many processes, and the results put in order.
+"""ANALYZE shared out over processes or workers: the stocks of each task, how many of these, the results put in order.
 
-Each process reads, checks and analyses stocks of its own. Messages are told and files written by the run alone, so all
-that comes out is the same for any number of processes.
+Each process reads, checks and analyses stocks of its own; the workers of a cluster are sent what there is to read.
+Messages are told and files written by the run alone, so all that comes out is the same for any number of them.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from stockml.commands.exits import NotDoneError
 from stockml.commands.model_forecasts import horizons_asked
 from stockml.commands.run import Run
 from stockml.core.clock import Clock
@@ -23,9 +25,12 @@ from stockml.data.fetch import fetch_bars, is_downloaded, valid
 from stockml.data.fetched import Fetched, completed_of, listings_of, merged
 from stockml.data.request import DateRange, Feed, FetchSettings
 from stockml.data.sources import Source
+from stockml.data.unread_bars import UnreadBars, open_feeds
 
 if TYPE_CHECKING:
     from stockml.commands.stock_analysis import AnalysisSettings, StockResult, StocksTask, TaskResult
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import StoredBundle
     from stockml.signals.plugins import OpinionPlugins
 
 WORTH_PROCESSES = 100  # stocks; for fewer the start of processes costs more than they save
@@ -33,6 +38,7 @@ STOCKS_PER_TASK = 8  # at most: handing a task over takes a hundredth of what it
 TASKS_PER_PROCESS = 4  # at least, where there are so many stocks
 JEMALLOC = "jemalloc_bg_thd"  # a thread's name
 FAILED = "failed"
+LIBRARIES = ("numpy", "pandas", "pyarrow", "exchange_calendars")  # that read prices and forecast
 NEXT_STEPS = ("stockml.signals.learner", "stockml.reporting.page")  # loaded here while the others work
 PRELOAD = ("stockml.commands.stock_analysis", "stockml.data.price_table", "stockml.data.csv_files")
 
@@ -41,7 +47,14 @@ Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[int, Any]]]
 
 @contextmanager
 def analysis_jobs(run: Run, symbols: Sequence[str], wanted: Iterable[str], plugins: OpinionPlugins) -> Iterator[Jobs]:
-    """The processes of a run that analyses `wanted` of these symbols; none for few, unless --jobs says so."""
+    """The workers or processes of a run that analyses `wanted` of these symbols; none for few, unless --jobs says so.
+
+    NotDoneError where all workers of a cluster are lost: nothing is written before the analysis is whole.
+    """
+    if run.args.cluster is not None:
+        with _cluster_jobs(run, wanted, plugins) as found:
+            yield found
+        return
     jobs = min(run.args.jobs or _usual_jobs(len(symbols)), len(symbols))
     if jobs <= 1:
         yield Jobs(run, wanted, plugins)
@@ -53,7 +66,22 @@ def analysis_jobs(run: Run, symbols: Sequence[str], wanted: Iterable[str], plugi
         calendar.last_completed(run.clock.now)  # its sessions are worked out once
     with ProcessRunner(jobs, PRELOAD, forks=_can_fork()) as runner:
         runner.start()  # before the threads of a progress bar and of downloads
-        yield Jobs(run, wanted, plugins, runner.map, jobs)
+        yield Jobs(run, wanted, plugins, Helpers(runner.map, jobs))
+
+
+@contextmanager
+def _cluster_jobs(run: Run, wanted: Iterable[str], plugins: OpinionPlugins) -> Iterator[Jobs]:
+    from stockml.commands.cluster import cluster_runner
+    from stockml.signals.plugins import opinion_packages
+    from stockml.trainers.process_pool import WorkersLostError
+
+    libraries = (*LIBRARIES, *(opinion_packages() if plugins.names else ()))
+    with cluster_runner(run, libraries) as runner:
+        try:
+            yield Jobs(run, wanted, plugins, Helpers(runner.map, runner.jobs, are_far=True))
+        except WorkersLostError as error:
+            remedy = "run the same again, or leave --cluster out"
+            raise NotDoneError(f"{error} Nothing was verified or predicted; {remedy}.") from None
 
 
 def _usual_jobs(stocks: int) -> int:
@@ -79,6 +107,27 @@ def _in_turn(function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[t
     return enumerate(map(function, tasks))
 
 
+@dataclass(frozen=True, slots=True)
+class Helpers:
+    """The processes that do the tasks.
+
+    Attributes
+    ----------
+    map : callable
+        As `TaskRunner.map`.
+    number : int
+    are_far : bool
+        They are on other machines, which have no file of this one: all that they need is read here and sent.
+    """
+
+    map: Map = _in_turn
+    number: int = 1
+    are_far: bool = False
+
+
+ALONE = Helpers()
+
+
 class Jobs:
     """Fetches stocks and analyses them, by this process or several.
 
@@ -88,17 +137,11 @@ class Jobs:
     wanted : iterable of str
         The symbols to analyse; of others the prices are read and checked.
     plugins : OpinionPlugins
-    map_tasks : callable
-        As `TaskRunner.map`.
-    jobs : int, default 1
-        Processes.
+    helpers : Helpers
     """
 
-    def __init__(
-        self, run: Run, wanted: Iterable[str], plugins: OpinionPlugins, map_tasks: Map = _in_turn, jobs: int = 1
-    ) -> None:
-        self._run, self._wanted, self._plugins = run, frozenset(wanted), plugins
-        self._map, self._jobs = map_tasks, jobs
+    def __init__(self, run: Run, wanted: Iterable[str], plugins: OpinionPlugins, helpers: Helpers = ALONE) -> None:
+        self._run, self._wanted, self._plugins, self._helpers = run, frozenset(wanted), plugins, helpers
         self._analyzing_s = 0.0
 
     def fetch(self, symbols: Iterable[str], sessions_back: int) -> Fetched[StockResult]:
@@ -132,21 +175,26 @@ class Jobs:
     def _tasks(
         self, spans: Mapping[str, DateRange], how: AnalysisSettings, feed: Feed | None = None
     ) -> Iterator[StocksTask]:
-        """The stocks in portions; bars that not any process can read are read here, when it is their turn."""
+        """The stocks in portions; what their process cannot read is read here, when it is their turn."""
         from stockml.commands.stock_analysis import StocksTask
 
-        settings = FetchSettings(offline=how.offline)
-        for symbols in _portions(list(spans), self._jobs):
+        for symbols in _portions(list(spans), self._helpers.number):
             of_task = {symbol: spans[symbol] for symbol in symbols}
-            feeds = None
-            if feed is not None:
-                feeds = {symbol: Feed({symbol: feed.bars[symbol]}, {}) for symbol in symbols}
-            elif how.source.folder is None and not how.source.is_simulated:
-                feeds = {
-                    symbol: fetch_bars({symbol: span}, how.source, clock=how.clock, home=how.home, settings=settings)
-                    for symbol, span in of_task.items()
-                }
-            yield StocksTask(of_task, feeds, self._wanted & of_task.keys())
+            feeds = self._feeds(of_task, how) if feed is None else {one: _part(feed, one) for one in of_task}
+            wanted = self._wanted & of_task.keys()
+            yield StocksTask(of_task, wanted, feeds, _stored(how.home, wanted) if self._helpers.are_far else None)
+
+    def _feeds(self, spans: Mapping[str, DateRange], how: AnalysisSettings) -> Mapping[str, Feed | UnreadBars] | None:
+        """The bars that the processes cannot read for themselves; None where they can."""
+        if how.source.is_simulated:
+            return None
+        if how.source.folder is not None:
+            return open_feeds(spans, how.source.folder, how.clock) if self._helpers.are_far else None
+        settings = FetchSettings(offline=how.offline)
+        return {
+            symbol: fetch_bars({symbol: span}, how.source, clock=how.clock, home=how.home, settings=settings)
+            for symbol, span in spans.items()
+        }
 
     def _done(
         self,
@@ -162,9 +210,9 @@ class Jobs:
         results: dict[int, TaskResult] = {}
         given: dict[int, StocksTask] = {}
         stage = "check" if is_downloaded(how.source, settings) else "fetch"
-        for number, outcome in self._map(partial(analyse_stocks, how), _noting(tasks, given)):
+        for number, outcome in self._helpers.map(partial(analyse_stocks, how), _noting(tasks, given)):
             task = given.pop(number)
-            if self._jobs > 1 and done == 0:
+            if self._helpers != ALONE and done == 0:
                 _load(NEXT_STEPS)
             if not isinstance(outcome, Exception):
                 results[number] = outcome
@@ -189,7 +237,7 @@ class Jobs:
 
         singles = list(task.singles())
         found: dict[int, TaskResult] = {}
-        for number, outcome in self._map(partial(analyse_stocks, how), singles):
+        for number, outcome in self._helpers.map(partial(analyse_stocks, how), singles):
             if isinstance(outcome, Exception):
                 if not _is_death(outcome):
                     raise outcome
@@ -203,6 +251,25 @@ class Jobs:
             sum(one.fetch_seconds for one in in_order),
             sum(one.analyze_seconds for one in in_order),
         )
+
+
+def _part(feed: Feed, symbol: str) -> Feed:
+    """The bars of one symbol alone."""
+    return Feed({symbol: feed.bars[symbol]}, {})
+
+
+def _stored(home: Home, symbols: Iterable[str]) -> dict[str, StoredBundle | ModelError]:
+    """The models of each symbol as they lie in the home, or the error that reading them met."""
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import read_bundle
+
+    found: dict[str, StoredBundle | ModelError] = {}
+    for symbol in symbols:
+        try:
+            found[symbol] = read_bundle(home, symbol)
+        except ModelError as error:
+            found[symbol] = error
+    return found
 
 
 def _portions(symbols: Sequence[str], jobs: int) -> Iterator[Sequence[str]]:

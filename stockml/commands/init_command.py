@@ -17,7 +17,7 @@ from stockml.storage.files import make_folder, storage, sync_folder, write_fully
 
 OTHERS = (
     *("verify_only", "explain", "replay", "self_check", "audit", "report", "status", "reopen", "backup", "restore"),
-    *("export", "dry_run", "as_of", "offline", "only_stale", "cluster", "accept_log"),
+    *("export", "dry_run", "as_of", "offline", "only_stale", "fresh", "cluster", "accept_log"),
 )
 
 _TEXT = """\

@@ -36,6 +36,7 @@ def parsed(parser: argparse.ArgumentParser, argv: Sequence[str] | None) -> argpa
         parser.error("--openmetrics goes with --status")
     if args.retrain and not args.replay:
         parser.error("--retrain goes with --replay")
+    _check_cluster(parser, args)
     _check_witness(parser, args)
     _check_ranking(parser, args)
     return args
@@ -51,6 +52,12 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         type=options.up_to(options.MOST_JOBS),
         metavar="N",
         help="processes that analyse stocks; they change no result (default: the cores, but one for few stocks)",
+    )
+    group.add_argument(
+        "--cluster",
+        metavar="ADDRESS",
+        help="analyse stocks, and train with --retrain, on the workers of this Dask scheduler, such as "
+        "tcp://10.0.0.1:8786, instead of --jobs processes; they change no result (default: none)",
     )
     group.add_argument(
         "--explain",
@@ -195,6 +202,19 @@ def _add_writing(group: argparse._ArgumentGroup) -> None:
         action="store_true",
         help="take a prediction log that was changed as a whole as it is now (default: say so and do nothing)",
     )
+
+
+def _check_cluster(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """End with wrong usage where --cluster stands beside an option that neither analyses stocks nor trains."""
+    if args.cluster is None:
+        return
+    if args.replay and not args.retrain:
+        parser.error("--cluster trains the models of --replay; add --retrain monthly, or leave --cluster out")
+    if ":" in (args.explain or ""):
+        parser.error("--explain ID and --cluster do not go together, since the log alone is asked; leave one out")
+    for name in ("self_check", "report", "status", *_OF_THE_RECORD):
+        if getattr(args, name):
+            parser.error(f"--cluster and --{name.replace('_', '-')} do not go together; leave one out")
 
 
 def _check_witness(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:

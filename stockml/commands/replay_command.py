@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -18,7 +19,7 @@ from stockml.commands.announcements import check_announcements
 from stockml.commands.clock_check import take_yahoos_time
 from stockml.commands.did_you_mean import with_suggestions
 from stockml.commands.exchanges import name_exchanges, take_yahoos
-from stockml.commands.exits import UsageError, note_done
+from stockml.commands.exits import NotDoneError, UsageError, note_done
 from stockml.commands.run import Run, print_json, refuse_beside, timed
 from stockml.core.failures import PLUGIN, Failure
 from stockml.core.outcomes import EXPIRED
@@ -32,6 +33,7 @@ from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult
 from stockml.reporting.explanation import SIMULATED
 from stockml.signals.plugins import opinion_plugins
 from stockml.storage.files import StorageError
+from stockml.trainers.process_pool import TaskRunner, WorkersLostError
 
 
 def run_replay(run: Run, symbols: Sequence[str]) -> int:
@@ -50,25 +52,50 @@ def walk(run: Run, symbols: Sequence[str]) -> ReplayResult:
     name_exchanges(run, symbols, start)
     check_announcements(run)
     refuse_open(run, symbols, start, end)
-    stocks = past_stocks(run, symbols, start, end)
-    refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
-    settings = ReplaySettings(
-        start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges, plugins
-    )
+    with _trainers(run) as runner:  # before anything is fetched
+        stocks = past_stocks(run, symbols, start, end)
+        refuse_open(run, symbols, start, end)  # once more, by the time that the source has told
+        settings = ReplaySettings(
+            start, end, tuple(symbols), run.source.kind, run.horizons, run.args.retrain, run.clock.exchanges, plugins
+        )
+        return _replayed(run, settings, stocks, runner)
+
+
+@contextmanager
+def _trainers(run: Run) -> Iterator[TaskRunner | None]:
+    """The workers of --cluster; None: processes of this machine."""
+    if run.args.cluster is None:
+        yield None
+        return
+    from stockml.commands.cluster import cluster_runner
+    from stockml.trainers.pipeline import LIBRARIES
+
+    with cluster_runner(run, LIBRARIES) as runner:
+        yield runner
+
+
+def _replayed(
+    run: Run, settings: ReplaySettings, stocks: Sequence[PastStock], runner: TaskRunner | None
+) -> ReplayResult:
     n_before = _size(run.log.path)
+    jobs = run.args.jobs or len(os.sched_getaffinity(0))
     try:
         with timed(run, "replay"), progress(run.args) as tell:
-            jobs = run.args.jobs or len(os.sched_getaffinity(0))
             context = ReplayContext(
-                run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell, run.main_horizon
+                run.home, run.log, run.clock.now, run.args.lock_timeout, jobs, tell, run.main_horizon, runner
             )
             done = replay(settings, stocks, context)
     except ReplayError as error:
         raise UsageError(str(error)) from None
-    except StorageError:
-        if _size(run.log.path) > n_before:
+    except (StorageError, WorkersLostError) as error:
+        is_any_logged = _size(run.log.path) > n_before
+        if is_any_logged:
             note_done("the sessions before are logged, and the same command goes on after them")
-        raise
+        if isinstance(error, StorageError):
+            raise
+        remedy = "" if is_any_logged else "; run the same again, or leave --cluster out"
+        why = str(error).removesuffix(".")
+        raise NotDoneError(f"{why}, so the models of a month could not be trained{remedy}") from None
     note_failures(run, done)
     return done
 

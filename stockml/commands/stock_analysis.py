@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from stockml.core.clock import Clock
@@ -20,8 +21,9 @@ from stockml.data.fetch import check_feed, fetch_bars
 from stockml.data.fetched import Fetched, merged
 from stockml.data.request import DateRange, Feed, FetchSettings
 from stockml.data.sources import Source
-from stockml.models.bundle import MISSING, ModelError
-from stockml.models.bundle_store import load_bundle
+from stockml.data.unread_bars import UnreadBars
+from stockml.models.bundle import MISSING, ModelBundle, ModelError
+from stockml.models.bundle_store import StoredBundle, load_bundle
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS
 from stockml.signals import engine
 from stockml.signals.engine import Analysis, ModelView
@@ -42,21 +44,26 @@ class AnalysisSettings:
     horizons: tuple[int, ...]
     plugins: OpinionPlugins
     tells_missing: bool  # a stock without a model is worth a notice
+    train_command: str = TRAIN  # as messages name it where the run is; another machine may have it by another name
 
 
 @dataclass(frozen=True, slots=True)
 class StocksTask:
-    """Some stocks: the days to read of each, their bars where the run itself has read them, and whom to analyse."""
+    """Some stocks: the days to read of each, whom to analyse, and what the run itself has read for them.
+
+    `feeds` and `models` are by symbol; None: they lie where the task is done. Of a stock that is not to be analysed no
+    models are asked.
+    """
 
     spans: Mapping[str, DateRange]
-    feeds: Mapping[str, Feed] | None  # by symbol
     wanted: frozenset[str]
+    feeds: Mapping[str, Feed | UnreadBars] | None = None
+    models: Mapping[str, StoredBundle | ModelError] | None = None
 
     def singles(self) -> Iterator[StocksTask]:
         """The same as tasks of one stock."""
         for symbol, span in self.spans.items():
-            feeds = None if self.feeds is None else {symbol: self.feeds[symbol]}
-            yield StocksTask({symbol: span}, feeds, self.wanted & {symbol})
+            yield replace(self, spans={symbol: span}, wanted=self.wanted & {symbol})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,23 +113,33 @@ def analyse_stocks(settings: AnalysisSettings, task: StocksTask) -> TaskResult:
         if task.feeds is None:
             feed = fetch_bars(spans, settings.source, clock=settings.clock, home=settings.home, settings=how)
         else:
-            feed = task.feeds[symbol]
+            given = task.feeds[symbol]
+            feed = given if isinstance(given, Feed) else given.feed()
         part = check_feed(feed, spans, settings.source.kind)
         read = time.perf_counter()
-        results = {name: _result(settings, table, name in task.wanted) for name, table in part.tables.items()}
+        results = {name: _result(settings, table, task) for name, table in part.tables.items()}
         analyze_seconds += time.perf_counter() - read
         parts.append(part.holding(results))
     return TaskResult(merged(parts), time.perf_counter() - began - analyze_seconds, analyze_seconds)
 
 
-def _result(settings: AnalysisSettings, prices: PriceTable, is_wanted: bool) -> StockResult:
+def _result(settings: AnalysisSettings, prices: PriceTable, task: StocksTask) -> StockResult:
     found = StockResult(prices.symbol, prices.data_through, prices.findings, prices.summary(), None)
-    if not is_wanted:
+    if prices.symbol not in task.wanted:
         return found
     told: list[Failure | Message] = []
-    model = _models_forecast(settings, prices, told.append)
+    load = partial(load_bundle, settings.home) if task.models is None else partial(_sent_bundle, task.models)
+    model = _models_forecast(settings, prices, load, told.append)
+    told = [_renamed(one, settings.train_command) for one in told]
     opinions = {horizon: _opinions(settings.plugins, prices, horizon) for horizon in settings.horizons}
     return replace(found, analysis=engine.analyze(prices, model), told=tuple(told), opinions=opinions)
+
+
+def _renamed(told: Failure | Message, train_command: str) -> Failure | Message:
+    """A message with another name of the training command in place of the one it has on this machine."""
+    if isinstance(told, Failure):
+        return replace(told, message=told.message.replace(TRAIN, train_command))
+    return told._replace(text=told.text.replace(TRAIN, train_command))
 
 
 def _opinions(plugins: OpinionPlugins, prices: PriceTable, horizon: int) -> Mapping[str, float] | Failure:
@@ -133,13 +150,24 @@ def _opinions(plugins: OpinionPlugins, prices: PriceTable, horizon: int) -> Mapp
         return Failure(prices.symbol, error.kind, str(error))
 
 
+def _sent_bundle(models: Mapping[str, StoredBundle | ModelError], symbol: str) -> ModelBundle:
+    """A bundle that the run has read, or the error it met."""
+    sent = models[symbol]
+    if isinstance(sent, ModelError):
+        raise sent
+    return sent.load()
+
+
 def _models_forecast(
-    settings: AnalysisSettings, prices: PriceTable, tell: Callable[[Failure | Message], None]
+    settings: AnalysisSettings,
+    prices: PriceTable,
+    load: Callable[[str], ModelBundle],
+    tell: Callable[[Failure | Message], None],
 ) -> ModelView | None:
     """The models' forecast of a stock's newest session; None, with a notice or failure, where they cannot be asked."""
     symbol = prices.symbol
     try:
-        return _ask_models(settings.home, prices, tell)
+        return _ask_models(load(symbol), prices, tell)
     except ModelError as error:
         if error.kind != MISSING:
             tell(Failure(symbol, f"model_{error.kind}", f"{error}; until then signals alone serve."))
@@ -149,10 +177,9 @@ def _models_forecast(
         return None
 
 
-def _ask_models(home: Home, prices: PriceTable, tell: Callable[[Failure | Message], None]) -> ModelView | None:
+def _ask_models(bundle: ModelBundle, prices: PriceTable, tell: Callable[[Failure | Message], None]) -> ModelView | None:
     """The models' forecast, or None where they have seen a later day; ModelError where they cannot be used."""
     symbol, through = prices.symbol, prices.data_through
-    bundle = load_bundle(home, symbol)
     age_days = (through - bundle.data_through).days
     if age_days < 0:
         text = f"{symbol}: its model has seen {bundle.data_through}, after {through}, and is not used."

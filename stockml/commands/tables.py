@@ -94,6 +94,9 @@ def tell_training(run: Run, results: Sequence[Mapping[str, Any]], session_file: 
     columns = ("symbol", "trained on>", "validated on>", "LSTM>", "XGBoost>", "ensemble>", "naive>")
     print_table(title, columns, rows)
     print(f"{len(results)} trained in {run.seconds['train']:.0f} s, written to {session_file}. {NO_ADVICE}")
+    if start := next((result["started_from"] for result in results if result["started_from"]), None):
+        fitted = f"that of {count(start['stocks'], 'stock')} fitted on days before {start['fitted_before']}"
+        print(f"The common model went on from {fitted}; --fresh trains it from nothing.")
 
 
 def tell_story(text: str) -> None:

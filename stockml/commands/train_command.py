@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from stockml.commands.exits import NotDoneError, UsageError, done_so_far, interrupted_code, note_done
+from stockml.commands.cluster import cluster_runner
+from stockml.commands.exits import UsageError, done_so_far, interrupted_code, note_done
 from stockml.commands.run import Run, print_json
 from stockml.commands.watchlist import tell_changes, watchlist
 from stockml.core.failures import Failure
@@ -23,6 +24,7 @@ from stockml.trainers.engine_choice import CPU, EngineChoice, EngineMissingError
 if TYPE_CHECKING:
     from stockml.trainers.pipeline import TrainedStock
     from stockml.trainers.process_pool import TaskRunner
+    from stockml.trainers.start_store import KeptStarts
 
 log = logging.getLogger("stockml")
 
@@ -85,18 +87,24 @@ def task_runner(run: Run, symbols: Sequence[str]) -> Iterator[TaskRunner | None]
             preload()
         yield None
         return
-    from stockml.trainers.dask_cluster import ClusterError, ClusterUsageError, DaskRunner
     from stockml.trainers.pipeline import LIBRARIES
 
     libraries = tuple(dict.fromkeys((*LIBRARIES, *chosen_engine(run).versions())))
-    with ExitStack() as stack:
-        try:
-            runner = stack.enter_context(DaskRunner(run.args.cluster, libraries, run.notice))
-        except ClusterUsageError as error:
-            raise UsageError(str(error)) from None
-        except ClusterError as error:
-            raise NotDoneError(str(error)) from None
+    with cluster_runner(run, libraries) as runner:
         yield runner
+
+
+def kept_starts(run: Run) -> KeptStarts:
+    """The common networks of the home, which a training goes on from and leaves; with --fresh it goes on from none."""
+    from stockml.trainers.start_store import KeptStarts
+
+    return KeptStarts(run.home, run.args.lock_timeout, begins_fresh=run.args.fresh)
+
+
+def tell_problems(run: Run, starts: KeptStarts) -> None:
+    """Tell of each common network that was damaged, foreign or could not be written."""
+    for text in starts.problems:
+        run.notice(text)
 
 
 def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
@@ -131,7 +139,8 @@ def scores(trained: TrainedStock) -> dict[str, Any]:
     """A stock's scores for the table, and the seconds each stage took."""
     names = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "data_through")
     seconds = {stage: round(value, 3) for stage, value in trained.seconds.items()}
-    return {**{name: trained.metrics[name] for name in names}, "seconds": seconds}
+    from_where = trained.metrics["started_from"]
+    return {**{name: trained.metrics[name] for name in names}, "started_from": from_where, "seconds": seconds}
 
 
 def record_interruption(
@@ -152,7 +161,7 @@ def write_session(run: Run, results: Sequence[Mapping[str, Any]], exit_code: int
     """
     if not results and not run.failures:
         return None
-    names = ("seed", "jobs", "cluster", "engine", "only_stale")
+    names = ("seed", "jobs", "cluster", "engine", "fresh", "only_stale")
     settings = {
         "source": str(run.source),
         "years": run.args.years,

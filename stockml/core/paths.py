@@ -40,6 +40,11 @@ class Home:
         return self.training / "models"
 
     @property
+    def common_models(self) -> Path:
+        """Common networks of the newest trainings, which the next one goes on from, a file each."""
+        return self.training / "common_models"
+
+    @property
     def metrics(self) -> Path:
         """Scores of each training run."""
         return self.training / "metrics"

@@ -45,6 +45,11 @@ class Plugin:
     package: str  # with its version
     point: EntryPoint
 
+    @property
+    def distribution(self) -> str:
+        """The package's name."""
+        return self.point.dist.name if self.point.dist is not None else self.point.module
+
     def __str__(self) -> str:
         return f"the {KINDS[self.group]} {self.name} of the package {self.package}"
 

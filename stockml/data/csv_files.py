@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import tzinfo
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,11 +18,51 @@ from stockml.data.known_symbols import csv_path
 from stockml.data.request import RawBars
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from numpy.typing import NDArray
 
 
 class NoTextError(ValueError):
     """A file without any text that could be CSV."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CsvFile:
+    """A symbol's CSV file, not read yet: its bytes, and the path that messages name.
+
+    Attributes
+    ----------
+    symbol : str
+    path : Path
+    content : array of uint8, shape (n_bytes,)
+        An array, since pickle hands arrays on without a copy.
+    """
+
+    symbol: str
+    path: Path
+    content: NDArray[np.uint8]
+
+    def bars(self, zone: tzinfo) -> RawBars:
+        """The bars as they are in the file; see `read_csv`."""
+        with _told(self.symbol, self.path):
+            plain = _plain_bars(self.content)
+            return RawBars(plain, None) if plain is not None else self._read_any(zone)
+
+    def _read_any(self, zone: tzinfo) -> RawBars:
+        from stockml.data.csv_dialect import read_dialect
+
+        frame, notes = read_dialect(self.symbol, _decoded(self.content.tobytes()), zone)
+        return RawBars(frame, None, notes)
+
+
+def open_csv(symbol: str, folder: Path) -> CsvFile:
+    """A symbol's file, `SYMBOL.csv` in any case; FetchError where there is none, or it cannot be read."""
+    import numpy as np
+
+    path = csv_path(symbol, folder)
+    with _told(symbol, path):
+        return CsvFile(symbol, path, np.frombuffer(path.read_bytes(), np.uint8))
 
 
 def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
@@ -43,12 +87,16 @@ def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
     FetchError
         Where there is no such file, or it is no CSV file of daily bars.
     """
+    return open_csv(symbol, folder).bars(zone)
+
+
+@contextmanager
+def _told(symbol: str, path: Path) -> Iterator[None]:
+    """Turn whatever a file may raise into a FetchError of one plain sentence."""
     from stockml.data.findings import PriceError
 
-    path = csv_path(symbol, folder)
     try:
-        plain = _plain_bars(path)
-        return RawBars(plain, None) if plain is not None else _read_any(symbol, path, zone)
+        yield
     except FileNotFoundError:
         message = f"{symbol}: there is no file {path}; put its prices there or correct the symbol"
         raise FetchError(failures.UNKNOWN_SYMBOL, message) from None
@@ -61,7 +109,7 @@ def read_csv(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
         raise FetchError(failures.UNREADABLE, message) from None
 
 
-def _plain_bars(path: Path) -> pd.DataFrame | None:
+def _plain_bars(content: NDArray[np.uint8]) -> pd.DataFrame | None:
     """The bars of a file in the plain form, ISO days and plain numbers, read at once; None for any other form."""
     import numpy as np
     import pandas as pd
@@ -71,7 +119,7 @@ def _plain_bars(path: Path) -> pd.DataFrame | None:
     from stockml.data.raw_table import plain_days
 
     try:
-        frame = pd.read_csv(path)
+        frame = pd.read_csv(BytesIO(content.data))
         at = find_columns(frame.columns)
     except (UnicodeError, pd.errors.ParserError, PriceError):
         return None
@@ -94,13 +142,6 @@ def _plain_bars(path: Path) -> pd.DataFrame | None:
     frame.index = pd.RangeIndex(2, len(frame) + 2, name=LINE)
     frame[texts.name] = days
     return frame
-
-
-def _read_any(symbol: str, path: Path, timezone: tzinfo) -> RawBars:
-    from stockml.data.csv_dialect import read_dialect
-
-    frame, notes = read_dialect(symbol, _decoded(path.read_bytes()), timezone)
-    return RawBars(frame, None, notes)
 
 
 def _decoded(content: bytes) -> str:

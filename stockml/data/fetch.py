@@ -7,9 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import timedelta, tzinfo
+from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stockml.core import failures
@@ -18,13 +17,12 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.paths import Home, check_symbol
 from stockml.core.progress import no_progress
 from stockml.data import announcement_store
-from stockml.data.announcement_file import read_announcements
 from stockml.data.announcements import known_by
-from stockml.data.csv_files import read_csv
 from stockml.data.fetched import Fetched, completed_of, listings_of, merged
 from stockml.data.history import with_history
 from stockml.data.request import DEFAULT_SETTINGS, EARLIEST, DateRange, Feed, FetchSettings, RawBars
 from stockml.data.sources import YAHOO, Source
+from stockml.data.unread_bars import open_bars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
@@ -254,16 +252,12 @@ def _read_all(spans: Mapping[str, DateRange], source: Source, clock: Clock, sett
 
 def _read(symbol: str, source: Source, span: DateRange, clock: Clock, *, wants_all: bool) -> RawBars:
     if source.folder is not None:
-        return _from_folder(symbol, source.folder, clock.calendar(symbol).timezone)
+        return open_bars(symbol, source.folder, clock.calendar(symbol).timezone).read()
     if source.is_simulated:
         return _simulate(symbol, span)
     from stockml.data.plugin_source import plugin_bars
 
     return plugin_bars(symbol, source, span, wants_all=wants_all)
-
-
-def _from_folder(symbol: str, folder: Path, zone: tzinfo) -> RawBars:
-    return replace(read_csv(symbol, folder, zone), announcements=read_announcements(folder).of(symbol, zone))
 
 
 def _simulate(symbol: str, span: DateRange) -> RawBars:

@@ -44,6 +44,10 @@ class ModelError(Exception):
         super().__init__(message)
         self.kind = kind
 
+    def __reduce__(self) -> tuple[type[ModelError], tuple[str, str]]:
+        """Pickle whole, also the kind."""
+        return type(self), (self.kind, str(self))
+
 
 @dataclass(frozen=True, slots=True)
 class Forecasts:

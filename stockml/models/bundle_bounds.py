@@ -25,11 +25,16 @@ WINDOWS = range(2, 1001)  # sessions
 PATTERNS = range(1, 1001)
 
 
-def check_network(weights: Sequence[Any], mean: Any, spread: Any) -> None:
-    """ValueError unless these are an LSTM's weights, and the means and spreads of its inputs."""
+def check_weights(weights: Sequence[Any]) -> None:
+    """ValueError unless these are an LSTM's weights."""
     lstm.check_shapes(weights)
     for number, array in enumerate(weights):
         _within(f"lstm_{number}", array, "<f4", GREATEST_WEIGHT)
+
+
+def check_network(weights: Sequence[Any], mean: Any, spread: Any) -> None:
+    """ValueError unless these are an LSTM's weights, and the means and spreads of its inputs."""
+    check_weights(weights)
     if mean.shape != spread.shape or mean.shape != weights[0].shape[:1]:
         raise ValueError(f"scaler of shapes {mean.shape} and {spread.shape} does not go with its LSTM")
     _within("scaler_mean", mean, "<f8", GREATEST_INPUT)

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from msgspec import Meta
+from numpy.typing import NDArray
 
 from stockml.indicators.patterns import PatternConfig, PatternModel
 from stockml.models import lstm
@@ -40,8 +41,12 @@ def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternM
     return b"".join(part.ljust(_padded(len(part))) for part in (head, *(array.tobytes() for array in arrays.values())))
 
 
-def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
-    """Restore the models that `to_fast` wrote; their arrays are read-only views of `content`.
+def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Forest, PatternModel]:
+    """Restore the models that `to_fast` wrote; their arrays are views of `content`.
+
+    Parameters
+    ----------
+    content : bytes, or array of uint8 of shape (n_bytes,)
 
     Raises
     ------
@@ -66,11 +71,12 @@ def from_fast(content: bytes) -> tuple[Network, Scaler, Forest, PatternModel]:
     return Network(weights), scaler, Forest(**forest), patterns
 
 
-def _arrays(content: bytes) -> dict[str, Any]:
+def _arrays(content: bytes | NDArray[np.uint8]) -> dict[str, Any]:
     """The arrays of a derived copy as views; nothing is copied."""
-    at = content.find(b"\n", 0, LONGEST_HEAD) + 1
+    begin = bytes(content[:LONGEST_HEAD])
+    at = begin.find(b"\n") + 1
     try:
-        head = decoded(_Head, content[:at], LONGEST_HEAD)
+        head = decoded(_Head, begin[:at], LONGEST_HEAD)
     except ValueError:
         raise ValueError("not a derived copy of models") from None
     arrays = {}

@@ -13,9 +13,13 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from stockml.core.paths import Home, folder_name
 from stockml.models import bundle_file, metrics_file
@@ -23,7 +27,7 @@ from stockml.models.bundle import MISMATCH, MISSING, RETRAIN, UNREADABLE, UNTRUS
 from stockml.models.bundle_file import from_fast
 from stockml.models.metrics_file import metrics_of, symbol_in
 from stockml.storage.file_lock import exclusive
-from stockml.storage.files import StorageError, write_whole
+from stockml.storage.files import StorageError, storage, write_whole
 from stockml.storage.folders import moved_folders, put_folder, recover_folder
 from stockml.storage.plain_files import read_plain
 
@@ -64,11 +68,30 @@ def save_bundle(
     LockTimeout
     """
     target = bundle_folder(home, metrics["symbol"])
+    contents = _contents(metrics, files)
+    with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
+        put_folder(target, contents)
+        write_whole(home.validation / f"{target.name}.csv", validation)
+
+
+def write_bundle(home: Home, metrics: Mapping[str, Any], files: Mapping[str, bytes], validation: str) -> None:
+    """Write the same files into a home that nobody else knows yet; whoever puts it in its place makes them last."""
+    target = bundle_folder(home, metrics["symbol"])
+    with storage(target, "write the folder"):
+        for folder in (target, home.validation):
+            folder.mkdir(parents=True, exist_ok=True)
+        for name, content in _contents(metrics, files).items():
+            (target / name).write_bytes(content)
+            (target / name).chmod(0o644)  # whatever the umask: a file that others can write is not trusted
+        target.chmod(0o755)
+        (home.validation / f"{target.name}.csv").write_text(validation)
+
+
+def _contents(metrics: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """The content of each file of a bundle, with the checksums in metrics.json."""
     whole = {**metrics, "sha256": {name: hashlib.sha256(files[name]).hexdigest() for name in MODEL_FILES}}
     text = json.dumps(whole, allow_nan=False, ensure_ascii=False, indent=2) + "\n"
-    with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
-        put_folder(target, {**files, METRICS_FILE: text.encode()})
-        write_whole(home.validation / f"{target.name}.csv", validation)
+    return {**files, METRICS_FILE: text.encode()}
 
 
 def trained_symbols(home: Home) -> list[str]:
@@ -90,6 +113,35 @@ def read_metrics(home: Home, symbol: str) -> dict[str, Any]:
         return _metrics(folder, symbol)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredBundle:
+    """A bundle read from its folder: all that is needed to load it, here or on another machine.
+
+    Attributes
+    ----------
+    metrics : mapping
+        The content of metrics.json.
+    fast : array of uint8, shape (n_bytes,)
+        The content of `fast.bin`, an array, since pickle hands arrays on without a copy.
+    """
+
+    metrics: Mapping[str, Any]
+    fast: NDArray[np.uint8]
+
+    def load(self) -> ModelBundle:
+        """The models; ModelError mismatch or unreadable where they are not those that were saved."""
+        symbol = self.metrics["symbol"]
+        _check_digest(self.metrics, FAST_FILE, hashlib.sha256(self.fast.data).hexdigest())
+        try:
+            network, scaler, forest, patterns = from_fast(self.fast)
+        except ValueError as error:
+            raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {RETRAIN} {symbol}") from None
+        if network.horizon != self.metrics["horizon_days"]:
+            text = f"{symbol}: {FAST_FILE} forecasts {network.horizon} sessions, {METRICS_FILE} says "
+            raise ModelError(UNREADABLE, f"{text}{self.metrics['horizon_days']}; {RETRAIN} {symbol}")
+        return ModelBundle(self.metrics, network, scaler, forest, patterns)
+
+
 def load_bundle(home: Home, symbol: str) -> ModelBundle:
     """Load a stock's models and check every file of the bundle.
 
@@ -99,31 +151,35 @@ def load_bundle(home: Home, symbol: str) -> ModelBundle:
         missing, unreadable, mismatch (a file is not the one that was saved) or untrusted (another user could have
         written it). A bundle made for other features than today's raises wrong_features when it forecasts.
     """
+    return read_bundle(home, symbol).load()
+
+
+def read_bundle(home: Home, symbol: str) -> StoredBundle:
+    """Read a stock's bundle, and check the files that no forecast needs; ModelError as of `load_bundle`."""
     while True:
         with _opened(home, symbol) as folder:
             try:
-                return _load(folder, symbol)
+                return _stored(folder, symbol)
             except ModelError as error:
                 # a training run may have swapped in a new folder: the one held open is then being deleted
                 if error.kind != MISSING or _is_in_place(folder, bundle_folder(home, symbol)):
                     raise
 
 
-def _load(folder: int, symbol: str) -> ModelBundle:
+def _stored(folder: int, symbol: str) -> StoredBundle:
     metrics = _metrics(folder, symbol)
     fast = _read(folder, FAST_FILE, symbol, bundle_file.MOST_BYTES)
-    digests = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
-    for name, digest in {**digests, FAST_FILE: hashlib.sha256(fast).hexdigest()}.items():
-        if digest != metrics["sha256"].get(name):
-            raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {RETRAIN} {symbol}")
-    try:
-        network, scaler, forest, patterns = from_fast(fast)
-    except ValueError as error:
-        raise ModelError(UNREADABLE, f"{symbol}: {FAST_FILE}: {error}; {RETRAIN} {symbol}") from None
-    if network.horizon != metrics["horizon_days"]:
-        text = f"{symbol}: {FAST_FILE} forecasts {network.horizon} sessions, {METRICS_FILE} says "
-        raise ModelError(UNREADABLE, f"{text}{metrics['horizon_days']}; {RETRAIN} {symbol}")
-    return ModelBundle(metrics, network, scaler, forest, patterns)
+    others = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
+    for name, digest in others.items():
+        _check_digest(metrics, name, digest)
+    return StoredBundle(metrics, np.frombuffer(fast, np.uint8))
+
+
+def _check_digest(metrics: Mapping[str, Any], name: str, digest: str) -> None:
+    """ModelError where a file has another checksum than the one in metrics.json."""
+    if digest != metrics["sha256"].get(name):
+        symbol = metrics["symbol"]
+        raise ModelError(MISMATCH, f"{symbol}: {name} is not the file that was saved; {RETRAIN} {symbol}")
 
 
 @contextmanager

@@ -72,6 +72,7 @@ class Rows:
         self._open = connection
         self._path: Path | None = None  # None in memory
         self._series: dict[tuple[str, int], int] = {}
+        self._named: dict[str, list[tuple[str, int]]] = {}  # the series of a stock by its symbol in capitals
         self._latest: dict[int, int] = {}  # by series, as it is to be written
         self._waiting: dict[int, tuple[int | None, ...] | None] = {}  # by place; None for a line that is gone
         self._version = 0
@@ -104,6 +105,7 @@ class Rows:
         number = self._series.get(key)
         if number is None:
             number = self._series[key] = len(self._series) + 1
+            self._named.clear()
         made = day_number(facts.made)
         if made > self._latest.get(number, 0):
             self._latest[number] = made
@@ -229,13 +231,14 @@ class Rows:
 
     def of_stock(self, symbol: str, horizon: int | None = None) -> list[tuple[str, int]]:
         """The ids and places of a stock's lines, the newest first, its symbol in any case; perhaps at one horizon."""
-        found = []
-        for (name, ahead), number in self._series.items():
-            if name.upper() == symbol.upper() and horizon in (None, ahead):
-                rows = self._all("SELECT made, at FROM lines WHERE series = ?", (number,))
-                found += [(f"{name}:{day_text(made)}:{ahead}", at, made) for made, at in rows]
-        found.sort(key=lambda row: row[2], reverse=True)
-        return [(id_, at) for id_, at, _ in found]
+        if not self._named:
+            for key in self._series:
+                self._named.setdefault(key[0].upper(), []).append(key)
+        keys = [key for key in self._named.get(symbol.upper(), ()) if horizon in (None, key[1])]
+        asked = "SELECT made, at FROM lines WHERE series = ?"
+        rows = [(key, *row) for key in keys for row in self._all(asked, (self._series[key],))]
+        rows.sort(key=lambda row: row[1], reverse=True)
+        return [(f"{name}:{day_text(made)}:{ahead}", at) for (name, ahead), made, at in rows]
 
     def made_on(self, day: str, horizon: int) -> list[int]:
         """The places of the lines of all stocks made from a day at a horizon, ascending."""

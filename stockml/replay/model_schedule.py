@@ -6,7 +6,8 @@ are found again by a replay that goes on after an interruption.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -14,18 +15,15 @@ from itertools import pairwise
 from pathlib import Path
 
 from stockml.core.clock import Clock
-from stockml.core.failures import FetchError
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
-from stockml.data.fetch import span_of
-from stockml.data.price_table import PriceTable
 from stockml.models.bundle import MISSING, ModelBundle, ModelError
 from stockml.models.bundle_store import load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
-from stockml.storage.folders import new_folder, replace_folder
-from stockml.trainers.dataset import history_bars, sessions_needed
-from stockml.trainers.pipeline import TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import ProcessRunner
+from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
+from stockml.trainers.pipeline import TrainingFailure, TrainingSettings
+from stockml.trainers.preloading import PRELOAD
+from stockml.trainers.process_pool import ProcessRunner, TaskRunner
 
 WORTH_PROCESSES = 2000  # forecasts; starting processes takes as long as computing so many
 
@@ -47,26 +45,38 @@ class Period:
     folder: Path | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class When:
+    """The clock of each day, and the progress callback."""
+
+    clock: Callable[[date], Clock]
+    tell: Progress
+
+
 @dataclass(slots=True)
 class ModelSchedule:
     """The model version that applies on each date: homes of models, the newest first; and what could not be used."""
 
     homes: list[Home]
     jobs: int
+    runner: TaskRunner | None = None  # does the tasks of training; None: `jobs` processes of this machine
     failures: list[TrainingFailure] = field(default_factory=list)
     unusable: dict[str, Unusable] = field(default_factory=dict)
 
     def train(
-        self, folder: Path, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
+        self, periods: Sequence[Period], stocks: Sequence[PastStock], settings: TrainingSettings, when: When
     ) -> None:
-        """Put models trained as of the clock's day first; a folder that is there already is not trained again."""
-        if not folder.exists():
-            new = folder.with_name(f".{folder.name}.new")
-            new_folder(new)
-            self.failures += train_into(Home(new), stocks, clock, settings, tell)
-            new.chmod(0o755)
-            replace_folder(new, folder)
-        self.homes.insert(0, Home(folder))
+        """Train the models of these periods as train_models.py does; a folder that is there is not trained again."""
+        months = [Month(period.folder, when.clock(period.since)) for period in periods if period.folder is not None]
+        histories = [stock.history for stock in stocks]
+        with ExitStack() as stack:
+            runner = self.runner or stack.enter_context(ProcessRunner(self.jobs, preload=PRELOAD))
+            self.failures += train_months(months, MonthlyWork(histories, settings, runner, when.tell))
+
+    def use(self, period: Period) -> None:
+        """From now on ask the models of a period first, where it has its own."""
+        if period.folder is not None:
+            self.homes.insert(0, Home(period.folder))
 
     def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> None:
         """Set each stock's forecasts for all of these days."""
@@ -89,27 +99,6 @@ class ModelSchedule:
             if isinstance(found, Unusable):
                 self.unusable[stock.symbol] = found
             tell("forecast", done, len(stocks))
-
-
-def train_into(
-    home: Home, stocks: Sequence[PastStock], clock: Clock, settings: TrainingSettings, tell: Progress
-) -> list[TrainingFailure]:
-    """Train all stocks as train_models.py does as of the clock's day; returns the failures."""
-    tables: dict[str, PriceTable] = {}
-    failures: list[TrainingFailure] = []
-    for stock in stocks:
-        try:
-            span = span_of(stock.symbol, sessions_needed(settings.years), clock)
-            tables[stock.symbol] = stock.history.training_table(span, history_bars(len(stocks)))
-        except FetchError as error:
-            failures.append(TrainingFailure(stock.symbol, error.kind, str(error)))
-    for trained in train(tables, settings, tell, exchanges=clock.exchanges):
-        if isinstance(trained, TrainingFailure):
-            failures.append(trained)
-        else:
-            at = clock.written_time(trained.symbol, tables[trained.symbol].data_through)
-            save(home, trained, trained_at=at)
-    return failures
 
 
 def periods(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Period]:

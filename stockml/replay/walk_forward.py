@@ -7,7 +7,7 @@ its own, marked as such, and goes on where an interrupted one ended.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -23,12 +23,13 @@ from stockml.data.price_table import PriceTable
 from stockml.data.sources import YAHOO
 from stockml.prediction_log.log import PredictionLog
 from stockml.replay.batch_analysis import PastStock, SessionView, session_view
-from stockml.replay.model_schedule import ModelSchedule, Period, month_starts, periods
+from stockml.replay.model_schedule import ModelSchedule, Period, When, month_starts, periods
 from stockml.replay.replay_home import ReplayError, ReplaySettings, claim, folder
 from stockml.replay.replay_log import DiskReplayLog, ReplayLog
 from stockml.signals import engine
 from stockml.signals.learner import Learner
 from stockml.trainers.pipeline import TrainingSettings
+from stockml.trainers.process_pool import TaskRunner
 
 __all__ = [  # the room's face
     "DailyFailures",
@@ -73,6 +74,7 @@ class ReplayContext:
     jobs: int  # processes
     tell: Progress
     main_horizon: int | None = None  # as the home's settings name it
+    runner: TaskRunner | None = None  # trains, such as the workers of a cluster; None: `jobs` processes
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +105,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
     LockTimeout
         If another run holds the log for too long.
     """
-    log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs), DailyFailures()
+    log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs, context.runner), DailyFailures()
     with log.locked(context.lock_timeout):
         view, latest = log.read(), log.latest
         claim(context.home, settings, has_predictions=bool(latest))
@@ -112,8 +114,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
         days = days_left(settings, max(latest.values(), default=""))
         replay_log = DiskReplayLog(log, Feedback(context.home.feedback, Learner, context.main_horizon))
         logged, done = 0, 0
-        for period in periods(days, _training_days(settings), folder(context.home)):
-            _prepare_models(schedule, period, stocks, settings, context)
+        for period in _trained_periods(schedule, days, stocks, settings, context):
             for day in period.days:
                 clock = Clock(context.now, day, settings.exchanges)
                 seen, gone = analyze_session(clock, stocks, replay_log, settings, failures)
@@ -133,21 +134,24 @@ def _still_waiting(
     return settle(due_on(clock, replay_log, settings), bars, clock)[1]
 
 
-def _prepare_models(
+def _trained_periods(
     schedule: ModelSchedule,
-    period: Period,
+    days: Sequence[date],
     stocks: Sequence[PastStock],
     settings: ReplaySettings,
     context: ReplayContext,
-) -> None:
-    """Train the models of a period where it has its own, and forecast its days."""
-    if period.folder is not None and (period.days or period.folder.exists()):
-        training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
-        schedule.train(
-            period.folder, stocks, Clock(context.now, period.since, settings.exchanges), training, context.tell
-        )
-    if period.days:
-        schedule.give_opinions(stocks, period.days, context.tell)
+) -> Iterator[Period]:
+    """The periods of these days, one after the other, once their models' forecasts are set; all are trained first."""
+    found = periods(days, _training_days(settings), folder(context.home))
+    wanted = [period for period in found if period.folder is None or period.days or period.folder.exists()]
+    training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
+    when = When(lambda day: Clock(context.now, day, settings.exchanges), context.tell)
+    schedule.train(wanted, stocks, training, when)
+    for period in wanted:
+        schedule.use(period)
+        if period.days:
+            schedule.give_opinions(stocks, period.days, context.tell)
+        yield period
 
 
 def days_left(settings: ReplaySettings, latest: str) -> list[date]:

@@ -14,7 +14,16 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any, Protocol
 
 from stockml.core.failures import OpinionError
-from stockml.core.plugins import FAILURES, FORECASTERS, SIGNALS, apart, in_words, installed, refuse_namesake
+from stockml.core.plugins import (
+    FAILURES,
+    FORECASTERS,
+    SIGNALS,
+    PluginError,
+    apart,
+    in_words,
+    installed,
+    refuse_namesake,
+)
 
 if TYPE_CHECKING:
     from stockml.data.price_table import PriceTable
@@ -102,14 +111,23 @@ class OpinionPlugins:
         asks |= {name: partial(_forecast, forecaster) for name, forecaster in (forecasters or {}).items()}
         self._asks = dict(sorted(asks.items()))
 
-    def __reduce__(self) -> tuple[Callable[[], OpinionPlugins], tuple[()]]:
-        """In another process the plug-ins that are installed, made anew there: their own objects may not pickle."""
-        return (_of_this_process if self._asks else _none), ()
+    def __reduce__(self) -> tuple[Callable[[tuple[str, ...]], OpinionPlugins], tuple[tuple[str, ...]]]:
+        """In another process the same plug-ins, made anew as installed there: their own objects may not pickle."""
+        return _of_this_process, (self.names,)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The plug-ins' own names."""
         return tuple(self._asks)
+
+    def only(self, names: Iterable[str]) -> OpinionPlugins:
+        """Those of these names; PluginError where one of them is missing."""
+        found = OpinionPlugins()
+        try:
+            found._asks = {name: self._asks[name] for name in names}
+        except KeyError as error:
+            raise PluginError(f"the plug-in {error.args[0]} is not installed where it is asked; install it") from None
+        return found
 
     def opinions(self, prices: PriceTable, horizons: Sequence[int]) -> dict[int, dict[str, float]]:
         """The opinions at each horizon.
@@ -157,10 +175,6 @@ class OpinionPlugins:
 NO_PLUGINS = OpinionPlugins()
 
 
-def _none() -> OpinionPlugins:
-    return NO_PLUGINS
-
-
 def opinion_plugins() -> OpinionPlugins:
     """All that are installed; PluginError where one of them cannot be used."""
     signals, forecasters = installed(SIGNALS), installed(FORECASTERS)
@@ -172,9 +186,15 @@ def opinion_plugins() -> OpinionPlugins:
     )
 
 
+def opinion_packages() -> tuple[str, ...]:
+    """The names of the packages that bring them, each once."""
+    plugins = (*installed(SIGNALS).values(), *installed(FORECASTERS).values())
+    return tuple(dict.fromkeys(plugin.distribution for plugin in plugins))
+
+
 @cache
-def _of_this_process() -> OpinionPlugins:
-    return opinion_plugins()
+def _of_this_process(names: tuple[str, ...]) -> OpinionPlugins:
+    return opinion_plugins().only(names) if names else NO_PLUGINS
 
 
 def as_seen(prices: PriceTable) -> PriceTable:

@@ -5,7 +5,6 @@ Results are the same wherever Python, the libraries and this package are the sam
 
 from __future__ import annotations
 
-import hashlib
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from stockml import __version__
 from stockml.core.library_versions import library_versions
+from stockml.trainers import worker_folder
 from stockml.trainers.process_pool import WorkersLostError
 
 LOOK_SECONDS = 1.0  # between two looks at who has joined or left
@@ -38,11 +38,12 @@ def facts(libraries: Sequence[str]) -> dict[str, str]:
 
 @cache  # a worker keeps running the code it has loaded, even if the files change
 def _code_digest() -> str:
-    digest = hashlib.sha256()
-    package = Path(__file__).resolve().parents[1]
-    for path in sorted(package.rglob("*.py")):
-        digest.update(str(path.relative_to(package)).encode() + path.read_bytes())
-    return digest.hexdigest()[:8]
+    return worker_folder.package_digest(Path(__file__).resolve().parents[1])
+
+
+def _taking_program() -> str:
+    """Python that has a worker load this program, as text: until then it could unpickle no function of ours."""
+    return f"{Path(worker_folder.__file__).read_text()}\ntake_program({_code_digest()!r})\n"
 
 
 class ClusterWorkers:
@@ -74,6 +75,7 @@ class ClusterWorkers:
         self._client = client
         self._address = address
         self._libraries = libraries
+        self._expected = facts(libraries) | {THREADS: "1"}
         self._on_notice = on_notice
         self._patience_seconds = patience_seconds
         self._refused: dict[str, str] = {}
@@ -122,10 +124,9 @@ class ClusterWorkers:
         with plain_errors(self._address):
             threads = self._client.nthreads()
             new = sorted(set(threads) - self.admitted - set(self._refused))
-            answers = self._client.run(facts, self._libraries, workers=new, on_error="return") if new else {}
-        expected = facts(self._libraries) | {THREADS: "1"}
+            answers = self._answers(new) if new else {}
         for worker, answer in answers.items():
-            reason = _misfit(threads[worker], answer, expected)
+            reason = _misfit(threads[worker], answer, self._expected)
             if reason:
                 self._refused[worker] = f"The worker at {worker} gets no work: {reason}."
         self.admitted = frozenset(threads) - set(self._refused)
@@ -133,11 +134,20 @@ class ClusterWorkers:
         if self.admitted:
             self._seen = self._looked
 
+    def _answers(self, workers: Sequence[str]) -> dict[str, dict[str, str] | Exception]:
+        """The facts that each worker tells of itself, or why it cannot."""
+        name = {"__name__": worker_folder.__name__}
+        loaded = self._client.run(exec, _taking_program(), name, workers=workers, on_error="return")
+        able = [worker for worker, error in loaded.items() if error is None]
+        told = self._client.run(facts, self._libraries, workers=able, on_error="return") if able else {}
+        return {**loaded, **told}
+
 
 def _misfit(threads: int, answer: Mapping[str, str] | Exception, expected: Mapping[str, str]) -> str | None:
     """The reason why a worker's results could differ from this machine's; None where they cannot."""
     if isinstance(answer, Exception):
-        return f"it cannot load this program ({type(answer).__name__}: {answer}); start it in a copy of the project"
+        is_plain = type(answer) is ImportError  # one of ours; Python's own are ModuleNotFoundErrors
+        return str(answer) if is_plain else f"it cannot load this program ({type(answer).__name__}: {answer})"
     if threads != 1:
         return f"it has {threads} threads, where one is wanted; start it with --nthreads 1"
     unlike = [f"{name} is {answer[name]}, not {wanted}" for name, wanted in expected.items() if answer[name] != wanted]

@@ -5,18 +5,17 @@ Workers receive checked values and return finished bytes. Dask distributes, retr
 
 from __future__ import annotations
 
-import logging
 import pickle
 import queue
 import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Self
 
-from stockml.core.installation import install_command
+from stockml.trainers import cluster_connection
+from stockml.trainers.cluster_connection import ClusterUsageError
 from stockml.trainers.cluster_workers import LOOK_SECONDS, ClusterError, ClusterWorkers, plain_errors
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
@@ -28,18 +27,9 @@ __all__ = ["ClusterError", "ClusterUsageError", "DaskRunner"]
 MANY = 1_000_000  # tasks, where their number is not known
 LITTLE = 2**16  # bytes that may be sent with each task
 IN_FLIGHT_PER_WORKER = 4  # tasks submitted and not yet collected, which bounds the memory
-CONNECT_SECONDS = 10.0
 PATIENCE_SECONDS = 60.0  # without any worker; a supervisor has restarted a dead one by then
-LARGE_TASKS = "distributed.admin.large-graph-warning-threshold"  # advises scattering, which no worker's death survives
-MISSING = (
-    "--cluster needs Dask, which is not installed here; install it with "
-    f"{install_command('cluster')}, or leave --cluster out"
-)
-_LOGGERS = ("distributed.client", "distributed.core", "distributed.comm", "distributed.batched", "distributed.utils")
-
-
-class ClusterUsageError(ClusterError):
-    """Dask is not installed here, or the address is not one of a scheduler."""
+# By its name: a scheduler unpickles what it hands on, and need not have this program.
+WORK = f"__import__('importlib').import_module('{__name__}').work(function, task)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +96,9 @@ class DaskRunner:
         ClusterError
             Where Dask is missing, nobody answers at the address, or no worker fits.
         """
-        try:
-            import distributed
-        except ImportError:
-            raise ClusterUsageError(MISSING) from None
-        _check_address(self.address)
         with ExitStack() as stack:
             try:
-                self._client = _connect(distributed, self.address, stack)
+                self._client = cluster_connection.connect(self.address, stack)
                 self._workers = ClusterWorkers(
                     self._client,
                     self.address,
@@ -121,7 +106,7 @@ class DaskRunner:
                     self._on_notice,
                     patience_seconds=self._patience_seconds,
                 )
-                self._workers.wait_for_first(min(CONNECT_SECONDS, self._patience_seconds))
+                self._workers.wait_for_first(min(cluster_connection.CONNECT_SECONDS, self._patience_seconds))
             except WorkersLostError as error:
                 raise ClusterError(f"{error} Start it, or name one that runs.") from None
             self._stack = stack.pop_all()
@@ -129,6 +114,11 @@ class DaskRunner:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    @property
+    def jobs(self) -> int:
+        """Workers that do tasks at the moment."""
+        return len(self._workers.admitted)
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
@@ -193,8 +183,9 @@ class DaskRunner:
     def _submit(self, number: int, task: Any, batch: _Batch) -> None:
         workers = self._workers.admitted
         with plain_errors(self.address):
+            given = {"function": batch.shared, "task": packed(task)}
             future = self._client.submit(
-                work, batch.shared, pickle.dumps(task), pure=False, workers=sorted(workers), allow_other_workers=False
+                eval, WORK, given, pure=False, workers=sorted(workers), allow_other_workers=False
             )
         batch.running[future.key] = _RunningTask(number, task, workers, future)
         future.add_done_callback(batch.done.put)
@@ -216,13 +207,36 @@ class DaskRunner:
                 content = future.result()
             except KilledWorker:
                 return WorkerDiedError("its worker was killed each time, perhaps for want of memory")
+            except ImportError:  # a new process at the address of one that was looked at
+                text = f"A worker of {self.address} was started again under the same address and has lost this program."
+                raise WorkersLostError(text) from None
         return pickle.loads(content)
 
 
-def work(function: bytes, task: bytes) -> bytes:
+def packed(task: Any) -> list[Any]:
+    """A task, pickled, and after it its large arrays as they are, which Dask sends without a copy."""
+    import numpy as np
+
+    arrays: list[Any] = []
+
+    def is_small(buffer: pickle.PickleBuffer) -> bool:
+        content = buffer.raw()
+        if content.nbytes >= LITTLE:
+            arrays.append(np.frombuffer(content, np.uint8))
+        return content.nbytes < LITTLE
+
+    return [pickle.dumps(task, protocol=5, buffer_callback=is_small), *arrays]
+
+
+def unpacked(content: bytes, *arrays: Any) -> Any:
+    """The task. Its arrays lie in memory of their own, as aligned as any: so their sums have the same bits."""
+    return pickle.loads(content, buffers=map(bytearray, arrays))
+
+
+def work(function: bytes, task: Sequence[Any]) -> bytes:
     """On a worker: the function's result for the task, or the exception it raised, pickled."""
     try:
-        result = pickle.loads(function)(pickle.loads(task))
+        result = pickle.loads(function)(unpacked(*task))
     except Exception as error:  # returned like a result, so that Dask neither retries nor logs it
         result = error
     return pickle.dumps(result)
@@ -231,29 +245,3 @@ def work(function: bytes, task: bytes) -> bytes:
 def tasks_ahead(left: int, workers: int) -> int:
     """Number of tasks that may be in flight; towards the end one per worker, so that none waits behind another."""
     return workers * min(IN_FLIGHT_PER_WORKER, max(1, left // (2 * workers))) if workers else 0
-
-
-def _check_address(address: str) -> None:
-    from distributed.comm.addressing import get_address_host_port
-
-    try:
-        get_address_host_port(address)
-    except ValueError:
-        text = f"--cluster {address}: no address of a scheduler; write it as tcp://10.0.0.1:8786"
-        raise ClusterUsageError(text) from None
-
-
-def _connect(distributed: Any, address: str, stack: ExitStack) -> Any:
-    """A client that logs and warns nothing; its errors are told by us."""
-    import dask
-
-    for name in _LOGGERS:
-        logger = logging.getLogger(name)
-        stack.callback(logger.setLevel, logger.level)
-        logger.setLevel(logging.CRITICAL)
-    stack.enter_context(dask.config.set({LARGE_TASKS: "1 TiB"}))
-    with plain_errors(address), warnings.catch_warnings():
-        warnings.simplefilter("ignore", distributed.versions.VersionMismatchWarning)  # ClusterWorkers checks versions
-        client = distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
-    stack.callback(client.close, timeout=1)
-    return client

@@ -25,12 +25,13 @@ from stockml.models import lstm
 from stockml.models.bundle import feature_names
 from stockml.models.lstm import Float32, Scaler
 from stockml.trainers.lstm_trainer import Samples
-from stockml.trainers.older_days import MOST_ROWS, OlderDays, older_days, with_market
+from stockml.trainers.older_days import OlderDays, OlderRule, older_days, with_market
 
 SESSIONS_A_YEAR = 252
 HISTORY_BARS = 1 << 21  # of all stocks, 56 bytes each
 LEAST_DAYS, LEAST_HORIZONS = 75, 5  # some 50 days to fit on, 15 each to select and validate, and the gaps
 FARTHEST_TARGET = 4.0  # standard deviations; one crash must not dominate the fit
+ALL_OLDER = OlderRule()
 LEAST_SPREAD_PCT = 0.05  # per day; a price that moves less is as good as constant
 
 
@@ -132,7 +133,7 @@ def history_bars(stocks: int) -> int:
     return HISTORY_BARS >> max(stocks - 1, 0).bit_length()
 
 
-def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_older: int = MOST_ROWS) -> TrainingSet:
+def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, older: OlderRule = ALL_OLDER) -> TrainingSet:
     """Build the training set of the newest years.
 
     Parameters
@@ -144,8 +145,8 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_old
         Of days to train on.
     seed : int
         Of the pattern clustering.
-    most_older : int
-        Of the days before these years, in the table's `history`, at most so many.
+    older : OlderRule
+        Of the days before these years, in the table's `history`.
 
     Returns
     -------
@@ -182,7 +183,7 @@ def prepare(prices: PriceTable, *, horizon: int, years: int, seed: int, most_old
             patterns=patterns,
             pattern_pct=outcome,
             confidence_inputs=confidence_table(prices).assign(**{SPAN: _span_days(prices, horizon)}),
-            older=older_days(prices.history, dates[split.fit[0]], horizon, most_older),
+            older=older_days(prices.history, dates[split.fit[0]], horizon, older),
         )
     )
 

@@ -6,10 +6,10 @@ Scores are of validation days, which neither the global models nor the fine-tuni
 from __future__ import annotations
 
 import io
-import pickle
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,19 +21,19 @@ from stockml.models.bundle_file import to_fast
 from stockml.models.bundle_store import FAST_FILE, LSTM_FILE, XGB_FILE
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network
-from stockml.signals.calibration import StockPrior
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.trainers.dataset import TrainingSet, stock_seed
-from stockml.trainers.engine import NetworkTask
+from stockml.trainers.engine import Engine, NetworkTask
 from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import engine_of
 from stockml.trainers.global_model import GlobalModel
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.scale_fit import stock_prior
 from stockml.trainers.shrinkage import Array, Posterior
-from stockml.trainers.xgboost_trainer import scaled, to_pkl
+from stockml.trainers.xgboost_trainer import scalable, to_pkl
 
 FORECASTERS = ("lstm", "xgb")
+_versions = cache(library_versions)
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
 
 
@@ -42,6 +42,7 @@ class FineTuningSettings:
     """Settings of the global LSTM's tuning to one stock's own days."""
 
     rates: tuple[float, ...] = (1e-4,)  # learning rate of each epoch; three times as much did harm
+    warm_days: int = 64  # the newest so many, a batch, where the global LSTM went on from an earlier one
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
 
 
@@ -133,9 +134,9 @@ def tune(
     """
     begin = time.perf_counter()
     here = engine_of(engine)
-    tasks = [_own_task(model, settings, seed, training_set) for training_set in training_sets]
     tuned = []
-    for training_set, network in zip(training_sets, here.train(tasks, settings.learning), strict=True):
+    networks = _own_networks(model, settings, seed, here, training_sets)
+    for training_set, network in zip(training_sets, networks, strict=True):
         in_pct = network.scaled(training_set.spreads_pct * model.lstm_slope.value, _drift_pct(model, training_set))
         tuned.append((in_pct, here.to_h5(in_pct)))
     seconds = (time.perf_counter() - begin) / len(training_sets)
@@ -150,8 +151,7 @@ def finish(
     training_set, tuned = stock
     if isinstance(tuned, Exception):
         raise tuned
-    booster = _own_forest(model, training_set)
-    forest = Forest.of(booster)
+    booster, forest = _own_forest(model, training_set)
     files = {
         LSTM_FILE: tuned.h5,
         XGB_FILE: to_pkl(booster),
@@ -165,16 +165,27 @@ def finish(
     return TrainedStock(training_set.symbol, metrics, files, _csv(forecasts), seconds)
 
 
+def _own_networks(
+    model: GlobalModel, settings: FineTuningSettings, seed: int, engine: Engine, training_sets: Sequence[TrainingSet]
+) -> list[Network]:
+    """Each stock's network, in standard deviations; the global one where nothing of its forecasts is believed."""
+    if model.lstm_slope.value == 0.0:
+        return [model.network] * len(training_sets)  # whatever they were tuned to, it would be multiplied by 0
+    return engine.train([_own_task(model, settings, seed, stock) for stock in training_sets], settings.learning)
+
+
 def _own_task(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> NetworkTask:
-    rows = np.concatenate([training_set.split.fit, training_set.split.select])
+    """On all days before validation; where a start has passed over most of them, on some that it has not seen."""
+    split = training_set.split
+    rows = np.concatenate([split.fit, split.select]) if model.start is None else split.select[-settings.warm_days :]
     samples = training_set.samples(rows, model.centre)
     return NetworkTask(model.network, samples, settings.rates, stock_seed(seed, training_set.symbol))
 
 
-def _own_forest(model: GlobalModel, training_set: TrainingSet) -> Any:
-    """The global forest, rescaled to forecasts in %."""
-    booster = pickle.loads(model.forest)  # pickled by this run
-    return scaled(booster, training_set.spreads_pct[-1] * model.xgb_slope.value, _drift_pct(model, training_set)[-1])
+def _own_forest(model: GlobalModel, training_set: TrainingSet) -> tuple[Any, Forest]:
+    """The global forest, rescaled to forecasts in %; as XGBoost has it, and as arrays."""
+    factor = training_set.spreads_pct[-1] * model.xgb_slope.value
+    return scalable(model.forest).scaled(factor, _drift_pct(model, training_set)[-1])
 
 
 def _drift_pct(model: GlobalModel, training_set: TrainingSet) -> Array:
@@ -233,13 +244,14 @@ def _origins(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
             "fitted_before": str(model.days.select),
             "judged_before": str(model.days.validation),
         },
+        "started_from": model.start.to_record() if model.start else None,
         "priors": _priors(model, training_set),
         "window_sessions": lstm.WINDOW_SESSIONS,
         "inputs": list(lstm.INPUTS),
         "scaler": asdict(training_set.scaler) | {"clip": lstm.CLIP},
         "spread_pct": training_set.spread_pct,
         "features": training_set.names,
-        "libraries": library_versions(LIBRARIES),
+        "libraries": dict(_versions(LIBRARIES)),
         "findings": training_set.findings,
     }
 
@@ -257,21 +269,16 @@ def _priors(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
     """
     patterns = range(training_set.patterns.config.patterns)
     weights = dict.fromkeys(RULE_WEIGHTS, 0.0) | dict.fromkeys(FORECASTERS, 1.0 / len(FORECASTERS))
+    habit = stock_prior(model.scale_model, training_set)  # from all days before its validation
     weights |= {f"pattern_{number}": round(model.pattern_slope.value, 4) for number in patterns}
     posteriors = ("drift", "lstm_slope", "xgb_slope", "pattern_slope")
     return {
         "trusts": weights,
         "magnitude": None,
-        "habit": asdict(_stock_prior(model, training_set)),
+        "habit": asdict(replace(habit, shift=round(habit.shift, 6))),
         "scale_model": model.scale_model.to_dict(),
         **{name: _posterior_record(getattr(model, name)) for name in posteriors},
     }
-
-
-def _stock_prior(model: GlobalModel, training_set: TrainingSet) -> StockPrior:
-    """The stock prior from all days before its validation."""
-    prior = stock_prior(model.scale_model, training_set)
-    return replace(prior, shift=round(prior.shift, 6))
 
 
 def _posterior_record(posterior: Posterior) -> dict[str, float | None]:

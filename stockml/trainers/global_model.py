@@ -20,17 +20,19 @@ from stockml.models.forest import Forest
 from stockml.models.lstm import Float32, Network, windows
 from stockml.signals.scale_model import ScaleModel
 from stockml.trainers import shrinkage
+from stockml.trainers.common_start import CommonStart
 from stockml.trainers.dataset import TrainingSet, stock_seed
 from stockml.trainers.engine import NetworkTask
-from stockml.trainers.engines import Map, Workers, train_networks
+from stockml.trainers.engine_choice import EngineChoice
+from stockml.trainers.engines import train_networks
 from stockml.trainers.lstm_trainer import OptimizerSettings, Samples, fresh_network
 from stockml.trainers.scale_fit import fit_scale_model
 from stockml.trainers.shrinkage import Array, Posterior
+from stockml.trainers.steps import Step, Steps, Task
 from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
 HOLD_OUT_TASKS = 16  # whatever the number of stocks; small ones fill the time that the forest's long tasks leave idle
 NEAR_DAYS = 30  # calendars differ by a few holidays; a table that ends a month earlier is trained apart
-Task = tuple[Callable[..., Any], tuple[Any, ...]]  # a function and its arguments, for another process
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,14 +40,21 @@ class GlobalModelSettings:
     """Settings of the global models; in each round the LSTM is trained on every shard apart, then averaged."""
 
     rounds: tuple[float, ...] = (2e-3, 1e-3)  # learning rate of each
+    # Where it goes on from the network of an earlier training; chosen on half of the NSE stocks, in 2023.
+    warm_rounds: tuple[float, ...] = (1e-3,)
+    warm_share: float = 0.125  # of the samples, drawn anew each time, that such a round passes over
     shards: int = 4  # whatever the number of processes
     most_teachers: int = 2000  # training stocks at most, an exchange's worth: 75 MB per forest task
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
     trees: XGBSettings = field(default_factory=XGBSettings)
 
-    def task_count(self, group: int = 1) -> int:
+    def rates(self, start: CommonStart | None) -> tuple[float, ...]:
+        """The learning rate of each round, from nothing or from a start."""
+        return self.rounds if start is None else self.warm_rounds
+
+    def task_count(self, start: CommonStart | None = None, group: int = 1) -> int:
         """Number of tasks: the rounds' shards in groups, the forest's two fits, the LSTM's hold-out forecasts."""
-        return len(self.rounds) * math.ceil(self.shards / group) + 2 + HOLD_OUT_TASKS
+        return len(self.rates(start)) * math.ceil(self.shards / group) + 2 + HOLD_OUT_TASKS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,7 @@ class GlobalModel:
     xgb_slope: Posterior
     pattern_slope: Posterior
     scale_model: ScaleModel
+    start: CommonStart | None = None  # that the network went on from
 
 
 def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, list[str]]]:
@@ -121,9 +131,19 @@ class _TrainingRows:
     known_days: NDArray[np.int64]
 
 
-def train_global_model(
-    days: SplitDates, members: Sequence[TrainingSet], settings: GlobalModelSettings, *, seed: int, workers: Workers
-) -> GlobalModel:
+@dataclass(frozen=True, slots=True)
+class Learning:
+    """The way a group's models are fitted: settings, seed and engine, and the network to go on from, if any."""
+
+    settings: GlobalModelSettings
+    seed: int
+    engine: EngineChoice = EngineChoice()  # noqa: RUF009 - frozen
+    start: CommonStart | None = None
+
+
+def global_model_steps(
+    days: SplitDates, members: Sequence[TrainingSet], how: Learning, on_network: Callable[[Network], None]
+) -> Steps[GlobalModel]:
     """Fit one LSTM and one forest for these stocks, and estimate their shrinkage.
 
     Parameters
@@ -131,9 +151,9 @@ def train_global_model(
     days : SplitDates
     members : sequence of TrainingSet
         In a reproducible order, because the results depend on it. At most `settings.most_teachers` of them are used.
-    settings : GlobalModelSettings
-    seed : int
-    workers : Workers
+    how : Learning
+    on_network : callable
+        Called with the LSTM as soon as it is trained, and before anything else is fitted.
 
     Returns
     -------
@@ -143,17 +163,13 @@ def train_global_model(
     -----
     The LSTM is trained by federated averaging (McMahan et al. 2017).
     """
-    horizon = members[0].horizon
-    members = training_stocks(members, settings.most_teachers, seed)
+    horizon, settings = members[0].horizon, how.settings
+    members = training_stocks(members, settings.most_teachers, how.seed)
     rows = _gather(days, [m for m in members if m.dates[m.split.fit[-1] + horizon] < days.validation])
-    network = fresh_network(rows.samples.inputs.shape[1], horizon, seed)
-    for number in range(len(settings.rounds)):
-        shards = workers.engine.groups(_round(network, rows.samples, settings, number, seed))
-        tasks = [(train_networks, (workers.engine, group, settings.learning)) for group in shards]
-        network = _mean([trained for group in _in_order(workers.train, tasks) for trained in group])
-    forest = _forest_tasks(rows, settings.trees, seed)
-    others = forest + _hold_out_tasks(network, rows.hold_out)  # the longest first
-    model, by_forest, *parts = _in_order(workers.run, others)
+    network = yield from _network_steps(rows.samples, how, horizon, days)
+    on_network(network)
+    others = _forest_tasks(rows, settings.trees, how.seed) + _hold_out_tasks(network, rows.hold_out)
+    model, by_forest, *parts = yield Step(others)  # the longest first
     by_lstm = np.concatenate(parts)
     drift = shrinkage.drift_posterior(rows.known_changes_pct, rows.known_grown, rows.known_days, horizon)
     targets = rows.hold_out_targets - rows.hold_out_targets.mean()
@@ -165,9 +181,22 @@ def train_global_model(
     symbols = tuple(member.symbol for member in members)
     of_lstm, of_forest, of_pattern = (slope(forecasts) for forecasts in (by_lstm, by_forest, rows.hold_out_pattern))
     scale_model = fit_scale_model(members, days.validation)
-    return GlobalModel(
-        days, symbols, rows.centre, network, model, drift, of_lstm, of_forest, of_pattern, scale_model=scale_model
-    )
+    fitted = (rows.centre, network, model, drift, of_lstm, of_forest, of_pattern, scale_model)
+    return GlobalModel(days, symbols, *fitted, start=how.start)
+
+
+def _network_steps(samples: Samples, how: Learning, horizon: int, days: SplitDates) -> Steps[Network]:
+    """The LSTM: from nothing by passing over all samples in each round, or from a start over a part of them."""
+    settings, start = how.settings, how.start
+    network = start.network if start else fresh_network(samples.inputs.shape[1], horizon, how.seed)
+    for number, rate in enumerate(settings.rates(start)):
+        seeds = (how.seed, number) if start is None else (how.seed, number, int(days.select.astype(np.int64)))
+        drawn = len(samples) if start is None else math.ceil(settings.warm_share * len(samples))
+        shards = how.engine.groups(_round(network, samples, drawn, settings.shards, (rate, seeds)))
+        tasks = [(train_networks, (how.engine, group, settings.learning)) for group in shards]
+        groups = yield Step(tasks, is_engines=True)
+        network = _mean([trained for group in groups for trained in group])
+    return network
 
 
 def training_stocks(members: Sequence[TrainingSet], most: int, seed: int) -> list[TrainingSet]:
@@ -220,29 +249,15 @@ def _joined(
 # ---- tasks for other processes ----
 
 
-def _in_order(run: Map, tasks: Sequence[Task]) -> list[Any]:
-    """All results in the order of the tasks; raises the first exception among them."""
-    results = dict(run(_call, tasks))
-    for number in sorted(results):
-        if isinstance(results[number], Exception):
-            raise results[number]
-    return [results[number] for number in sorted(results)]
-
-
-def _call(task: Task) -> Any:
-    function, arguments = task
-    return function(*arguments)
-
-
 def _round(
-    network: Network, samples: Samples, settings: GlobalModelSettings, number: int, seed: int
+    network: Network, samples: Samples, drawn: int, shards: int, rate_and_seeds: tuple[float, tuple[int, ...]]
 ) -> list[NetworkTask]:
-    """The tasks of one round: to train the network on every shard."""
-    order = np.random.default_rng([seed, number, 0]).permutation(len(samples))
-    rates = settings.rounds[number : number + 1]
+    """The tasks of one round: to train the network on every shard of so many samples."""
+    rate, seeds = rate_and_seeds
+    order = np.random.default_rng([*seeds, 0]).permutation(len(samples))[:drawn]
     return [
-        NetworkTask(network, samples.part(np.sort(chosen)), rates, (seed, number, 1 + shard))
-        for shard, chosen in enumerate(np.array_split(order, settings.shards))
+        NetworkTask(network, samples.part(np.sort(chosen)), (rate,), (*seeds, 1 + shard))
+        for shard, chosen in enumerate(np.array_split(order, shards))
     ]
 
 

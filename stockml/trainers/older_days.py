@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -52,7 +52,53 @@ class OlderDays:
         )
 
 
-def older_days(history: PriceTable | None, first: np.datetime64, horizon: int, most: int) -> OlderDays:
+class SharedInputs:
+    """The confidence inputs of one stock's histories, computed once where the longest holds all days of the others."""
+
+    def __init__(self, longest: PriceTable | None) -> None:
+        self._longest = longest
+        self._inputs = None if longest is None else confidence_table(longest)
+
+    def of(self, history: PriceTable) -> pd.DataFrame:
+        """The `confidence_table` of a history; no row sees a later one, so it is the beginning of the longest's.
+
+        Parameters
+        ----------
+        history : PriceTable
+
+        Returns
+        -------
+        DataFrame, shape (n_days, 14)
+        """
+        longest, n = self._longest, len(history.frame)
+        if longest is None or self._inputs is None or not _begins_with(longest, history):
+            return confidence_table(history)
+        return self._inputs.iloc[:n]
+
+
+def _begins_with(longest: PriceTable, history: PriceTable) -> bool:
+    """True where the first rows of a table are another one, bar by bar, and all else that counts is the same."""
+    first = longest.frame.iloc[: len(history.frame)]
+    return (
+        first.index.equals(history.frame.index)
+        and np.array_equal(first.to_numpy(), history.frame.to_numpy())
+        and longest.announcements == history.announcements
+        and tuple(day for day in longest.breaks if day <= history.data_through) == tuple(history.breaks)
+    )
+
+
+Inputs = Callable[[PriceTable], pd.DataFrame]
+
+
+@dataclass(frozen=True, slots=True)
+class OlderRule:
+    """The number of a stock's older days that are learned from at most, and what computes their confidence inputs."""
+
+    most: int = MOST_ROWS
+    inputs: Inputs = confidence_table
+
+
+def older_days(history: PriceTable | None, first: np.datetime64, horizon: int, rule: OlderRule) -> OlderDays:
     """The days of a stock before `first`, the first that its models are trained on.
 
     Parameters
@@ -62,8 +108,7 @@ def older_days(history: PriceTable | None, first: np.datetime64, horizon: int, m
     first : datetime64
     horizon : int
         In sessions.
-    most : int
-        Rows at most.
+    rule : OlderRule
 
     Returns
     -------
@@ -72,13 +117,13 @@ def older_days(history: PriceTable | None, first: np.datetime64, horizon: int, m
     """
     if history is None:
         return NO_OLDER_DAYS
-    table = confidence_table(history)
+    table = rule.inputs(history)
     dates = history.frame.index.to_numpy().astype("datetime64[D]")
     known_on = np.full(len(dates), np.datetime64("NaT", "D"))
     known_on[:-horizon] = dates[horizon:]
     is_old = usable_rows(history, horizon) & np.isfinite(table[stock_input(WINDOWS[-1])].to_numpy())
     rows = np.flatnonzero(is_old & (known_on < first))
-    every = max(1, math.ceil(len(rows) / max(most, 1)))
+    every = max(1, math.ceil(len(rows) / max(rule.most, 1)))
     rows = rows[zlib.crc32(history.symbol.encode()) % every :: every]  # stocks tell of different days
     spans = (known_on[rows] - dates[rows]).astype(float)
     volatilities = table[[stock_input(window) for window in MARKET_WINDOWS]].to_numpy(np.float32)

@@ -8,27 +8,25 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count
 from typing import Any
 
-from stockml.core.exchanges import BY_SYMBOL, Exchanges
 from stockml.core.paths import Home
-from stockml.core.progress import Progress, no_progress
+from stockml.core.progress import Progress
 from stockml.core.wording import cause
 from stockml.data.price_table import PriceTable
-from stockml.models.bundle_store import save_bundle
+from stockml.indicators.confidence_inputs import confidence_table
+from stockml.models.bundle_store import save_bundle, write_bundle
+from stockml.storage.file_lock import LockTimeout
 from stockml.trainers.dataset import TooShortError, TrainingSet, join_market, prepare, stock_seed
-from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import Map, Workers
 from stockml.trainers.fine_tuning import (
     LIBRARIES,
-    FineTuningSettings,
     TrainedStock,
     TunedNetwork,
     fine_tune,
@@ -36,40 +34,28 @@ from stockml.trainers.fine_tuning import (
     summary,
     tune,
 )
-from stockml.trainers.global_model import GlobalModel, GlobalModelSettings, SplitDates, divide, train_global_model
-from stockml.trainers.older_days import MOST_ROWS
+from stockml.trainers.global_model import GlobalModel
+from stockml.trainers.groups import Group, groups_of
+from stockml.trainers.older_days import MOST_ROWS, Inputs, OlderRule
 from stockml.trainers.preloading import PRELOAD
 from stockml.trainers.process_pool import ProcessRunner, TaskRunner, WorkerDiedError, WorkersLostError
+from stockml.trainers.steps import run_alone
+from stockml.trainers.training_settings import TrainingContext, TrainingSettings
 
-__all__ = ["LIBRARIES", "TrainedStock", "TrainingFailure", "TrainingSettings", "save", "summary", "train"]
+__all__ = [
+    "LIBRARIES",
+    "TrainedStock",
+    "TrainingContext",
+    "TrainingFailure",
+    "TrainingSettings",
+    "save",
+    "summary",
+    "train",
+]
 
 log = logging.getLogger("stockml")
 
 TOO_SHORT, FAILED = "too_short", "failed"
-
-
-@dataclass(frozen=True, slots=True)
-class TrainingSettings:
-    """All that the result depends on beside the prices, and the number of processes, on which it does not."""
-
-    horizon: int = 5  # sessions ahead
-    years: int = 2  # of days to train on
-    seed: int = 1
-    jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
-    pool: GlobalModelSettings = field(default_factory=GlobalModelSettings)
-    own: FineTuningSettings = field(default_factory=FineTuningSettings)
-    engine: EngineChoice = field(default_factory=EngineChoice)  # of the LSTM
-
-    def __post_init__(self) -> None:
-        for name in ("horizon", "years", "jobs"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} is {getattr(self, name)}, it must be at least 1")
-
-    def to_dict(self) -> dict[str, Any]:
-        """The settings as plain values, without the number of processes."""
-        values = asdict(self)
-        del values["jobs"]
-        return values
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +68,7 @@ class TrainingFailure:
 
 
 def train(
-    tables: Mapping[str, PriceTable],
-    settings: TrainingSettings,
-    on_progress: Progress = no_progress,
-    runner: TaskRunner | None = None,
-    exchanges: Exchanges = BY_SYMBOL,
+    tables: Mapping[str, PriceTable], settings: TrainingSettings, context: TrainingContext | None = None
 ) -> Iterator[TrainedStock | TrainingFailure]:
     """Train every stock and yield each as it is done.
 
@@ -95,13 +77,7 @@ def train(
     tables : mapping of symbol to PriceTable
         With their `history`, if the scale model shall be fitted to all days at hand.
     settings : TrainingSettings
-    on_progress : callable
-        Called with the stage (prepare, learn together, finish), the number of its steps that are done, and their
-        total.
-    runner : TaskRunner, optional
-        Runs the tasks; None: `settings.jobs` processes of this machine.
-    exchanges : Exchanges
-        Which stocks share a market, whose average volatility each of them learns from.
+    context : TrainingContext, optional
 
     Yields
     ------
@@ -112,15 +88,15 @@ def train(
     WorkersLostError
         Where all workers are gone; the stocks yielded until then are complete.
     """
+    context = context or TrainingContext()
     with ExitStack() as stack:
-        runner = runner or stack.enter_context(ProcessRunner(settings.jobs, preload=PRELOAD))
+        runner = context.runner or stack.enter_context(ProcessRunner(settings.jobs, preload=PRELOAD))
         apart = stack.enter_context(ProcessRunner(1)) if settings.engine.is_apart else None
-        run = _Run(settings, runner, apart, on_progress)
-        training_sets, seconds, failures = _prepare_all(tables, run, exchanges)
+        run = _Run(settings, runner, apart, context)
+        training_sets, seconds, failures = _prepare_all(tables, run)
         yield from failures
-        for days, symbols in divide(training_sets):
-            members = [training_sets.pop(symbol) for symbol in symbols]
-            yield from _train_stocks(days, members, seconds, run)
+        for group in groups_of(training_sets, settings, context):
+            yield from _train_stocks(group, seconds, run)
 
 
 def save(home: Home, trained: TrainedStock, *, trained_at: str, lock_timeout: float = math.inf) -> None:
@@ -140,29 +116,39 @@ def save(home: Home, trained: TrainedStock, *, trained_at: str, lock_timeout: fl
     StorageError
         LockTimeout where the other one is still writing then.
     """
-    metrics = {"symbol": trained.symbol, "trained_at": trained_at, **trained.metrics}
-    save_bundle(home, metrics, trained.files, trained.validation, lock_timeout)
+    save_bundle(home, _metrics(trained, trained_at), trained.files, trained.validation, lock_timeout)
 
 
-def prepare_with(settings: TrainingSettings, prices: PriceTable, stocks: int) -> TrainingSet:
+def save_unseen(home: Home, trained: TrainedStock, *, trained_at: str) -> None:
+    """Write the same files into a home that nobody else knows yet; whoever puts it in its place makes them last."""
+    write_bundle(home, _metrics(trained, trained_at), trained.files, trained.validation)
+
+
+def _metrics(trained: TrainedStock, trained_at: str) -> dict[str, Any]:
+    return {"symbol": trained.symbol, "trained_at": trained_at, **trained.metrics}
+
+
+def prepare_with(
+    settings: TrainingSettings, prices: PriceTable, stocks: int, inputs: Inputs = confidence_table
+) -> TrainingSet:
     """The training set of one of so many stocks; TooShortError where its history is too short."""
-    share = MOST_ROWS // stocks
     seed = stock_seed(settings.seed, prices.symbol)
-    return prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed, most_older=share)
+    older = OlderRule(MOST_ROWS // stocks, inputs)
+    return prepare(prices, horizon=settings.horizon, years=settings.years, seed=seed, older=older)
 
 
 @dataclass(frozen=True, slots=True)
 class _Run:
-    """One training run: its settings, the workers that do its tasks, the one that has the GPU, the progress bar."""
+    """One training run: its settings, the workers that do its tasks, the one that has the GPU, its surroundings."""
 
     settings: TrainingSettings
     runner: TaskRunner
     apart: TaskRunner | None
-    on_progress: Progress
+    context: TrainingContext
 
 
 def _prepare_all(
-    tables: Mapping[str, PriceTable], run: _Run, exchanges: Exchanges
+    tables: Mapping[str, PriceTable], run: _Run
 ) -> tuple[dict[str, TrainingSet], dict[str, float], list[TrainingFailure]]:
     symbols = sorted(tables)  # the global models depend on the order
     found: dict[str, TrainingSet] = {}
@@ -171,12 +157,12 @@ def _prepare_all(
     for done, (number, result) in enumerate(run.runner.map(work, [tables[symbol] for symbol in symbols]), start=1):
         symbol = symbols[number]
         if isinstance(result, Exception):
-            failures.append(_failure(symbol, result))
+            failures.append(failure_of(symbol, result))
         else:
             found[symbol], seconds[symbol] = result
-        run.on_progress("prepare", done, len(symbols))
+        run.context.on_progress("prepare", done, len(symbols))
     in_order = {symbol: found[symbol] for symbol in symbols if symbol in found}
-    return join_market(in_order, exchanges), seconds, failures
+    return join_market(in_order, run.context.exchanges), seconds, failures
 
 
 def _prepare(settings: TrainingSettings, stocks: int, prices: PriceTable) -> tuple[TrainingSet, float]:
@@ -184,34 +170,36 @@ def _prepare(settings: TrainingSettings, stocks: int, prices: PriceTable) -> tup
     return prepare_with(settings, prices, stocks), time.perf_counter() - begin
 
 
-def _train_stocks(
-    days: SplitDates, members: list[TrainingSet], seconds: Mapping[str, float], run: _Run
-) -> Iterator[TrainedStock | TrainingFailure]:
-    settings = run.settings
+def _train_stocks(group: Group, seconds: Mapping[str, float], run: _Run) -> Iterator[TrainedStock | TrainingFailure]:
+    settings, members = run.settings, group.members
     begin = time.perf_counter()
-    count_tasks = _counting(run.on_progress, settings.pool.task_count(settings.engine.group))
+    count_tasks = _counting(run.context.on_progress, settings.pool.task_count(group.how.start, settings.engine.group))
     apart = count_tasks(run.apart.map) if run.apart else None
     workers = Workers(count_tasks(run.runner.map), settings.engine, apart)
     try:
-        model = train_global_model(days, members, settings.pool, seed=settings.seed, workers=workers)
-    except WorkersLostError:
+        model = run_alone(group.steps(), workers)
+    except (WorkersLostError, LockTimeout):
         raise
     except Exception as error:  # a shared task failed: these stocks fail, those trained apart go on
-        yield from (_failure(member.symbol, error) for member in members)
+        yield from (failure_of(member.symbol, error) for member in members)
         return
     shared = (time.perf_counter() - begin) / len(members)
     for done, (symbol, result) in enumerate(_finished(model, members, run), start=1):
-        run.on_progress("finish", done, len(members))
+        run.context.on_progress("finish", done, len(members))
         if isinstance(result, Exception):
-            yield _failure(symbol, result)
+            yield failure_of(symbol, result)
         else:
-            metrics = result.metrics | {"seed": settings.seed, "settings": settings.to_dict()}
             stages = {"prepare": seconds[symbol], "learn_together": shared, **result.seconds}
-            yield replace(result, metrics=metrics, seconds=stages)
+            yield replace(with_settings(result, settings), seconds=stages)
+
+
+def with_settings(trained: TrainedStock, settings: TrainingSettings) -> TrainedStock:
+    """The same, with the settings in its metrics."""
+    return replace(trained, metrics=trained.metrics | {"seed": settings.seed, "settings": settings.to_dict()})
 
 
 def _finished(
-    model: GlobalModel, members: list[TrainingSet], run: _Run
+    model: GlobalModel, members: Sequence[TrainingSet], run: _Run
 ) -> Iterator[tuple[str, TrainedStock | Exception]]:
     """Fine-tune and finish each stock, in tasks of their own; where a GPU tunes many at a time, only finish them so."""
     settings = run.settings
@@ -252,7 +240,8 @@ def _counting(on_progress: Progress, task_count: int) -> Callable[[Map], Map]:
     return counting
 
 
-def _failure(symbol: str, error: Exception) -> TrainingFailure:
+def failure_of(symbol: str, error: Exception) -> TrainingFailure:
+    """The failure of a stock by what a task of its training raised."""
     if isinstance(error, TooShortError):
         return TrainingFailure(symbol, TOO_SHORT, str(error))
     log.debug("%s: %s: %s", symbol, type(error).__name__, error)

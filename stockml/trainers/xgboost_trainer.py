@@ -6,14 +6,16 @@ The choice of training days is left to `global_model`, forecasting to `models.fo
 from __future__ import annotations
 
 import io
-from dataclasses import asdict, dataclass
+import pickle
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from stockml.models.forest import DEPTH, base_score_in, content_of, trees_in
+from stockml.models.forest import DEPTH, Forest, base_score_in, content_of, trees_in
 
 if TYPE_CHECKING:
     import xgboost
@@ -74,21 +76,51 @@ def fit_trees(
     return model.fit(features.astype(np.float32), targets.astype(np.float32))
 
 
-def scaled(model: xgboost.XGBRegressor, factor: float, offset: float) -> xgboost.XGBRegressor:
-    """Copy a model so that its forecasts are the original's times `factor` plus `offset`."""
-    import xgboost
+class ScalableForest:
+    """A fitted model, of which any number of rescaled copies are made; it is taken apart once."""
 
-    content = content_of(model)
-    for tree in trees_in(content):
-        leaf = np.asarray(tree["left_children"]) == -1
-        values = np.asarray(tree["split_conditions"], dtype=np.float64)
-        tree["split_conditions"] = np.where(leaf, values * factor, values).tolist()
-        tree["base_weights"] = (np.asarray(tree["base_weights"]) * factor).tolist()
-    base = base_score_in(content)
-    content["learner"]["learner_model_param"]["base_score"] = f"[{base * factor + offset:.9E}]"
-    copy = xgboost.XGBRegressor(**model.get_params() | {"base_score": base * factor + offset})
-    copy.load_model(bytearray(msgspec.json.encode(content)))
-    return copy
+    def __init__(self, model: xgboost.XGBRegressor) -> None:
+        self._params = model.get_params()
+        self._forest = Forest.of(model)
+        self._content = content_of(model)
+        self._base = base_score_in(self._content)
+        trees = trees_in(self._content)
+        self._ends = np.cumsum([len(tree["left_children"]) for tree in trees])
+        self._is_leaf = np.concatenate([tree["left_children"] for tree in trees]) == -1
+        places = [
+            np.stack([np.full(end, number), np.arange(end)])
+            for number, end in enumerate(np.diff(self._ends, prepend=0))
+        ]
+        self._places = tuple(np.concatenate(places, axis=1)[:, self._is_leaf])  # of the leaves: tree and node
+        self._values, self._weights = (
+            np.concatenate([np.asarray(tree[name], dtype=np.float64) for tree in trees])
+            for name in ("split_conditions", "base_weights")
+        )
+
+    def scaled(self, factor: float, offset: float) -> tuple[xgboost.XGBRegressor, Forest]:
+        """A copy whose forecasts are the original's times `factor` plus `offset`, and its trees as arrays."""
+        import xgboost
+
+        values = np.where(self._is_leaf, self._values * factor, self._values)
+        weights = self._weights * factor
+        start = 0
+        for tree, end in zip(trees_in(self._content), self._ends.tolist(), strict=True):
+            tree["split_conditions"], tree["base_weights"] = values[start:end].tolist(), weights[start:end].tolist()
+            start = end
+        base = self._base * factor + offset
+        self._content["learner"]["learner_model_param"]["base_score"] = f"[{base:.9E}]"
+        copy = xgboost.XGBRegressor(**self._params | {"base_score": base})
+        copy.load_model(bytearray(msgspec.json.encode(self._content)))
+        of_leaves = np.zeros_like(self._forest.value)
+        of_leaves[self._places] = values[self._is_leaf].astype(np.float32)
+        base = base_score_in(msgspec.json.decode(copy.get_booster().save_config()))  # as XGBoost has rounded it
+        return copy, replace(self._forest, value=of_leaves, base=base)
+
+
+@lru_cache(maxsize=2)
+def scalable(pickled: bytes) -> ScalableForest:
+    """This process's copy of a forest that another process of this run has fitted and pickled."""
+    return ScalableForest(pickle.loads(pickled))
 
 
 def to_pkl(model: xgboost.XGBRegressor) -> bytes:

@@ -25,7 +25,7 @@ from waiting import PATIENCE_SECONDS, wait_until
 
 import realtime_predictor
 from stockml.commands import analysis_jobs
-from stockml.commands.analysis_jobs import Jobs
+from stockml.commands.analysis_jobs import Helpers, Jobs
 from stockml.commands.run import Run, open_run
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
@@ -149,7 +149,7 @@ def test_results_are_in_the_order_of_the_stocks_and_a_lost_task_is_asked_stock_b
 ) -> None:
     monkeypatch.setattr(analysis_jobs, "TASKS_PER_PROCESS", 1)
     run, asked = run_of(prices, tmp_path / "home"), []
-    fetched = Jobs(run, STOCKS, NO_PLUGINS, dying({"MADE3.NS"}, asked), jobs=2).fetch(STOCKS, 300)
+    fetched = Jobs(run, STOCKS, NO_PLUGINS, Helpers(dying({"MADE3.NS"}, asked), 2)).fetch(STOCKS, 300)
     assert list(fetched.tables) == ["MADE0.NS", "MADE1.NS", "MADE5.NS"]
     assert list(fetched.failures) == ["MADE2.NS", "MADE3.NS", "MADE4.NS"]
     assert fetched.failures["MADE3.NS"].message == "MADE3.NS: not predicted; killed"
@@ -163,7 +163,7 @@ def test_every_source_tells_what_it_tells_one_process(tmp_path: Path, prices: Pa
     kind = f"csv:{prices}" if source == "csv" else source.partition(",")[0]
     clock, home = Clock(datetime(2026 if "yahoo" in source else 2025, 7, 1, 12, tzinfo=UTC)), Home(tmp_path / "home")
     run, spans = run_of(prices, home.root, "--source", kind), spans_of(names, 300, clock)
-    jobs = Jobs(run, names, NO_PLUGINS, dying(set(), []), jobs=2)
+    jobs = Jobs(run, names, NO_PLUGINS, Helpers(dying(set(), []), 2))
     with FakeYahoo(date(2026, 6, 30)) as yahoo, redirected(yahoo):
         for seed, symbol in enumerate(("TCS.NS", "INFY.NS")):
             yahoo.listings[symbol] = listing(seed=seed)

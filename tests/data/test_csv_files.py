@@ -372,7 +372,7 @@ def test_a_file_that_ended_years_ago_says_so(tmp_path):
 def test_only_daily_files_of_the_plain_form_take_the_short_way(tmp_path, monkeypatch):
     from stockml.data import csv_files
 
-    monkeypatch.setattr(csv_files, "_read_any", lambda *_: pytest.fail("the long way"))
+    monkeypatch.setattr(csv_files.CsvFile, "_read_any", lambda *_: pytest.fail("the long way"))
     same_as_plain(read(tmp_path, READ["plain"])[0])
     with pytest.raises(FetchError) as refused:
         monkeypatch.undo()

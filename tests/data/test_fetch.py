@@ -69,10 +69,10 @@ def test_files_are_checked_as_they_are_read_and_only_the_bars_asked_for_are_held
 
         monkeypatch.setattr(sources, name, watch)
 
-    watched("read_csv")
+    watched("open_bars")
     watched("checked")
     fetched = fetch(["TCS.NS", "NONE.NS", "^NSEI"], Source("csv", prices), tmp_path, sessions_back=40)
-    both = [(step, symbol) for symbol in ("TCS.NS", "^NSEI") for step in ("read_csv", "checked")]
+    both = [(step, symbol) for symbol in ("TCS.NS", "^NSEI") for step in ("open_bars", "checked")]
     assert [step for step in steps if step[1] != "NONE.NS"] == both
     assert (list(fetched.tables), list(fetched.failures)) == (["TCS.NS", "^NSEI"], ["NONE.NS"])
     for table in fetched.tables.values():

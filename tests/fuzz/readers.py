@@ -10,7 +10,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,9 @@ from stockml.signals.learner import Learner
 from stockml.storage.archive import ArchiveError, read_archive, write_archive
 from stockml.storage.files import StorageError, sealed, unsealed
 from stockml.storage.redo_journal import Change, Journal, _to_bytes
+from stockml.trainers.common_start import CommonStart, Origin
+from stockml.trainers.lstm_trainer import fresh_network
+from stockml.trainers.start_store import KeptStarts
 
 SYMBOL = "MADE.NS"
 SPAN = DateRange(date(2024, 1, 1), date(2026, 12, 31), date(2025, 7, 11), False)
@@ -450,6 +453,26 @@ def bundle(folder: Path) -> Target:
     return Target(folder, contents[FAST_FILE], _other_bundle(Content(contents[FAST_FILE])), read, (ModelError,))
 
 
+def common_network(folder: Path) -> Target:
+    """A network that a training goes on from, behind a right checksum."""
+    home, kept = Home(folder), KeptStarts(Home(folder))
+    start = CommonStart(Origin("0" * 16, np.datetime64("2026-01-15"), (SYMBOL, "B.NS")), fresh_network(4, 5, 1))
+    kept.leave(start)
+    (path,) = home.common_models.iterdir()
+    body = unsealed(path.read_bytes()) or b""
+    later = replace(start.origin, fitted_before=np.datetime64("2026-02-15"))
+
+    def read(changed: bytes) -> None:
+        for content in (changed, sealed(changed)):
+            path.write_bytes(content)
+            kept.problems.clear()
+            found = kept.find(later)
+            assert found is None or found.network.predict(np.zeros((1, 20, 4), np.float32)).shape == (1, 5)
+            assert all(text.isprintable() for text in kept.problems)
+
+    return Target(folder, body, _other_bundle(Content(body)), read)
+
+
 # ---- small files ----
 
 
@@ -579,6 +602,16 @@ TARGETS: dict[str, Callable[[Path], Target]] = {
     made.__name__: made
     for made in (
         *(csv_table, yahoo_chart, log_lines, index, rows, journal, heads, restore_plan, archive, feedback),
-        *(metrics, bundle, last_run, notified_file, resting_symbols, exchanges, announcements, home_settings),
+        *(
+            metrics,
+            bundle,
+            common_network,
+            last_run,
+            notified_file,
+            resting_symbols,
+            exchanges,
+            announcements,
+            home_settings,
+        ),
     )
 }

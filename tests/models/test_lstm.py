@@ -180,6 +180,14 @@ def test_scaled_outputs_are_the_networks_own_times_the_factors() -> None:
     np.testing.assert_allclose(network.scaled(factors, offsets).predict(windows), expected, atol=1e-5)
 
 
+def test_a_network_of_which_nothing_is_believed_forecasts_its_offsets_to_the_bit() -> None:
+    offsets = np.array([0.1, -0.2, 0.3, 0.0, 1e-9])
+    network = random_network().scaled(np.zeros(HORIZON), offsets)
+    whole = np.concatenate([network._forward(block) for block in random_windows(16).reshape(2, 8, -1, INPUTS)])
+    np.testing.assert_array_equal(network.predict(random_windows(16)), whole)
+    assert network.predict(random_windows(3)).shape == (3, HORIZON)
+
+
 def test_the_same_seed_learns_the_same_weights_in_buffers_used_before() -> None:
     samples, settings = random_samples(150), OptimizerSettings(batch=64)
     used = LSTMTrainer(INPUTS, HORIZON, settings)

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import os
+import shutil
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
+from certificates import Certificates, certificates
 from conftest import made_up_prices
+from local_cluster import LIBRARIES, LocalCluster, local_cluster, runner_of, wait_for_workers
 from planted_modules import plant
-from scripts import BARE, PROJECT, Ran, files_under, train
+from scripts import PROJECT, Ran, files_under, log_of, predict, train
 from trained import TRAINED, TRAINED_AS_OF
 from waiting import wait_until
 
@@ -27,104 +26,24 @@ from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
 from stockml.data.simulated_market import SAMPLE_SYMBOLS
 from stockml.models.bundle_store import load_bundle, trained_symbols
-from stockml.trainers import dask_cluster as cluster
+from stockml.trainers import cluster_connection
 from stockml.trainers import pipeline as training
+from stockml.trainers.cluster_connection import ClusterUsageError
 from stockml.trainers.cluster_workers import LOOK_SECONDS
 from stockml.trainers.dask_cluster import IN_FLIGHT_PER_WORKER, ClusterError, DaskRunner, tasks_ahead
+from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.fine_tuning import FineTuningSettings, TrainedStock
 from stockml.trainers.global_model import GlobalModelSettings
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
+dask = pytest.importorskip("dask", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 
-LIBRARIES = ("numpy", "joblib")
 SEVERAL = SAMPLE_SYMBOLS[:4]
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
 QUICK = training.TrainingSettings(
     jobs=2, pool=GlobalModelSettings(rounds=(1e-3,), shards=2), own=FineTuningSettings(rates=(3e-4,))
 )
-
-
-class LocalCluster:
-    """A scheduler and its workers as processes, each of which can be killed."""
-
-    def __init__(self, folder: Path, settings: dict[str, str]) -> None:
-        self.folder = folder
-        self.workers: list[subprocess.Popen[bytes]] = []
-        self._card = folder / "scheduler.json"
-        self.scheduler = self._start(
-            "scheduler", "--port", "0", "--scheduler-file", str(self._card), environment=settings
-        )
-        wait_until(lambda: self._card.exists() and self._card.read_text().rstrip().endswith("}"), "the scheduler")
-        self.address = json.loads(self._card.read_text())["address"]
-
-    def add_worker(self, threads: int = 1, cwd: Path = PROJECT, **environment: str) -> subprocess.Popen[bytes]:
-        """Start a worker without a supervisor, so that a killed one stays away."""
-        worker = self._start(
-            *("worker", self.address, "--nthreads", str(threads), "--no-nanny", "--memory-limit", "0"),
-            *("--local-directory", str(self.folder)),
-            cwd=cwd,
-            environment={"OMP_NUM_THREADS": "1"} | environment,
-        )
-        self.workers.append(worker)
-        return worker
-
-    def _start(
-        self, what: str, *options: str, cwd: Path = PROJECT, environment: dict[str, str] | None = None
-    ) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "distributed.cli.dask_" + what, *options, "--host", "127.0.0.1"]
-        with (self.folder / f"{what}.log").open("ab") as log:
-            return subprocess.Popen(
-                [*command, "--no-dashboard"], cwd=cwd, env=BARE | (environment or {}), stdout=log, stderr=log
-            )
-
-    def stop(self) -> None:
-        for process in (*self.workers, self.scheduler):
-            process.kill()
-            process.wait()
-
-
-@contextmanager
-def local_cluster(folder: Path, workers: int = 2, **settings: str) -> Iterator[LocalCluster]:
-    found = LocalCluster(folder, settings)
-    try:
-        for _ in range(workers):
-            found.add_worker()
-        yield found
-    finally:
-        found.stop()
-
-
-def wait_for_workers(found: LocalCluster, count: int) -> None:
-    from distributed import Client
-
-    with Client(found.address, set_as_default=False) as client:
-        wait_until(lambda: len(client.nthreads()) == count, f"worker {count}")
-
-
-@contextmanager
-def runner_of(found: LocalCluster, workers: int = 2, **how: Any) -> Iterator[tuple[DaskRunner, list[str]]]:
-    """A runner once there are that many workers, and its notices."""
-    wait_for_workers(found, workers)
-    notices: list[str] = []
-    with DaskRunner(found.address, LIBRARIES, notices.append, **how) as runner:
-        yield runner, notices
-
-
-@pytest.fixture(scope="module")
-def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    with local_cluster(tmp_path_factory.mktemp("cluster")) as found:
-        yield found
-
-
-@pytest.fixture
-def two_workers(lasting: LocalCluster) -> LocalCluster:
-    """The cluster of all tests that leave its scheduler alone, with two workers alive."""
-    lasting.workers = [worker for worker in lasting.workers if worker.poll() is None]
-    while len(lasting.workers) < 2:
-        lasting.add_worker()
-    wait_for_workers(lasting, 2)
-    return lasting
 
 
 # ---- tasks: the workers' copy of the project does not hold the tests, so these are functions anyone has ----
@@ -227,7 +146,8 @@ def test_a_worker_killed_in_the_middle_costs_only_time(
             victim.kill()
 
     with runner_of(two_workers) as (runner, _):
-        results = {result.symbol: result for result in training.train(stocks, QUICK, on_progress, runner)}
+        context = training.TrainingContext(on_progress, runner)
+        results = {result.symbol: result for result in training.train(stocks, QUICK, context)}
     assert victim.wait() == -signal.SIGKILL
     for symbol, ours in at_home.items():
         theirs = results[symbol]
@@ -294,6 +214,14 @@ def test_when_the_scheduler_goes_away_finished_stocks_are_saved_and_only_the_oth
 # ---- who may work ----
 
 
+def other_version(folder: Path) -> Path:
+    """A copy of the package, one line longer."""
+    shutil.copytree(PROJECT / "stockml", folder / "stockml", ignore=shutil.ignore_patterns("__pycache__"))
+    with (folder / "stockml/core/wording.py").open("a") as file:
+        file.write("# changed\n")
+    return folder
+
+
 def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_path: Path) -> None:
     other = tmp_path / "joblib-0.1.dist-info"
     other.mkdir()
@@ -302,31 +230,36 @@ def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_p
         found.add_worker(PYTHONPATH=str(tmp_path))
         found.add_worker(threads=2)
         found.add_worker(cwd=tmp_path)
+        found.add_worker(cwd=other_version(tmp_path / "other"))
         found.add_worker(OMP_NUM_THREADS="2")
-        wait_for_workers(found, 4)
+        wait_for_workers(found, 5)
         ran = train(*SIM, "--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", found.address)
         assert ran.code == 3 and not (tmp_path / "home").exists()
         reasons = (
             f"joblib is 0.1, not {version('joblib')}",
             "2 threads",
-            "cannot load this program",
+            f"its folder {tmp_path} is no copy of the project; start it in one, or install the project there with pip",
+            f"its folder {tmp_path / 'other'} is a copy of another version of the project",
             "OMP_NUM_THREADS is 2",
         )
         for reason in reasons:
             assert reason in ran.err
-        assert ran.err.count("gets no work") == 4 and "Traceback" not in ran.err
+        assert ran.err.count("gets no work") == 5 and "Traceback" not in ran.err
         found.add_worker()
-        with runner_of(found, workers=5) as (runner, notices):
-            assert len(notices) == 4 and all("tcp://127.0.0.1:" in notice for notice in notices)
+        with runner_of(found, workers=6) as (runner, notices):
+            assert len(notices) == 5 and all("tcp://127.0.0.1:" in notice for notice in notices)
             assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2}
 
 
-def test_a_worker_takes_no_module_from_the_folder_it_is_started_in(tmp_path: Path) -> None:
+def test_a_worker_takes_nothing_but_this_program_from_the_folder_it_is_started_in(tmp_path: Path) -> None:
     executed = plant(tmp_path)
+    shutil.rmtree(tmp_path / "stockml")
+    (tmp_path / "stockml").symlink_to(PROJECT / "stockml")
     with local_cluster(tmp_path, workers=0) as found:
-        found.add_worker(cwd=tmp_path, PYTHONSAFEPATH="1", PYTHONPATH=str(PROJECT))
+        found.add_worker(cwd=tmp_path)
         with runner_of(found, workers=1) as (runner, notices):
-            assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2} and notices == []
+            assert dict(runner.map(sessions_needed, [1, 2])) == {0: sessions_needed(1), 1: sessions_needed(2)}
+            assert notices == []
     assert not executed.exists()
 
 
@@ -347,7 +280,7 @@ def test_what_is_no_address_is_wrong_usage(address: str, tmp_path: Path) -> None
 
 
 def test_where_nobody_answers_no_work_begins(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1.0)
+    monkeypatch.setattr(cluster_connection, "CONNECT_SECONDS", 1.0)
     with (
         pytest.raises(ClusterError, match=r"The scheduler at tcp://127\.0\.0\.1:1 does not answer .* Start it"),
         DaskRunner("tcp://127.0.0.1:1", LIBRARIES, print),
@@ -360,3 +293,67 @@ def test_without_dask_the_command_says_what_to_install(tmp_path: Path) -> None:
     options = ("--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", "tcp://127.0.0.1:8786")
     ran = train(*SIM, *options, env={"PYTHONPATH": str(tmp_path)})
     assert ran.code == 2 and "requirements-cluster.txt" in ran.err and len(ran.err.splitlines()) == 1
+
+
+# ---- certificates ----
+
+TLS = "distributed.comm.tls."
+
+
+@pytest.fixture(scope="module")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return certificates(tmp_path_factory.mktemp("ours"), "ours")
+
+
+@pytest.fixture(scope="module")
+def safe_cluster(tmp_path_factory: pytest.TempPathFactory, ours: Certificates) -> Iterator[LocalCluster]:
+    """A scheduler and a worker that talk to holders of certificates alone."""
+    settings = ours.variables("scheduler", "worker")
+    with local_cluster(tmp_path_factory.mktemp("safe"), 1, protocol="tls", **settings) as found:
+        yield found
+
+
+def in_configuration(holder: Certificates, **instead: str) -> dict[str, str]:
+    """Dask's settings for a client with these certificates, some of them replaced."""
+    files = {"ca-file": holder.authority, "client.cert": holder.certificate, "client.key": holder.key}
+    return {TLS + name: str(file) for name, file in files.items()} | {
+        TLS + name.replace("_", "."): file for name, file in instead.items()
+    }
+
+
+def test_training_and_prediction_work_by_tls_with_dasks_own_settings(
+    safe_cluster: LocalCluster, ours: Certificates, stocks: dict[str, PriceTable], tmp_path: Path
+) -> None:
+    assert safe_cluster.address.startswith("tls://127.0.0.1:")
+    with dask.config.set(in_configuration(ours)), runner_of(safe_cluster, workers=1) as (runner, _):
+        prepared = dict(runner.map(partial(training.prepare_with, QUICK, stocks=1), [stocks["A"]]))
+    assert prepared[0].symbol == "A"
+    options = ("--symbols", "SIM-ALPHA", "--home", tmp_path, "--cluster", safe_cluster.address)
+    ran = predict(*SIM, *options, env=ours.variables("client"))
+    assert (ran.code, [line["symbol"] for line in log_of(tmp_path)]) == (0, ["SIM-ALPHA"])
+
+
+def test_without_certificates_or_with_others_no_work_begins(
+    safe_cluster: LocalCluster, ours: Certificates, tmp_path: Path
+) -> None:
+    others = certificates(tmp_path, "others")
+    missing = in_configuration(ours, client_cert="/nowhere/one.pem")
+    wrong_key = in_configuration(ours, client_key=str(others.key))
+    cases: list[tuple[dict[str, Any], type[ClusterError], str]] = [
+        (
+            {TLS + "ca-file": None},
+            ClusterUsageError,
+            "names no distributed.comm.tls.ca-file; set it there or by DASK_DI",
+        ),
+        (
+            missing,
+            ClusterUsageError,
+            r"/nowhere/one\.pem, the distributed\.comm\.tls\.client\.cert of Dask's configuration, ca",
+        ),
+        (wrong_key, ClusterUsageError, "are no certificates and key that go together"),
+        (in_configuration(others), ClusterError, "do not accept each other's certificates"),
+        (in_configuration(others, **{"ca-file": str(ours.authority)}), ClusterError, "do not accept each other's cert"),
+    ]
+    for settings, kind, told in cases:
+        with dask.config.set(settings), pytest.raises(kind, match=told), DaskRunner(safe_cluster.address, (), print):
+            raise AssertionError

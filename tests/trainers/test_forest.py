@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import fields
 from typing import Any
 
 import joblib
@@ -11,7 +12,7 @@ import pytest
 
 from stockml.models.forest import Forest
 from stockml.trainers import xgboost_trainer as xgb
-from stockml.trainers.xgboost_trainer import XGBSettings
+from stockml.trainers.xgboost_trainer import ScalableForest, XGBSettings
 
 BOLD = XGBSettings(learning_rate=0.3, min_child_weight=1.0, least_leaf_share=0.0, reg_lambda=1.0)
 
@@ -63,18 +64,28 @@ def test_a_day_forecasts_the_same_bits_among_any_others(model: Any, rows: slice)
 
 def test_scaled_forecasts_are_the_models_own_times_the_factor(model: Any) -> None:
     seen = features(200, seed=8).astype(np.float32)
-    scaled = xgb.scaled(model, 1.7, -0.3)
+    scaled, flattened = ScalableForest(model).scaled(1.7, -0.3)
     np.testing.assert_allclose(scaled.predict(seen), model.predict(seen) * 1.7 - 0.3, atol=1e-5)
     assert scaled.get_booster().num_boosted_rounds() == scaled.n_estimators == 100
+    for field in fields(Forest):
+        np.testing.assert_array_equal(getattr(flattened, field.name), getattr(Forest.of(scaled), field.name))
+
+
+def test_a_copy_does_not_depend_on_those_made_before(model: Any) -> None:
+    apart = ScalableForest(model)
+    first, _ = apart.scaled(0.3, 0.1)
+    apart.scaled(-2.0, 5.0)
+    again, _ = apart.scaled(0.3, 0.1)
+    assert xgb.to_pkl(first) == xgb.to_pkl(again) == xgb.to_pkl(ScalableForest(model).scaled(0.3, 0.1)[0])
 
 
 def test_scaled_to_nothing_leaves_the_offset(model: Any) -> None:
-    np.testing.assert_allclose(Forest.of(xgb.scaled(model, 0.0, 0.25)).predict(features(20)), 0.25, atol=1e-7)
+    np.testing.assert_allclose(ScalableForest(model).scaled(0.0, 0.25)[1].predict(features(20)), 0.25, atol=1e-7)
 
 
 def test_the_saved_model_opens_with_joblib_and_forecasts_the_same(model: Any) -> None:
     seen = features(100, seed=9)
-    opened = joblib.load(io.BytesIO(xgb.to_pkl(xgb.scaled(model, 2.0, 0.1))))
+    opened = joblib.load(io.BytesIO(xgb.to_pkl(ScalableForest(model).scaled(2.0, 0.1)[0])))
     expected = Forest.of(model).predict(seen) * 2.0 + 0.1
     np.testing.assert_allclose(opened.predict(seen.astype(np.float32)), expected, atol=1e-5)
 
@@ -82,7 +93,8 @@ def test_the_saved_model_opens_with_joblib_and_forecasts_the_same(model: Any) ->
 def test_the_same_seed_gives_the_same_bytes() -> None:
     seen = features(400)
     first, second = (
-        xgb.to_pkl(xgb.scaled(xgb.fit_trees(seen, targets(seen), XGBSettings(), 3), 2.0, 0.1)) for _ in "12"
+        xgb.to_pkl(ScalableForest(xgb.fit_trees(seen, targets(seen), XGBSettings(), 3)).scaled(2.0, 0.1)[0])
+        for _ in "12"
     )
     assert first == second
 

@@ -16,7 +16,7 @@ from stockml.indicators.confidence_inputs import SPAN, confidence_table
 from stockml.indicators.volatility import MARKET_WINDOWS, WINDOWS, market_input, market_inputs, stock_input
 from stockml.signals.scale_model import TERMS, terms_of
 from stockml.trainers.dataset import HISTORY_BARS, TrainingSet, history_bars, join_market, prepare
-from stockml.trainers.older_days import NO_OLDER_DAYS, older_days, with_market
+from stockml.trainers.older_days import NO_OLDER_DAYS, OlderRule, older_days, with_market
 from stockml.trainers.scale_fit import fit_scale_model, stock_prior
 from stockml.trainers.scale_terms import terms_table
 
@@ -61,7 +61,7 @@ def test_terms_in_arrays_are_those_of_each_day(horizon: int, share_known: float)
 def test_older_days_end_before_the_days_to_train_on(horizon: int, most: int) -> None:
     whole = made_up_prices(1200)
     first = whole.frame.index[900].to_numpy().astype("datetime64[D]")
-    found = older_days(whole, first, horizon, most)
+    found = older_days(whole, first, horizon, OlderRule(most))
     usable = 900 - horizon - 249  # a year of volatility is known of each
     assert found.known_on.max() < first
     assert len(found.rows) <= most and abs(len(found.rows) * found.every - usable) <= found.every
@@ -78,7 +78,7 @@ def test_later_days_alter_no_older_one(later: int) -> None:
     whole = replace(made_up_prices(1200), announcements=dates)
     seen = whole.through(whole.frame.index[-1 - later].date())
     first = whole.frame.index[800].to_numpy().astype("datetime64[D]")
-    now, then = (older_days(table, first, 5, 10_000) for table in (whole, seen))
+    now, then = (older_days(table, first, 5, OlderRule(10_000)) for table in (whole, seen))
     pd.testing.assert_frame_equal(now.inputs, then.inputs)
     assert np.array_equal(now.changes_pct, then.changes_pct)
     assert now.inputs["results_days_ahead"].notna().any()
@@ -87,7 +87,7 @@ def test_later_days_alter_no_older_one(later: int) -> None:
 def test_an_older_day_s_market_is_the_average_of_the_stocks_that_were_there() -> None:
     tables = [made_up_prices(n, seed=n, symbol=f"S{n}.NS") for n in (1200, 1000, 700)]
     first = tables[0].frame.index[1000].to_numpy().astype("datetime64[D]")
-    members = [older_days(table, first, 5, 10_000) for table in tables]
+    members = [older_days(table, first, 5, OlderRule(10_000)) for table in tables]
     for member in with_market(members):
         day = member.inputs.index[-1]
         there = [confidence_table(table).loc[day].to_dict() for table in tables if day in table.frame.index]

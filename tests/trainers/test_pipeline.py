@@ -36,10 +36,11 @@ from stockml.signals.scale_model import DEFAULT
 from stockml.trainers.dataset import TooShortError, join_market, prepare
 from stockml.trainers.engines import Workers
 from stockml.trainers.fine_tuning import FineTuningSettings
-from stockml.trainers.global_model import GlobalModelSettings, divide, train_global_model, training_stocks
-from stockml.trainers.pipeline import TrainedStock, TrainingFailure, TrainingSettings, save, train
+from stockml.trainers.global_model import GlobalModelSettings, Learning, divide, global_model_steps, training_stocks
+from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
 from stockml.trainers.shrinkage import DRIFT_PCT, drift_posterior, weighted_median
+from stockml.trainers.steps import run_alone
 
 # One quick round each: what is tested here does not depend on how long is learned.
 QUICK = TrainingSettings(
@@ -294,7 +295,7 @@ def test_settings_below_one_are_refused(name: str) -> None:
 
 def test_progress_is_told_stage_by_stage(stocks: dict[str, PriceTable]) -> None:
     told: list[tuple[str, int, int]] = []
-    list(train({"AAA.NS": stocks["AAA.NS"]}, QUICK, lambda *step: told.append(step)))
+    list(train({"AAA.NS": stocks["AAA.NS"]}, QUICK, TrainingContext(lambda *step: told.append(step))))
     task_count = QUICK.pool.task_count()
     assert told == [
         ("prepare", 1, 1),
@@ -416,7 +417,8 @@ def test_the_largest_task_grows_with_the_training_stocks_and_not_with_all() -> N
                 yield number, function(task)
 
         [(days, _)] = divide({training_set.symbol: training_set for training_set in training_sets})
-        train_global_model(days, training_sets, AT_MOST_TWO.pool, seed=1, workers=Workers(run))
+        steps = global_model_steps(days, training_sets, Learning(AT_MOST_TWO.pool, seed=1), lambda _network: None)
+        run_alone(steps, Workers(run))
         return max(sizes)
 
     assert largest(8) == pytest.approx(largest(2), rel=0.01)
