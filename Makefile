@@ -66,14 +66,15 @@ audit: install-dev
 quality: install-dev
 	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
-# speed, each target printed as met or missed; about twenty minutes on two idle cores; with BEFORE=REVISION, set-up and the
-# monthly replay beside that, another half an hour
+# speed, each target printed as met or missed; an hour and a half on two idle cores; with BEFORE=REVISION set-up, a day's
+# commands, training and the monthly replay beside that version, in the same run, another hour
 bench: install-dev
 	$(RUN) benchmarks/machine.py
 	$(if $(BEFORE),$(RUN) benchmarks/speed/setup_speed.py $(BEFORE))
+	$(if $(BEFORE),$(RUN) benchmarks/speed/versions_speed.py $(BEFORE))
 	$(RUN) benchmarks/speed/predict_speed.py
-	$(RUN) benchmarks/speed/log_scale.py
-	$(RUN) benchmarks/speed/train_speed.py
+	$(RUN) benchmarks/speed/log_scale.py $(if $(BEFORE),--before $(BEFORE))
+	$(RUN) benchmarks/speed/train_speed.py $(BEFORE)
 	$(if $(BEFORE),$(RUN) benchmarks/speed/replay_speed.py $(BEFORE))
 	$(RUN) benchmarks/speed/cluster_speed.py
 

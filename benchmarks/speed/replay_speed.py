@@ -13,32 +13,16 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from timing import NSE, PROJECT, PYTHON, verdict
+from timing import NSE, PROJECT, PYTHON, usage_of, verdict
+from versions import checked_out
 
 TIMES = 0.25  # of the version before, at most
 SESSIONS_BEFORE = 500
-
-# Helper processes are children of a server of processes that nobody waits for: this process takes them in and waits.
-_TAKING_IN = """
-import ctypes, json, os, resource, subprocess, sys, time
-ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
-began = time.perf_counter()
-code = subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL).returncode
-seconds = time.perf_counter() - began
-while True:
-    try:
-        os.wait()
-    except ChildProcessError:
-        break
-used = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(json.dumps([code, seconds, used.ru_utime + used.ru_stime]))
-"""
 
 
 @dataclass(frozen=True)
@@ -62,12 +46,9 @@ def replay(project: Path, home: Path, args: argparse.Namespace, symbols: list[st
     """One replay from nothing; stocks that fail in some months do not stop it."""
     command = [PYTHON, project / "realtime_predictor.py", "--replay", args.start, args.end, "--retrain", "monthly"]
     command += ["--source", f"csv:{NSE}", "--home", home, "--quiet", "--symbols", *symbols]
-    aside = [PYTHON, "-c", _TAKING_IN, *map(str, command)]
-    done = subprocess.run(aside, check=True, stdout=subprocess.PIPE, text=True)
-    code, seconds, cpu_seconds = json.loads(done.stdout)
-    assert code in {0, 1}, code
+    used = usage_of(command, may_fail=True)
     months = sorted(path for path in (home / "replay").iterdir() if path.is_dir() and not path.name.startswith("."))
-    return Took(seconds, cpu_seconds, len(months), ratios(months))
+    return Took(used.seconds, used.cpu_seconds, len(months), ratios(months))
 
 
 def ratios(months: list[Path]) -> dict[str, float]:
@@ -101,11 +82,7 @@ def main() -> None:
     args = parser.parse_args()
     symbols = stocks_with_history(args.start, args.stocks)
     taken: dict[str, list[Took]] = {"before": [], "after": []}
-    with tempfile.TemporaryDirectory() as folder:
-        old = Path(folder) / "before"
-        subprocess.run(["git", "clone", "-q", str(PROJECT), str(old)], check=True)  # noqa: S607
-        subprocess.run(["git", "-C", str(old), "checkout", "-q", args.before], check=True)  # noqa: S607
-        (old / ".venv").symlink_to(PROJECT / ".venv")
+    with tempfile.TemporaryDirectory() as folder, checked_out(args.before) as old:
         for number in range(args.rounds):
             order = [("before", old), ("after", PROJECT)]
             for name, project in order if number % 2 == 0 else order[::-1]:

@@ -15,14 +15,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 from step_speed import arithmetic
 from timing import NSE, PROJECT, PYTHON, ROUNDS, in_turn, seconds_of, usage_of, verdict
+from versions import checked_out, revision_of
 
 sys.path.insert(0, str(PROJECT))
 
@@ -30,6 +31,7 @@ from benchmarks.machine import processor
 
 AS_OF = "2026-06-30"
 STOCKS = ("TCS", "RELIANCE", "INFY", "HDFCBANK", "ICICIBANK", "HINDUNILVR", "ITC", "SBIN", "BHARTIARTL", "LT")
+NOT_ADJUSTED = "TRENT.NS.csv"  # for a split, and so refused
 TIMES_FASTER, WITHIN = 22.0, 1.005
 MANY, CORE_SECONDS, ERROR_WITHIN = 500, 0.40, 1.0005
 IN_MEMORY, GROWTH_MB, PROCESS_MB = 100, 50.0, 1500.0
@@ -44,8 +46,10 @@ def main() -> None:
     parser.add_argument("--only", choices=["command", "arithmetic", "many", "memory"], help="one part instead of all")
     args = parser.parse_args()
     print(f"Processor: {processor()}", flush=True)
-    with tempfile.TemporaryDirectory() as name, version_before(args.before, Path(name)) as versions:
-        folder = Path(name)
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder, versions = Path(name), {NOW: PROJECT}
+        if args.before:
+            versions[f"before ({revision_of(args.before)})"] = stack.enter_context(checked_out(args.before))
         files = price_files(folder)
         parts: dict[str, Callable[[], None]] = {
             "command": lambda: command(files[: len(STOCKS)], folder, args.rounds),
@@ -58,27 +62,11 @@ def main() -> None:
                 part()
 
 
-@contextmanager
-def version_before(revision: str | None, folder: Path) -> Iterator[Mapping[str, Path]]:
-    """The folders of the versions to measure: this one, and a worktree of the one before if there is one."""
-    versions = {NOW: PROJECT}
-    git = ["git", "-C", str(PROJECT), "worktree"]
-    there = folder / "before"
-    if revision:
-        subprocess.run([*git, "add", "--quiet", "--detach", str(there), revision], check=True)
-        versions[f"before ({revision})"] = there
-    try:
-        yield versions
-    finally:
-        if revision:
-            subprocess.run([*git, "remove", "--force", str(there)], check=True)
-
-
 def price_files(folder: Path) -> list[Path]:
     """The stocks' CSV files, the ten first: real ones, else simulated."""
     if NSE.is_dir():
         first = [NSE / f"{name}.NS.csv" for name in STOCKS]
-        return [*first, *sorted(set(NSE.glob("*.NS.csv")) - set(first))]
+        return [*first, *sorted(set(NSE.glob("*.NS.csv")) - {*first, NSE / NOT_ADJUSTED})]
     from stockml.data.simulated_market import SAMPLE_SYMBOLS, sample_bars
 
     for symbol in SAMPLE_SYMBOLS:
@@ -131,8 +119,8 @@ def many(files: Sequence[Path], folder: Path, stocks: int, versions: Mapping[str
         (prices / f"{symbol}.csv").symlink_to(files[number % len(files)])
     (folder / "symbols.txt").write_text("\n".join(symbols) + "\n")
     errors = {}
-    for name, project in versions.items():
-        home = folder / f"home-{project.name}"
+    for number, (name, project) in enumerate(versions.items()):
+        home = folder / f"home{number}"
         ours = [PYTHON, project / "train_models.py", "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home]
         used = usage_of([*ours, "--symbols-file", folder / "symbols.txt", "--quiet"])
         told = f"{used.seconds:.1f} s by the clock, {used.cpu_seconds:.1f} s of a core"

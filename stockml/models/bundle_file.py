@@ -42,7 +42,11 @@ def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternM
 
 
 def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Forest, PatternModel]:
-    """Restore the models that `to_fast` wrote; their arrays are read-only views of `content`.
+    """Restore the models that `to_fast` wrote; their arrays are views of `content`.
+
+    Parameters
+    ----------
+    content : bytes, or array of uint8 of shape (n_bytes,)
 
     Raises
     ------

@@ -135,7 +135,7 @@ class ClusterWorkers:
             self._seen = self._looked
 
     def _answers(self, workers: Sequence[str]) -> dict[str, dict[str, str] | Exception]:
-        """What each worker says of itself, or why it cannot."""
+        """The facts that each worker tells of itself, or why it cannot."""
         name = {"__name__": worker_folder.__name__}
         loaded = self._client.run(exec, _taking_program(), name, workers=workers, on_error="return")
         able = [worker for worker, error in loaded.items() if error is None]

@@ -208,7 +208,7 @@ def _in_pieces(matrices: Float32, columns: int) -> Float32:
 
 @cache
 def _blas_kernels() -> str:
-    """What OpenBLAS calls the kernels by which NumPy multiplies here; empty for another library."""
+    """The name of the kernels by which OpenBLAS multiplies for NumPy here; empty for another library."""
     from threadpoolctl import threadpool_info
 
     names = [str(pool.get("architecture", "")) for pool in threadpool_info() if "numpy" in str(pool["filepath"])]

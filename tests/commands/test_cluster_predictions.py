@@ -24,16 +24,18 @@ from planted_plugins import plant
 from scripts import files_under, log_of, predict
 
 import realtime_predictor
-from stockml.commands import analysis_jobs
+from stockml.commands import analysis_jobs, replay_command
 from stockml.commands.analysis_jobs import Helpers, Jobs
 from stockml.commands.exits import NOTHING_DONE, NotDoneError, UsageError, run_command
 from stockml.commands.run import Run, open_run
 from stockml.core.paths import Home
 from stockml.models.bundle_store import bundle_folder, save_bundle
+from stockml.replay.walk_forward import ReplayContext
 from stockml.signals.plugins import NO_PLUGINS
 from stockml.signals.priors import Priors
 from stockml.trainers import cluster_connection, dask_cluster
 from stockml.trainers.dask_cluster import DaskRunner
+from stockml.trainers.process_pool import WorkersLostError
 
 pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
 
@@ -243,23 +245,23 @@ def test_a_worker_without_the_plugins_of_the_run_gets_no_work(
     assert re.search(r"No worker at \S+ fits: .* there \S+ is missing, not ", ran.err)
 
 
-def test_a_replay_trains_on_the_workers(
-    tmp_path: Path, two_workers: LocalCluster, monkeypatch: pytest.MonkeyPatch
+def test_a_replay_trains_on_the_workers_and_tells_of_their_loss(
+    tmp_path: Path, two_workers: LocalCluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    done: list[int] = []
-    real = DaskRunner.map
+    done: dict[int, int] = {}
 
-    def counted(runner: DaskRunner, function: Any, tasks: Any) -> Iterator[tuple[int, Any]]:
-        for number, outcome in real(runner, function, tasks):
-            done.append(number)
-            yield number, outcome
+    def replay(_settings: object, _stocks: object, context: ReplayContext) -> None:
+        assert context.runner is not None
+        done.update(context.runner.map(abs, [-1, -2]))
+        raise WorkersLostError("The scheduler does not answer.")
 
-    monkeypatch.setattr(DaskRunner, "map", counted)
+    monkeypatch.setattr(replay_command, "replay", replay)
     named = ["--replay", "2026-03-02", "2026-03-02", "--retrain", "monthly", "--source", "sample", "--symbols"]
     args = realtime_predictor.parse_args(
-        [*named, "SIM-ALPHA", "--home", str(tmp_path), "--cluster", two_workers.address, "--quiet"]
+        [*named, "SIM-ALPHA", "--home", str(tmp_path), "--cluster", two_workers.address]
     )
     other = realtime_predictor.other_command(args, datetime.now(UTC))
-    assert other is not None and run_command(other, args) == 0
-    assert len(done) > 10
-    assert [line["symbol"] for line in log_of(tmp_path)] == ["SIM-ALPHA"]
+    assert other is not None and run_command(other, args) == NOTHING_DONE
+    assert done == {0: 1, 1: 2}
+    told = "The scheduler does not answer, so the models of a month could not be trained; run the same again, or leave"
+    assert told in capsys.readouterr().err
