@@ -12,7 +12,14 @@ from multiprocessing import forkserver, resource_tracker
 
 from stockml.trainers.process_pool import helpers_environment
 
-PRELOAD = ("stockml.trainers.fine_tuning", "xgboost.sklearn", "sklearn.cluster", "joblib", "h5py")
+PRELOAD = (
+    "stockml.trainers.quiet_helpers",
+    "stockml.trainers.fine_tuning",
+    "xgboost.sklearn",
+    "sklearn.cluster",
+    "joblib",
+    "h5py",
+)
 
 
 def preload() -> None:

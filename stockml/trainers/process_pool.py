@@ -271,20 +271,20 @@ def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:
     return result
 
 
-_warned: list[str] = []  # in a process of the pool: by libraries, and not told yet
+warned: list[str] = []  # in a process of the pool: what libraries warned of, and nobody was told yet
 
 
 def _work(function: Callable[[Any], Any], task: Any) -> tuple[Any, list[str]]:
     """In a process of the pool: the result, and what libraries warned of, which the parent logs."""
     result = function(task)
-    warned = _warned.copy()
-    _warned.clear()
-    return result, warned
+    told = warned.copy()
+    warned.clear()
+    return result, told
 
 
 def _begin() -> None:
     """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
-    library_warnings.take(_warned.append)
+    library_warnings.take(warned.append)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     for number in ENDING[1:]:
         if callable(signal.getsignal(number)):  # a parent's that this process was forked from

@@ -1,4 +1,4 @@
-"""Preloading: helpers find their libraries loaded; nothing else changes, and no interrupt or fault of it is told."""
+"""Preloading: helpers find their libraries loaded; nothing else changes, and nothing of it is told."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def seen(_):
 
 if __name__ == "__main__":
     before = dict(os.environ)
-    preloading.PRELOAD = ("slow_to_load",)
+    preloading.PRELOAD = (preloading.PRELOAD[0], "slow_to_load")
     preloading.preload()
     assert dict(os.environ) == before
     while not os.path.exists(sys.argv[1]):
@@ -37,9 +37,9 @@ if __name__ == "__main__":
 """
 
 
-def test_helpers_find_loaded_what_was_begun_before_and_no_interrupt_is_told(tmp_path: Path) -> None:
+def test_helpers_find_loaded_what_was_begun_before_and_neither_interrupt_nor_warning_is_told(tmp_path: Path) -> None:
     loading = tmp_path / "loading"
-    slow = f"import time\nopen({str(loading)!r}, 'w').close()\ntime.sleep(0.3)\n"
+    slow = f"import time, warnings\nopen({str(loading)!r}, 'w').close()\ntime.sleep(0.3)\nwarnings.warn('a word')\n"
     for name, text in (("slow_to_load", slow), ("script", SCRIPT)):
         (tmp_path / f"{name}.py").write_text(text)
     done = subprocess.run(
