@@ -21,7 +21,7 @@ SCORES = ("train_samples", "val_samples", "lstm_mae", "xgb_mae", "ensemble_mae",
 
 
 def trained(symbol: str) -> TrainedStock:
-    told = {"data_through": "2026-03-02", "engine": {"name": "numpy", "device": "cpu"}}
+    told = {"data_through": "2026-03-02", "engine": {"name": "numpy", "device": "cpu"}, "started_from": None}
     metrics: dict[str, Any] = dict.fromkeys(SCORES, 1.0) | told
     return TrainedStock(symbol, metrics, dict.fromkeys(MODEL_FILES, b""), "", {"fit": 0.0})
 

@@ -24,7 +24,7 @@ from stockml.trainers.engines import engine_of
 from stockml.trainers.global_model import GlobalModelSettings
 from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples
 from stockml.trainers.numpy_engine import NumPyEngine
-from stockml.trainers.pipeline import TrainingSettings, train
+from stockml.trainers.pipeline import TrainingContext, TrainingSettings, train
 
 INPUTS, HORIZON = 4, 5
 SETTINGS = OptimizerSettings(batch=16, huber=0.7, clip=0.5)
@@ -99,7 +99,7 @@ def test_a_training_by_either_engine_differs_in_rounding_alone(
     settings = TrainingSettings(pool=GlobalModelSettings(rounds=(1e-3,), shards=2))
     by_engine = {}
     for engine in (EngineChoice(), EngineChoice(TENSORFLOW, GPU)):
-        results = train(tables, replace(settings, engine=engine), runner=Here())
+        results = train(tables, replace(settings, engine=engine), TrainingContext(runner=Here()))
         by_engine[engine.name] = {result.symbol: result for result in results}
         assert set(by_engine[engine.name]) == set(tables)
     for symbol, found in by_engine[TENSORFLOW].items():
@@ -132,7 +132,7 @@ def test_a_group_that_the_gpu_fails_at_leaves_each_of_its_stocks_a_failure(monke
     monkeypatch.setattr(engines, "engine_of", lambda choice: NumPyEngine())
     tables = {symbol: made_up_prices(260, seed=n, symbol=symbol) for n, symbol in enumerate(("AAA.NS", "BBB.NS"))}
     settings = TrainingSettings(pool=GlobalModelSettings(rounds=(), shards=2), engine=EngineChoice(TENSORFLOW, GPU))
-    results = list(train(tables, settings, runner=WithExceptions()))
+    results = list(train(tables, settings, TrainingContext(runner=WithExceptions())))
     assert [result.message for result in results] == [
         f"{symbol}: training failed (memory ran out); the last models, if any, stay" for symbol in tables
     ]
