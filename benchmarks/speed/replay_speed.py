@@ -56,6 +56,8 @@ def ratios(months: list[Path]) -> dict[str, float]:
     metrics = [
         json.loads(p.read_text()) for m in months for p in (m / "ml_training_data/models").glob("*/metrics.json")
     ]
+    if not metrics:
+        raise SystemExit("no month has a model; does that version run with this environment's libraries?")
     return {
         name: statistics.fmean(one[f"{name}_mae"] / one["naive_mae"] for one in metrics)
         for name in ("lstm", "xgb", "ensemble")

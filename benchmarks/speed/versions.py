@@ -31,7 +31,10 @@ def clone(revision: str, folder: Path) -> Path:
 
 @contextmanager
 def checked_out(revision: str) -> Iterator[Path]:
-    """A clone at a revision that uses this project's environment, for as long as the block lasts."""
+    """A clone at a revision that uses this project's environment, for as long as the block lasts.
+
+    It has to run with the libraries there: a version that knows XGBoost by the name of its GPU build alone needs that.
+    """
     with tempfile.TemporaryDirectory() as folder:
         project = clone(revision, Path(folder) / "project")
         (project / ".venv").symlink_to(PROJECT / ".venv")
