@@ -16,6 +16,7 @@ PYTHON = PROJECT / ".venv" / "bin" / "python"
 SHARED = Path(os.environ.get("STOCKML_SHARED") or PROJECT.parent / "shared")
 NSE = SHARED / "market-data" / "nse-nifty50"
 ROUNDS = 5
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is timed finds its modules compiled, as a user's second run does
 
 
 def seconds_of(command: Sequence[object], env: Mapping[str, str] | None = None) -> float:
