@@ -63,7 +63,10 @@ class StocksTask:
     def singles(self) -> Iterator[StocksTask]:
         """The same as tasks of one stock."""
         for symbol, span in self.spans.items():
-            yield replace(self, spans={symbol: span}, wanted=self.wanted & {symbol})
+            wanted = self.wanted & {symbol}
+            feeds = None if self.feeds is None else {symbol: self.feeds[symbol]}
+            models = None if self.models is None else {one: self.models[one] for one in wanted}
+            yield StocksTask({symbol: span}, wanted, feeds, models)
 
 
 @dataclass(frozen=True, slots=True)
