@@ -5,9 +5,7 @@ Standard library only, and `tomllib` only where the file exists.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, time
 from pathlib import Path
@@ -21,11 +19,10 @@ from stockml.core.records import FARTHEST_HORIZON
 from stockml.core.wording import alternatives, cause
 from stockml.data.sources import CSV, Source, parse_source
 from stockml.storage.files import StorageError
-from stockml.storage.plain_files import open_plain, plain_status
+from stockml.storage.plain_files import open_plain, others_could_write, plain_status
 
 LARGEST_BYTES = 1 << 16  # some thousands of symbols
 LONGEST_SHOWN = 40  # characters of a value in a message
-WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 CLOSE = 0.6  # difflib's own measure of a close match
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s\x00-\x1f\x7f]+")
@@ -98,7 +95,7 @@ def of_file(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
 def _is_of_others(path: Path) -> bool:
     """True where somebody else may write the file."""
     status = plain_status(path)
-    return status is not None and (status.st_uid not in (os.getuid(), 0) or bool(status.st_mode & WRITTEN_BY_OTHERS))
+    return status is not None and others_could_write(status)
 
 
 def _text_of(path: Path) -> str | None:

@@ -29,7 +29,7 @@ from stockml.models.metrics_file import metrics_of, symbol_in
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import StorageError, storage, write_whole
 from stockml.storage.folders import moved_folders, put_folder, recover_folder
-from stockml.storage.plain_files import read_plain
+from stockml.storage.plain_files import others_could_write, read_plain
 
 LSTM_FILE, XGB_FILE, FAST_FILE, METRICS_FILE = "lstm_model.h5", "xgb_model.pkl", "fast.bin", "metrics.json"
 MODEL_FILES = (LSTM_FILE, XGB_FILE, FAST_FILE)
@@ -234,7 +234,7 @@ def _file(folder: int, name: str, symbol: str) -> Iterator[BufferedReader]:
 
 def _refuse_untrusted(status: os.stat_result, what: str) -> None:
     """ModelError where another user could have written this: models decide what is forecast."""
-    if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if others_could_write(status):
         text = f"{what} could have been written by another user; check it, then make it yours alone (chmod go-w)"
         raise ModelError(UNTRUSTED, text)
 

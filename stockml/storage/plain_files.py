@@ -47,6 +47,11 @@ def plain_status(path: Path) -> os.stat_result | None:
     return status
 
 
+def others_could_write(status: os.stat_result) -> bool:
+    """True where a file or folder is another user's, root aside, or could have been written by one."""
+    return status.st_uid not in (os.getuid(), 0) or bool(status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+
+
 def open_plain(path: Path) -> BinaryIO:
     """Open a plain file for reading; StorageError for anything else, also where it took the file's place just now."""
     with storage(path, "read the file"):

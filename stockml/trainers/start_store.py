@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
-import stat
 from datetime import date
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +20,7 @@ from stockml.models.lstm import INPUTS, Network, weight_shapes
 from stockml.storage.decoding import check_day, decoded
 from stockml.storage.file_lock import LockTimeout, exclusive
 from stockml.storage.files import StorageError, sealed, storage, unsealed, write_whole
-from stockml.storage.plain_files import read_plain
+from stockml.storage.plain_files import others_could_write, read_plain
 from stockml.trainers.common_start import CommonStart, Origin, may_be_left, newest
 
 MOST_BYTES = 1 << 24  # ours have 1.4 MB
@@ -156,7 +154,7 @@ def read_start(path: Path) -> CommonStart | None:
         raise ValueError(str(error).removeprefix(f"{path}: ")) from None
     if content is None:
         return None
-    if status.st_uid not in (os.getuid(), 0) or status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+    if others_could_write(status):
         raise ValueError("could have been written by another user")
     start = from_bytes(content)
     if path.name != f"{start.origin.fitted_before}-{start.origin.kind}.bin":
