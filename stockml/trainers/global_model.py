@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import pickle
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -192,7 +192,8 @@ def _network_steps(samples: Samples, how: Learning, horizon: int, days: SplitDat
     for number, rate in enumerate(settings.rates(start)):
         seeds = (how.seed, number) if start is None else (how.seed, number, int(days.select.astype(np.int64)))
         drawn = len(samples) if start is None else math.ceil(settings.warm_share * len(samples))
-        shards = how.engine.groups(_round(network, samples, drawn, settings.shards, (rate, seeds)))
+        whole = NetworkTask(network, samples, (rate,), seeds)
+        shards = how.engine.groups(_shards(whole, drawn, settings.shards))
         tasks = [(train_networks, (how.engine, group, settings.learning)) for group in shards]
         groups = yield Step(tasks, is_engines=True)
         network = _mean([trained for group in groups for trained in group])
@@ -249,14 +250,12 @@ def _joined(
 # ---- tasks for other processes ----
 
 
-def _round(
-    network: Network, samples: Samples, drawn: int, shards: int, rate_and_seeds: tuple[float, tuple[int, ...]]
-) -> list[NetworkTask]:
-    """The tasks of one round: to train the network on every shard of so many samples."""
-    rate, seeds = rate_and_seeds
-    order = np.random.default_rng([*seeds, 0]).permutation(len(samples))[:drawn]
+def _shards(whole: NetworkTask, drawn: int, shards: int) -> list[NetworkTask]:
+    """The tasks of one round: to train the network on every shard of so many samples of the whole."""
+    seeds = whole.seed if isinstance(whole.seed, tuple) else (whole.seed,)
+    order = np.random.default_rng([*seeds, 0]).permutation(len(whole.samples))[:drawn]
     return [
-        NetworkTask(network, samples.part(np.sort(chosen)), (rate,), (*seeds, 1 + shard))
+        replace(whole, samples=whole.samples.part(np.sort(chosen)), seed=(*seeds, 1 + shard))
         for shard, chosen in enumerate(np.array_split(order, shards))
     ]
 
