@@ -9,19 +9,16 @@ import argparse
 import logging
 import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from stockml.commands import logging_setup
+from stockml.commands.polite_signals import Ended, ended_by_signals, interrupted_code
 from stockml.core import library_warnings
 from stockml.core.plugins import PluginError
 from stockml.core.wording import cause
 from stockml.storage.files import StorageError
 
 DONE, SOME_FAILED, WRONG_USAGE, NOTHING_DONE = 0, 1, 2, 3
-
-POLITE = (signal.SIGTERM, signal.SIGHUP)  # of systemd, kill and a terminal that is closed
 
 log = logging.getLogger("stockml")
 
@@ -36,26 +33,13 @@ class NotDoneError(Exception):
     """Nothing could be done, in one plain sentence; the run ends with exit code 3."""
 
 
-class Ended(KeyboardInterrupt):
-    """A signal from outside that asks the run to end, as Ctrl-C does."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(number)
-        self.number = number
-
-
-def interrupted_code(error: KeyboardInterrupt) -> int:
-    """The exit code of a run that was ended from outside, as a shell would give it."""
-    return 128 + (error.number if isinstance(error, Ended) else signal.SIGINT)
-
-
 def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namespace) -> int:
     """Run `main(args)` and return its exit code; a foreseeable failure is one sentence on stderr."""
     logging_setup.open_closed_streams()
     begin()
     try:
         configure_messages(args)
-        with _ended_by_signals():
+        with ended_by_signals():
             exit_code = main(args)
         sys.stdout.flush()  # here, where what goes wrong can still be told
         return exit_code
@@ -79,28 +63,6 @@ def run_command(main: Callable[[argparse.Namespace], int], args: argparse.Namesp
         so_far = done_so_far()
         log.error("stdout: cannot be written (%s); %s", cause(error), so_far or "what was finished is saved")
         return SOME_FAILED if so_far else NOTHING_DONE
-
-
-@contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Let a polite signal end the block as Ctrl-C does, once; one that is ignored, as under nohup, stays ignored."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    kept = {number: signal.getsignal(number) for number in POLITE if signal.getsignal(number) is signal.SIG_DFL}
-
-    def end(number: int, _frame: object) -> None:
-        for one in kept:
-            signal.signal(one, signal.SIG_IGN)
-        raise Ended(number)
-
-    for number in kept:
-        signal.signal(number, end)
-    try:
-        yield
-    finally:
-        for number, handler in kept.items():
-            signal.signal(number, handler)
 
 
 def begin() -> None:

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from stockml.accuracy.settlement import Waiting, is_due
-from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, interrupted_code, note_done
+from stockml.commands.exits import NOTHING_DONE, SOME_FAILED, done_so_far, note_done
+from stockml.commands.polite_signals import interrupted_code
 from stockml.commands.run import Run, timed
 from stockml.commands.watchlist import default_symbols, expected_stocks, settings_symbols, trained
 from stockml.core.failures import Failure

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from stockml.commands.cluster import cluster_runner
-from stockml.commands.exits import UsageError, done_so_far, interrupted_code, note_done
+from stockml.commands.exits import UsageError, done_so_far, note_done
+from stockml.commands.polite_signals import interrupted_code
 from stockml.commands.run import Run, print_json
 from stockml.commands.watchlist import tell_changes, watchlist
 from stockml.core.failures import Failure
