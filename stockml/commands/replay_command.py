@@ -138,6 +138,7 @@ def past_stocks(run: Run, symbols: Sequence[str], first: date, last: date) -> li
                 PointInTimePrices(symbol, raw, run.source.kind, run.clock.calendar(symbol)),
                 raw.currency,
                 run.source.kind,
+                first,
             )
             for symbol, raw in feed.bars.items()
         ]
@@ -204,9 +205,12 @@ def is_any_done(curves: Mapping[int, Curve], done: ReplayResult) -> bool:
 def tell_replay(run: Run, done: ReplayResult) -> int:
     """Print the learning curve of each horizon as a table or as JSON; returns the exit code."""
     view = run.log.read()
-    curves = curves_of(run, view)
-    expired = Score.of(line for line in view.settled if line.status == EXPIRED)
+    is_silent = run.args.quiet and not run.args.json
+    curves = {} if is_silent and done.logged else curves_of(run, view)  # nothing to print, and surely something done
     exit_code = run.exit_code(anything_done=is_any_done(curves, done))
+    if is_silent:
+        return exit_code
+    expired = Score.of(line for line in view.settled if line.status == EXPIRED)
     if run.args.json:
         results = {
             "days": done.days,
@@ -218,7 +222,7 @@ def tell_replay(run: Run, done: ReplayResult) -> int:
             "expired": dict(sorted(expired.expired.items())),
         }
         print_json(run.to_json("replay", results, exit_code))
-    elif not run.args.quiet:
+    else:
         title = f"{count(done.days, 'session')} replayed, {count(done.logged, 'prediction')} logged."
         for horizon, curve in curves.items():
             ahead = f" {count(horizon, 'session')} ahead:" if len(curves) > 1 else ""

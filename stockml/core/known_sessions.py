@@ -5,7 +5,6 @@ exchange_calendars and pandas are imported when an exchange's holidays are first
 
 from __future__ import annotations
 
-import functools
 import importlib
 import threading
 import warnings
@@ -28,6 +27,7 @@ USUAL_YEARS, YEARLY_LIST = range(2010, 2020), 5  # so many single holidays a yea
 EASTER_HABITS = (-2, 1)  # Good Friday and Easter Monday, in days from Easter
 
 _DAY = timedelta(days=1)
+_known: dict[tuple[str, time], KnownSessions] = {}
 _building = threading.Lock()  # a few threads may ask at once: build each calendar once
 
 
@@ -52,8 +52,12 @@ class KnownSessions:
 
 def known_sessions(name: str, regular_close: time) -> KnownSessions:
     """The sessions of an exchange of exchange_calendars, read once."""
-    with _building:
-        return _read(name, regular_close)
+    at = (name, regular_close)
+    if at not in _known:  # mostly it is: no lock is taken for that
+        with _building:
+            if at not in _known:
+                _known[at] = _read(name, regular_close)
+    return _known[at]
 
 
 def easter(year: int) -> date:
@@ -64,7 +68,6 @@ def easter(year: int) -> date:
     return found
 
 
-@functools.cache
 def _read(name: str, regular_close: time) -> KnownSessions:
     with warnings.catch_warnings():
         # exchange_calendars uses what pandas will drop; the user can do nothing about it

@@ -85,7 +85,7 @@ def find_faults(frame: pd.DataFrame) -> list[Fault]:
     rows = np.flatnonzero(
         steps(bar.close) | (np.abs(moves.adjusted) > np.log(LEVEL)) | (moves.silence > LONG_GAP_DAYS)
     ).tolist()
-    faults = (_fault(frame, bar, moves, row) for row in rows if row)
+    faults = (_fault(bar, moves, row) for row in rows if row)
     return [fault for fault in faults if fault is not None]
 
 
@@ -99,17 +99,17 @@ class _Moves(NamedTuple):
     silence: Array
 
 
-def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault | None:
+def _fault(bar: Columns, moves: _Moves, row: int) -> Fault | None:
     change, adjusted, silence = moves.close[row], moves.adjusted[row], moves.silence[row]
     step = f"from {bar.close[row - 1]:g} to {bar.close[row]:g}"
     is_covered = moves.is_covered[row]
     if abs(change) > np.log(UNIT_JUMP) and moves.is_clear[row] and not is_covered:
-        if _is_news(frame, row):
+        if _is_news(bar, row):
             return None
         return Fault(row, "unit_jump", f"the close jumps {step}: another unit, or a split", True)
     if silence > LONG_GAP_DAYS:
         return Fault(row, "gap", f"nothing was traded for {silence:.0f} days", False)
-    if not is_covered and (ratio := _split_ratio(frame, row)):
+    if not is_covered and (ratio := _split_ratio(bar, row)):
         text = f"the price steps {step}, a split of {ratio} that was not adjusted for"
         return Fault(row, "unadjusted_split", text, True)
     if abs(adjusted) > np.log(LEVEL) > abs(change):
@@ -118,18 +118,18 @@ def _fault(frame: pd.DataFrame, bar: Columns, moves: _Moves, row: int) -> Fault 
     return None
 
 
-def _is_news(frame: pd.DataFrame, row: int) -> bool:
+def _is_news(bar: Columns, row: int) -> bool:
     """True where so much was traded on the day of a jump that no split and no other unit explains it."""
-    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - LOOKED_BACK) : row])
-    shares, money = np.median(before.volume), np.median(before.close * before.volume)
-    opened = float(bar.open[0] / before.close[-1])
+    before = slice(max(0, row - LOOKED_BACK), row)
+    shares, money = np.median(bar.volume[before]), np.median(bar.close[before] * bar.volume[before])
+    opened = float(bar.open[row] / bar.close[row - 1])
     size = max(opened, 1 / opened)
     is_round = any(abs(size / ratio - 1) < SPLIT_WITHIN for ratio in ROUND_RATIOS)
     least = LOUD_AT_A_ROUND_RATIO if is_round else LOUD
-    if shares <= 0 or bar.volume[0] < least * shares or bar.close[0] * bar.volume[0] < least * money:
+    if shares <= 0 or bar.volume[row] < least * shares or bar.close[row] * bar.volume[row] < least * money:
         return False
-    after = columns(frame.iloc[row + 1 : row + 1 + CALMS_WITHIN]).volume
-    return len(after) < CALMS_WITHIN or bool(np.median(after) < bar.volume[0])
+    after = bar.volume[row + 1 : row + 1 + CALMS_WITHIN]
+    return len(after) < CALMS_WITHIN or bool(np.median(after) < bar.volume[row])
 
 
 def find_news(frame: pd.DataFrame) -> list[Finding]:
@@ -161,22 +161,24 @@ def _noted(frame: pd.DataFrame, rows: NDArray[np.intp], kind: str, text: str) ->
     ]
 
 
-def _split_ratio(frame: pd.DataFrame, row: int) -> str | None:
+def _split_ratio(bar: Columns, row: int) -> str | None:
     """The split that a quiet day's opening step looks like, as "3:2"; None for a day with news in it."""
-    bar, before = columns(frame.iloc[row : row + 1]), columns(frame.iloc[max(0, row - LOOKED_BACK) : row])
-    factor = float(before.close[-1] / bar.open[0])
+    factor = float(bar.close[row - 1] / bar.open[row])
     size = max(factor, 1 / factor)
     range_limit, turnover_limit = (HALVED_RANGE, HALVED_TURNOVER) if size > 1.9 else (QUIET_RANGE, QUIET_TURNOVER)
-    turnover = np.median(before.close * before.volume)
-    if bar.high[0] > range_limit * bar.low[0] or bar.close[0] * bar.volume[0] > turnover_limit * turnover:
+    if bar.high[row] > range_limit * bar.low[row]:
         return None
-    may_be_bonus = factor > 1 and bar.high[0] <= BONUS_RANGE * bar.low[0]
-    for split in (*SPLITS, *BONUS_ISSUES) if may_be_bonus else SPLITS:
-        if abs(size / split - 1) < SPLIT_WITHIN:
-            old = next(old for old in (1, 2, 3, 4, 5) if abs(split * old - round(split * old)) < 1e-9)
-            new = round(split * old)
-            return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
-    return None
+    may_be_bonus = factor > 1 and bar.high[row] <= BONUS_RANGE * bar.low[row]
+    ratios = (*SPLITS, *BONUS_ISSUES) if may_be_bonus else SPLITS
+    split = next((ratio for ratio in ratios if abs(size / ratio - 1) < SPLIT_WITHIN), None)
+    if split is None:
+        return None
+    before = slice(max(0, row - LOOKED_BACK), row)
+    if bar.close[row] * bar.volume[row] > turnover_limit * np.median(bar.close[before] * bar.volume[before]):
+        return None
+    old = next(old for old in (1, 2, 3, 4, 5) if abs(split * old - round(split * old)) < 1e-9)
+    new = round(split * old)
+    return f"{new}:{old}" if factor > 1 else f"{old}:{new}"
 
 
 def find_payouts(frame: pd.DataFrame) -> list[Finding]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Never
 
-from stockml.core.outcomes import EXPIRED, VERIFIED, Outcome, Reopened, completed, made_pending
+from stockml.core.outcomes import EXPIRED, PENDING, VERIFIED, Outcome, Reopened, completed, made_pending
 from stockml.core.paths import check_symbol
 from stockml.core.record_fields import FARTHEST_SESSIONS
 from stockml.core.records import Prediction, record_line
@@ -32,6 +32,8 @@ _LONGEST = (
 )
 MOST_TIMES = FARTHEST_SESSIONS  # that a line can be reopened: the greatest number that reads back
 _LONGEST_NOTE = Reopened(MOST_TIMES, _SOME_TIME, VERIFIED, _SOME_TIME, _WIDEST)
+_BARE = {"status": PENDING}
+_OUTCOME_BYTES = max(len(record_line(completed(_BARE, one))) for one in _LONGEST) - len(record_line(_BARE))
 
 FEW_LINES = 1000  # read key by key, since importing a quicker reader takes as long as they do
 
@@ -187,10 +189,11 @@ def new_line(prediction: Prediction) -> bytes:
 
     ValueError if it does not read back.
     """
-    line = prediction.to_json().encode()
-    if read_line(line).id != prediction.id:
+    record = prediction.to_record()
+    line = record_line(record).encode()
+    if read_facts(line).id != prediction.id:
         raise ValueError(f"{prediction.id}: the line would read as another prediction")
-    return padded(line, _room(prediction.to_record())) + b"\n"
+    return padded(line, _room(record)) + b"\n"
 
 
 def padding_for(raw: bytes) -> bytes:
@@ -204,15 +207,14 @@ def completed_line(raw: bytes, id_: str, outcome: Outcome) -> bytes:
     Raises
     ------
     ValueError
-        Where the line is no longer this id's, is not pending, or could not be written or read back.
+        Where the line is no longer this id's, is not pending, or could not be written.
     """
-    line = read_line(raw)
-    if line.id != id_ or line.outcome is not None:
-        raise ValueError(f"its place now holds {line.id}, which is {line.status}")
+    found = read_facts(raw)
+    if found.id != id_ or found.ended_at is not None:
+        raise ValueError(f"its place now holds {found.id}, which is {found.status}")
     if outcome.reason is not None:
         outcome = replace(outcome, reason=_cut(outcome.reason))
     full = record_line(completed(read_record(raw), outcome)).encode()
-    read_line(full)
     return padded(full, len(raw))
 
 
@@ -230,7 +232,6 @@ def reopened_line(raw: bytes, id_: str, at: str) -> bytes:
     times = line.reopened.times + 1 if line.reopened else 1
     note = Reopened(times, at, line.status, line.outcome.ended_at, line.outcome.actual_price)
     full = record_line(made_pending(read_record(raw), note)).encode()
-    read_line(full)
     return padded(full, len(raw))
 
 
@@ -240,8 +241,8 @@ def padded(line: bytes, width: int) -> bytes:
 
 
 def _room(record: dict[str, Any]) -> int:
-    noted = made_pending(record, _LONGEST_NOTE)
-    return max(len(record_line(completed(noted, outcome)).encode()) for outcome in _LONGEST)
+    """The bytes of a line's object once it is reopened as often as it can be, and has the longest outcome."""
+    return len(record_line(made_pending(record, _LONGEST_NOTE)).encode()) + _OUTCOME_BYTES
 
 
 def _cut(reason: str) -> str:

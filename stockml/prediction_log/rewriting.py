@@ -40,7 +40,7 @@ class Rewriting:
 def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str], bytes]) -> Rewriting:
     """The rewriting of lines, by id; one that has grown beyond its place moves to the end of the file.
 
-    `new` turns a line's bytes and id into its new bytes, or says in a ValueError why it cannot.
+    `new` turns a line's bytes and id into its new bytes, or says in a ValueError why it cannot; they must read back.
     """
     found, tail = Rewriting(), grown(path, b"")
     with storage(path, "read the log"), open_plain(path) as file:
@@ -48,6 +48,7 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
             raw = read_span(file, span)
             try:
                 line = new(raw, id_)
+                said = read_line(line)
             except ValueError as error:
                 found.failed[id_] = str(error)
                 continue
@@ -57,7 +58,7 @@ def rewritten(path: Path, spans: Mapping[str, Span], new: Callable[[bytes, str],
                 at = tail.at + len(tail.new)
                 tail = replace(tail, new=tail.new + line + b"\n")
                 found.moved.append(id_)
-            found.lines.append(Rewritten(read_line(line), Span(at, len(line)), raw, line))
+            found.lines.append(Rewritten(said, Span(at, len(line)), raw, line))
             found.changes.append(Change(path.name, span.at, raw, line if at == span.at else b" " * span.width))
     if tail.new:
         found.changes.append(tail)

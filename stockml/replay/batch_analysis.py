@@ -47,19 +47,27 @@ class Opinions:
 
 @dataclass(slots=True)
 class PastStock:
-    """One stock over all past sessions; `opinions` are those of the models in use, None where it has none."""
+    """One stock over all past sessions; `opinions` are those of the models in use, None where it has none.
+
+    Sessions before `first` are analysed one by one, all from then on at once.
+    """
 
     history: PointInTimePrices
     currency: str | None
     kind: str
+    first: date | None = None
     opinions: Opinions | None = None
+    _begin: int = field(init=False)  # the first row of the bars that is analysed at once
     _indicators: Floats = field(init=False)  # (n_days, n_indicators)
     _inputs: Floats = field(init=False)  # (n_days, n_inputs)
     _names: tuple[list[str], list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        whole = self.history.whole()
-        indicators, inputs = indicator_table(whole), confidence_table(whole)
+        days = self.history.bars.index
+        first = 0 if self.first is None else int(days.searchsorted(pd.Timestamp(self.first)))
+        self._begin = max(0, first - ROWS_NEEDED)
+        wanted = self.history.cut(slice(self._begin, None))
+        indicators, inputs = indicator_table(wanted), confidence_table(wanted)
         self._indicators, self._inputs = indicators.to_numpy(), inputs.to_numpy()
         self._names = ([str(name) for name in indicators], [str(name) for name in inputs])
 
@@ -84,7 +92,7 @@ class PastStock:
         """
         rows = self.history.rows(span)
         table = self.history.table(span) if rows is None else self.history.cut(rows)
-        if rows is None or rows.stop - rows.start < ROWS_NEEDED:
+        if rows is None or rows.stop - max(rows.start, self._begin) < ROWS_NEEDED:
             return table, engine.analyze(table, self._ask(table))
         newest = rows.stop - 1
         if rows.stop - rows.start < SESSIONS_NEEDED or self.opinions is None or newest not in self.opinions.views:
@@ -100,8 +108,8 @@ class PastStock:
 
     def _analysis(self, row: int, table: PriceTable, model: ModelView | None) -> Analysis:
         names, input_names = self._names
-        day = dict(zip(names, self._indicators[row].tolist(), strict=True))
-        inputs = zip(input_names, self._inputs[row].tolist(), strict=True)
+        day = dict(zip(names, self._indicators[row - self._begin].tolist(), strict=True))
+        inputs = zip(input_names, self._inputs[row - self._begin].tolist(), strict=True)
         known = {name: value for name, value in inputs if math.isfinite(value)}
         return engine.analysis_of(table, day, known, model)
 

@@ -18,7 +18,7 @@ from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
 from stockml.models.bundle import MISSING, ModelBundle, ModelError
-from stockml.models.bundle_store import load_bundle
+from stockml.models.bundle_store import bundle_folder, load_bundle
 from stockml.replay.batch_analysis import Opinions, PastStock
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
 from stockml.trainers.pipeline import TrainingFailure, TrainingSettings
@@ -82,11 +82,14 @@ class ModelSchedule:
         """Set each stock's forecasts for all of these days."""
         asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
         results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
-        if self.jobs > 1 and len(stocks) * len(days) >= WORTH_PROCESSES:
+        if self.jobs > 1 and sum(map(self._has_models, stocks)) * len(days) >= WORTH_PROCESSES:
             with ProcessRunner(self.jobs, preload=("stockml.replay.batch_analysis",)) as runner:
                 self._take(stocks, runner.map(asked, stocks), tell)
         else:
             self._take(stocks, results, tell)
+
+    def _has_models(self, stock: PastStock) -> bool:
+        return any(bundle_folder(home, stock.symbol).exists() for home in self.homes)
 
     def _take(
         self, stocks: Sequence[PastStock], results: Iterator[tuple[int, Opinions | Unusable]], tell: Progress

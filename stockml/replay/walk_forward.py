@@ -179,6 +179,8 @@ def analyze_session(
     back = engine.sessions_back(clock.as_of, due_on(clock, replay_log, settings))
 
     def opine(table: PriceTable) -> dict[int, dict[str, float]]:
+        if not settings.plugins.names:
+            return {}
         symbol, through = table.symbol, table.data_through
         ahead = [n for n in settings.horizons if engine.past_target(symbol, through, n, clock) is None]
         return settings.plugins.opinions(table, ahead)

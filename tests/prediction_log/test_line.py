@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from log_helpers import outcome, prediction
 
 from stockml.core.outcome_checksum import OUTCOME_KEYS
-from stockml.core.outcomes import EXPIRED, Outcome, Reopened
-from stockml.core.records import Prediction
+from stockml.core.outcomes import EXPIRED, Outcome, Reopened, completed, made_pending
+from stockml.core.records import Prediction, record_line
 from stockml.core.results_expected import ResultsExpected
 from stockml.core.student_t import StudentT
-from stockml.prediction_log.line import read_line
+from stockml.prediction_log.line import _LONGEST, _LONGEST_NOTE, new_line, padding_for, read_line
 
 PENDING = prediction()
 WITHOUT_DISTRIBUTION = replace(PENDING, distribution=None, model_scale_pct=None)
@@ -36,6 +36,16 @@ LINES = {
 OPTIONAL = {"units_factor", "format", "reopened", "distribution"}
 ODD = [None, True, -1, 0, 1.5, 10**400, "", "x", [], [[]], [["a"]], [["a", 1, 2]], [[1, 1]], {}, {"a": "b"}, {"a": {}}]
 PYTHONS_OWN = ("object", "argument", "unpack", "subscript", "indices", "iterable", "Exceeds", "invalid literal")
+
+
+@pytest.mark.parametrize("name", ["pending", "without a distribution", "ahead of results", "reopened"])
+def test_a_new_line_is_as_long_as_its_longest_outcome_makes_it(name: str) -> None:
+    made = replace(LINES[name], outcome=None, market_regime="तेज")
+    noted = made_pending(made.to_record(), _LONGEST_NOTE)
+    longest = max(len(record_line(completed(noted, one)).encode()) for one in _LONGEST)
+    line = new_line(made)
+    assert len(line) == longest + 1
+    assert line.rstrip() + padding_for(line.rstrip()) + b"\n" == line
 
 
 def encoded(record: dict[str, Any]) -> bytes:

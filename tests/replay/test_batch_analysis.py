@@ -186,12 +186,13 @@ def test_a_table_that_cannot_be_read_fails_as_it_does_on_input() -> None:
         PointInTimePrices("MADE.NS", raw, "csv").table(span)
 
 
-def test_a_day_s_analysis_is_that_of_a_run_of_the_day() -> None:
+@pytest.mark.parametrize("first", [None, 0, 299, 400, 419])
+def test_a_day_s_analysis_is_that_of_a_run_of_the_day(first: int | None) -> None:
     frame = raw_bars(420)
     untraded(frame, 300)
     scaled(frame, slice(380, None), 0.57)
-    raw = RawBars(frame, "INR")
-    stock = PastStock(PointInTimePrices("MADE.NS", raw, "csv"), "INR", "csv")
+    raw, since = RawBars(frame, "INR"), None if first is None else frame.index[first].date()
+    stock = PastStock(PointInTimePrices("MADE.NS", raw, "csv"), "INR", "csv", since)
     for row in (33, 200, 250, 251, 299, 301, 340, 383, 400, 419):
         span = replace(span_of("MADE.NS", SPAN_SESSIONS, Clock(NOW, frame.index[row].date())), start=date(2000, 1, 1))
         table, analysis = stock.analyze(span)
@@ -227,7 +228,7 @@ def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:
     chance = random.Random(5)
     for symbol in ("TCS.NS", "TMPV.NS", "ADANIENT.NS", "JIOFIN.NS"):
         raw = RawBars(pd.read_csv(nse_folder / f"{symbol}.csv"), None)
-        stock = PastStock(PointInTimePrices(symbol, raw, "csv"), None, "csv")
+        stock = PastStock(PointInTimePrices(symbol, raw, "csv"), None, "csv", date(2025, 3, 1))
         for day in chance.sample(calendar_for(symbol).sessions_between(date(2024, 1, 1), date(2026, 6, 30)), 5):
             span = span_of(symbol, SPAN_SESSIONS, Clock(NOW, day))
             table, analysis = stock.analyze(span)
