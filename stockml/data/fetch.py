@@ -26,6 +26,7 @@ from stockml.data.unread_bars import open_bars
 from stockml.data.yahoo_download import from_cache, from_yahoo
 
 if TYPE_CHECKING:
+    from stockml.data.findings import Checked
     from stockml.data.price_table import PriceTable
     from stockml.data.source_bars import SourceBars
 
@@ -116,9 +117,10 @@ def check_feed(
     found = [symbol for symbol in spans if symbol in feed.bars]
     for done, symbol in enumerate(found, start=1):
         try:
-            bars[symbol] = source_bars(symbol, feed.bars[symbol], spans[symbol])
-            check = partial(checked, symbol, feed.bars[symbol], kind)
-            span = spans[symbol]
+            raw, span = feed.bars[symbol], spans[symbol]
+            tidied = _tidied(symbol, raw, span)
+            bars[symbol] = source_bars(symbol, raw, span, tidied)
+            check = partial(checked, symbol, raw, kind, tidied=tidied)
             tables[symbol] = with_history(check, span, settings.history_bars)
         except FetchError as error:
             failed[symbol] = Failure(symbol, error.kind, str(error))
@@ -157,7 +159,7 @@ def valid(spans: Mapping[str, DateRange]) -> tuple[dict[str, DateRange], dict[st
     return wanted, failed
 
 
-def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable:
+def checked(symbol: str, raw: RawBars, kind: str, span: DateRange, tidied: Checked | None = None) -> PriceTable:
     """The bars that lie in the span, checked.
 
     Parameters
@@ -168,6 +170,8 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     kind : str
         The source's kind, written into the table.
     span : DateRange
+    tidied : DataFrame of shape (n_rows, 6), and its findings, optional
+        The bars as `raw_table.tidy` has read them up to the span's limit.
 
     Returns
     -------
@@ -179,10 +183,11 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     FetchError
         Where the prices cannot be used.
     """
-    from stockml.data.price_table import Finding, PriceError, check_prices, note_stale
+    from stockml.data.price_table import Finding, PriceError, check_tidied, note_stale
 
+    tidied = tidied or _tidied(symbol, raw, span)
     try:
-        table = check_prices(symbol, raw.frame, limit=span.limit, start=span.start, calendar=span.calendar)
+        table = check_tidied(symbol, tidied, limit=span.limit, start=span.start, calendar=span.calendar)
     except PriceError as error:
         raise FetchError(_failure_kind(error.kind), str(error)) from None
     if span.is_past:
@@ -193,7 +198,7 @@ def checked(symbol: str, raw: RawBars, kind: str, span: DateRange) -> PriceTable
     return note_stale(replace(table, currency=raw.currency, source=kind, announcements=announcements), span.expected)
 
 
-def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
+def source_bars(symbol: str, raw: RawBars, span: DateRange, tidied: Checked | None = None) -> SourceBars:
     """The bars of the span as settlement needs them.
 
     Parameters
@@ -202,6 +207,8 @@ def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
     raw : RawBars
         All bars that the source gave.
     span : DateRange
+    tidied : DataFrame of shape (n_rows, 6), and its findings, optional
+        As of `checked`.
 
     Returns
     -------
@@ -217,16 +224,21 @@ def source_bars(symbol: str, raw: RawBars, span: DateRange) -> SourceBars:
 
     from stockml.core.calendars import calendar_for
     from stockml.data.day_checks import is_filled_forward
-    from stockml.data.price_table import PriceError
-    from stockml.data.raw_table import tidy
     from stockml.data.source_bars import SourceBars
 
-    try:
-        rows = tidy(raw.frame, span.limit)[0].sort_index(kind="stable")
-    except PriceError as error:
-        raise FetchError(_failure_kind(error.kind), f"{symbol}: {error}") from None
+    rows = (tidied or _tidied(symbol, raw, span))[0].sort_index(kind="stable")
     rows = rows[~is_filled_forward(rows, span.calendar or calendar_for(symbol))]
     return SourceBars.of(rows.loc[pd.Timestamp(span.start) : pd.Timestamp(span.limit)], raw)
+
+
+def _tidied(symbol: str, raw: RawBars, span: DateRange) -> Checked:
+    from stockml.data.findings import PriceError
+    from stockml.data.raw_table import tidy
+
+    try:
+        return tidy(raw.frame, span.limit)
+    except PriceError as error:
+        raise FetchError(_failure_kind(error.kind), f"{symbol}: {error}") from None
 
 
 def _failure_kind(price_error: str) -> str:

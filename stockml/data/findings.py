@@ -84,7 +84,21 @@ def drop(frame: pd.DataFrame, bad: Mask, kind: str, text: str) -> Checked:
     findings : list of Finding
         Empty where no bar is bad.
     """
+    found = dropped(frame, bad, kind, text)
+    return (frame[~bad], found) if found else (frame, [])
+
+
+def dropped(frame: pd.DataFrame, bad: Mask, kind: str, text: str) -> list[Finding]:
+    """The finding that `drop` has, in a list; empty where no bar is bad.
+
+    Parameters
+    ----------
+    frame : DataFrame, shape (n_days, n_columns)
+    bad : array of bool, shape (n_days,)
+    kind, text : str
+        As of `drop`.
+    """
     if not bad.any():
-        return frame, []
+        return []
     dates = days(frame.index[bad])
-    return frame[~bad], [Finding(kind, DROPPED, dates, f"{bars(dates)} {text}")]
+    return [Finding(kind, DROPPED, dates, f"{bars(dates)} {text}")]

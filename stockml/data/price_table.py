@@ -148,7 +148,36 @@ def check_prices(
         or adjustment_jump; the message names the symbol, the day and what to do.
     """
     try:
-        frame, findings = tidy(raw, limit)
+        tidied = tidy(raw, limit)
+    except PriceError as error:
+        raise PriceError(error.kind, f"{symbol}: {error}") from None
+    return check_tidied(symbol, tidied, limit=limit, start=start, calendar=calendar)
+
+
+def check_tidied(
+    symbol: str, tidied: Checked, *, limit: date | None, start: date | None, calendar: Calendar | None
+) -> PriceTable:
+    """The same of rows that `raw_table.tidy` has read, with that limit; they are left as they are.
+
+    Parameters
+    ----------
+    symbol : str
+    tidied : DataFrame of shape (n_rows, 6), and its findings
+    limit, start, calendar
+        As of `check_prices`.
+
+    Returns
+    -------
+    PriceTable
+        Of shape (n_days, 6), with at least MIN_SESSIONS days, no currency and no source.
+
+    Raises
+    ------
+    PriceError
+        As `check_prices`.
+    """
+    frame, findings = tidied[0], [*tidied[1]]
+    try:
         days = frame.index
         frame, found = _drop_bad_bars(frame, calendar or calendar_for(symbol), limit, start)
         findings += found

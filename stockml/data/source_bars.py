@@ -22,7 +22,7 @@ from stockml.data.findings import Mask
 from stockml.data.neighbour_checks import PHANTOM_RUN, phantom_runs
 from stockml.data.price_jumps import find_faults
 from stockml.data.request import SPLITS, RawBars
-from stockml.data.volume_checks import is_still, repeats_close
+from stockml.data.volume_checks import is_mostly, is_still, repeats_close
 
 LOOKED_BACK = 20  # bars: a bar without volume counts where most of those before it had none either
 CONFIRMED_AFTER = PHANTOM_RUN  # bars after a leap: by then a phantom price has come back
@@ -228,7 +228,6 @@ def _is_untraded(rows: pd.DataFrame) -> Mask:
     still = is_still(rows)
     if not still.any():
         return still
-    had_volume = (rows["volume"] > 0).shift(fill_value=False)
-    among_traded = had_volume.rolling(LOOKED_BACK, min_periods=1).mean().to_numpy() >= 0.5
-    any_before = had_volume.cummax().to_numpy()
-    return np.asarray(still & (among_traded | (repeats_close(rows) & any_before)))
+    had_volume = np.concatenate([[False], rows["volume"].to_numpy()[:-1] > 0])
+    among_traded = is_mostly(had_volume, LOOKED_BACK - 1, 0)
+    return np.asarray(still & (among_traded | (repeats_close(rows) & (np.cumsum(had_volume) > 0))))

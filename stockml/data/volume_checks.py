@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from stockml.data.bar_checks import LEVEL, columns
-from stockml.data.findings import NOTED, Checked, Finding, Mask, bars, days, drop
+from stockml.data.findings import NOTED, Checked, Finding, Mask, bars, days, dropped
 
 STALE_RUN = 10  # sessions: longer than any row of holidays
 
@@ -31,18 +31,18 @@ def drop_untraded(frame: pd.DataFrame) -> Checked:
     has_volume, still = frame["volume"] > 0, is_still(frame)
     if not has_volume.any() or not still.any():
         return frame, []
-    among_traded = (has_volume.rolling(21, center=True, min_periods=1).mean() >= 0.5).to_numpy()
+    among_traded = is_mostly(has_volume.to_numpy(), 10, 10)
     traded_close = frame["close"].where(~still).ffill()
     moved = np.abs(np.log((frame["close"] / traded_close).to_numpy())) > np.log(LEVEL)
     copies, phantoms = still & ~moved & (repeats_close(frame) | among_traded), still & moved & among_traded
     stale = copies & (_run_lengths(copies) >= STALE_RUN)
-    findings = []
+    findings: list[Finding] = []
     for bad, kind, text in (
         (phantoms, "phantom_price", "without volume at a price far from their neighbours' dropped"),
         (stale, "stale_price", f"without volume, one price repeated {STALE_RUN} times or more, dropped"),
         (copies & ~stale, "untraded", "without volume, the last price repeated, dropped"),
     ):
-        findings += drop(frame, bad, kind, text)[1]
+        findings += dropped(frame, bad, kind, text)
     return frame[~(phantoms | copies)], findings
 
 
@@ -77,7 +77,25 @@ def repeats_close(frame: pd.DataFrame) -> Mask:
     -------
     array of bool, shape (n_days,)
     """
-    return np.asarray(np.isclose(frame["close"], frame["close"].shift(), rtol=1e-6))
+    close = frame["close"].to_numpy()
+    return np.asarray(np.isclose(close, np.concatenate([[np.nan], close[:-1]])[: len(close)], rtol=1e-6))
+
+
+def is_mostly(mask: Mask, before: int, after: int) -> Mask:
+    """The rows around which half of the rows or more are marked, up to so many before and after it among them.
+
+    Parameters
+    ----------
+    mask : array of bool, shape (n_rows,)
+    before, after : int
+
+    Returns
+    -------
+    array of bool, shape (n_rows,)
+    """
+    marked, at = np.concatenate([[0], np.cumsum(mask)]), np.arange(len(mask))
+    first, end = np.maximum(at - before, 0), np.minimum(at + after + 1, len(mask))
+    return np.asarray(2 * (marked[end] - marked[first]) >= end - first)
 
 
 def _run_lengths(mask: Mask) -> NDArray[np.int64]:

@@ -63,9 +63,9 @@ def test_files_are_checked_as_they_are_read_and_only_the_bars_asked_for_are_held
     def watched(name):
         function = getattr(sources, name)
 
-        def watch(symbol, *rest):
+        def watch(symbol, *rest, **more):
             steps.append((name, symbol))
-            return function(symbol, *rest)
+            return function(symbol, *rest, **more)
 
         monkeypatch.setattr(sources, name, watch)
 
