@@ -56,10 +56,12 @@ def multiplied(root: Path, home: Path, files: dict[str, Path], count: int) -> tu
         (prices / f"{name}.csv").symlink_to(path.resolve())
         target = into / "ml_training_data/models" / f"N{number:03d}_NS"
         shutil.copytree(home / "ml_training_data/models" / symbol.replace(".", "_"), target, copy_function=os.link)
-        metrics = json.loads((target / "metrics.json").read_text())
-        (target / "metrics.json").unlink()  # the link: the trained one stays as it is
-        (target / "metrics.json").write_text(json.dumps(metrics | {"symbol": name}))
         names.append(name)
+    for name in names:  # when all are linked: a training, too, writes it last
+        path = into / "ml_training_data/models" / name.replace(".", "_") / "metrics.json"
+        metrics = json.loads(path.read_text())
+        path.unlink()  # the link: the trained one stays as it is
+        path.write_text(json.dumps(metrics | {"symbol": name}))
     return prices, into, names
 
 

@@ -266,7 +266,7 @@ def _stored(home: Home, symbols: Iterable[str]) -> dict[str, StoredBundle | Mode
     found: dict[str, StoredBundle | ModelError] = {}
     for symbol in symbols:
         try:
-            found[symbol] = read_bundle(home, symbol)
+            found[symbol] = read_bundle(home, symbol, whole=False)
         except ModelError as error:
             found[symbol] = error
     return found

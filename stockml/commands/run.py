@@ -78,6 +78,7 @@ class Run:
     gone: set[str] = field(default_factory=set)  # symbols the source says it has no prices of
     seconds: dict[str, float] = field(default_factory=dict)
     watchlist: list[str] = field(default_factory=list)  # that the next run will know of
+    trained: list[str] | None = None  # symbols with a trained model, once they were looked for
     written: dict[str, list[str]] = field(default_factory=lambda: {"logged": [], "settled": []})  # ids, by this run
     _held: list[tuple[int, Message]] | None = None  # messages to be told together, with their levels
 

@@ -131,7 +131,9 @@ def _result(settings: AnalysisSettings, prices: PriceTable, task: StocksTask) ->
     if prices.symbol not in task.wanted:
         return found
     told: list[Failure | Message] = []
-    load = partial(load_bundle, settings.home) if task.models is None else partial(_sent_bundle, task.models)
+    load = (
+        partial(load_bundle, settings.home, whole=False) if task.models is None else partial(_sent_bundle, task.models)
+    )
     model = _models_forecast(settings, prices, load, told.append)
     told = [_renamed(one, settings.train_command) for one in told]
     opinions = {horizon: _opinions(settings.plugins, prices, horizon) for horizon in settings.horizons}

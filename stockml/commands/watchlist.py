@@ -63,10 +63,12 @@ def settings_symbols(run: Run) -> list[str]:
 
 
 def trained(run: Run) -> list[str]:
-    """The symbols with a trained model, in capitals."""
-    from stockml.models.bundle_store import trained_symbols
+    """The symbols with a trained model, in capitals, as they were when the run first asked."""
+    if run.trained is None:
+        from stockml.models.bundle_store import trained_symbols
 
-    return list(dict.fromkeys(symbol.upper() for symbol in trained_symbols(run.home)))
+        run.trained = list(dict.fromkeys(symbol.upper() for symbol in trained_symbols(run.home)))
+    return list(run.trained)
 
 
 def tell_changes(run: Run, listed: Sequence[str]) -> None:

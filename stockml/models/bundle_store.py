@@ -1,7 +1,8 @@
 """Model bundles on disk: folders of ml_training_data/models, written whole and checked on loading.
 
 A bundle forecasts from `fast.bin`, a derived copy of the LSTM, the trees and the patterns; the Keras and joblib files
-beside it are for other programs, and are checked but not read.
+beside it are for other programs, and are checked but not read. A forecast hashes them only where they changed after
+metrics.json, the last file of a bundle, was written: no program writes, replaces or cuts a file without that showing.
 """
 
 from __future__ import annotations
@@ -110,7 +111,7 @@ def trained_symbols(home: Home) -> list[str]:
 def read_metrics(home: Home, symbol: str) -> dict[str, Any]:
     """A bundle's metrics.json alone; ModelError where it is missing or damaged."""
     with _opened(home, symbol) as folder:
-        return _metrics(folder, symbol)
+        return _metrics(folder, symbol)[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,8 +143,15 @@ class StoredBundle:
         return ModelBundle(self.metrics, network, scaler, forest, patterns)
 
 
-def load_bundle(home: Home, symbol: str) -> ModelBundle:
+def load_bundle(home: Home, symbol: str, *, whole: bool = True) -> ModelBundle:
     """Load a stock's models and check every file of the bundle.
+
+    Parameters
+    ----------
+    home : Home
+    symbol : str
+    whole : bool, default True
+        Hash all files; False: those that no forecast reads only where they changed since the training.
 
     Raises
     ------
@@ -151,27 +159,28 @@ def load_bundle(home: Home, symbol: str) -> ModelBundle:
         missing, unreadable, mismatch (a file is not the one that was saved) or untrusted (another user could have
         written it). A bundle made for other features than today's raises wrong_features when it forecasts.
     """
-    return read_bundle(home, symbol).load()
+    return read_bundle(home, symbol, whole=whole).load()
 
 
-def read_bundle(home: Home, symbol: str) -> StoredBundle:
-    """Read a stock's bundle, and check the files that no forecast needs; ModelError as of `load_bundle`."""
+def read_bundle(home: Home, symbol: str, *, whole: bool = True) -> StoredBundle:
+    """Read a stock's bundle, and check the files that no forecast needs; `whole` and ModelError as of `load_bundle`."""
     while True:
         with _opened(home, symbol) as folder:
             try:
-                return _stored(folder, symbol)
+                return _stored(folder, symbol, whole=whole)
             except ModelError as error:
                 # a training run may have swapped in a new folder: the one held open is then being deleted
                 if error.kind != MISSING or _is_in_place(folder, bundle_folder(home, symbol)):
                     raise
 
 
-def _stored(folder: int, symbol: str) -> StoredBundle:
-    metrics = _metrics(folder, symbol)
-    fast = _read(folder, FAST_FILE, symbol, bundle_file.MOST_BYTES)
-    others = {name: _digest(folder, name, symbol) for name in MODEL_FILES if name != FAST_FILE}
-    for name, digest in others.items():
-        _check_digest(metrics, name, digest)
+def _stored(folder: int, symbol: str, *, whole: bool) -> StoredBundle:
+    metrics, written = _metrics(folder, symbol)
+    fast, _ = _read(folder, FAST_FILE, symbol, bundle_file.MOST_BYTES)
+    for name in (name for name in MODEL_FILES if name != FAST_FILE):
+        with _file(folder, name, symbol) as file:
+            if whole or os.fstat(file.fileno()).st_ctime_ns >= written:
+                _check_digest(metrics, name, hashlib.file_digest(file, "sha256").hexdigest())
     return StoredBundle(metrics, np.frombuffer(fast, np.uint8))
 
 
@@ -206,16 +215,11 @@ def _is_in_place(folder: int, path: Path) -> bool:
         return False
 
 
-def _read(folder: int, name: str, symbol: str, most_bytes: int) -> bytes:
-    """The content of a file, at most one byte beyond what it may have."""
+def _read(folder: int, name: str, symbol: str, most_bytes: int) -> tuple[bytes, int]:
+    """The content of a file, at most one byte beyond what it may have, and when it last changed, in ns (ctime)."""
     with _file(folder, name, symbol) as file:
-        return file.read(min(os.fstat(file.fileno()).st_size, most_bytes) + 1)
-
-
-def _digest(folder: int, name: str, symbol: str) -> str:
-    """The SHA-256 of a file that no forecast reads."""
-    with _file(folder, name, symbol) as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        status = os.fstat(file.fileno())
+        return file.read(min(status.st_size, most_bytes) + 1), status.st_ctime_ns
 
 
 @contextmanager
@@ -245,8 +249,9 @@ def _unreadable(symbol: str, name: str, error: OSError) -> ModelError:
     return ModelError(UNREADABLE, f"{symbol}: {name} cannot be read ({error.strerror}); {RETRAIN} {symbol}")
 
 
-def _metrics(folder: int, symbol: str) -> dict[str, Any]:
-    content = _read(folder, METRICS_FILE, symbol, metrics_file.MOST_BYTES)
+def _metrics(folder: int, symbol: str) -> tuple[dict[str, Any], int]:
+    """The content of metrics.json, and when it was written."""
+    content, written = _read(folder, METRICS_FILE, symbol, metrics_file.MOST_BYTES)
     try:
         metrics = metrics_of(content)
         if metrics["symbol"] != symbol:
@@ -255,4 +260,4 @@ def _metrics(folder: int, symbol: str) -> dict[str, Any]:
             raise ValueError(f"lacks the checksum of {', '.join(lacking)}")
     except ValueError as error:
         raise ModelError(UNREADABLE, f"{symbol}: {METRICS_FILE} is damaged, it {error}; {RETRAIN} {symbol}") from None
-    return metrics
+    return metrics, written

@@ -136,8 +136,8 @@ def _bundle(symbol: str, homes: Sequence[Home]) -> ModelBundle:
     """The newest bundle; where a later training had none for a stock, the earlier models stay."""
     for home in homes[:-1]:
         try:
-            return load_bundle(home, symbol)
+            return load_bundle(home, symbol, whole=False)
         except ModelError as error:
             if error.kind != MISSING:
                 raise
-    return load_bundle(homes[-1], symbol)
+    return load_bundle(homes[-1], symbol, whole=False)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from statistics import median
 from typing import Any
 
 from stockml.core.clock import Clock
-from stockml.core.paths import Home
 from stockml.core.records import Prediction
 from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
@@ -20,10 +18,10 @@ from stockml.reporting.page_values import short
 from stockml.reporting.page_yesterday import Sessions
 from stockml.reporting.ranges import price_ranges
 from stockml.reporting.status import MODEL_STALE_AFTER_DAYS, Status
+from stockml.reporting.stock_states import KnownModel
 
 RECENT = 5  # outcomes shown beside a stock's prediction
 LINES_LISTED = 50  # of what waits or expired; the rest is counted
-SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "val_samples")
 
 
 def today_rows(summary: LogSummary, sessions: Sessions) -> list[dict[str, Any]]:
@@ -89,40 +87,26 @@ def names_on_page(summary: LogSummary) -> dict[tuple[str, int], str]:
 # ---- models ----
 
 
-def models(home: Home, clock: Clock) -> dict[str, Any]:
+def models(state: Status, clock: Clock) -> dict[str, Any]:
     """Each trained model's validation scores, and what they say together."""
-    rows = model_rows(home, clock)
+    rows = model_rows(state, clock)
     return {"models": rows, "models_story": models_story(rows)}
 
 
-def model_rows(home: Home, clock: Clock) -> list[dict[str, Any]]:
-    """The scores of each model, those left out that cannot be read or have seen days after the clock's."""
-    if not any(home.models.glob("[!.]*")):
-        return []
-    from stockml.models.bundle import ModelError
-    from stockml.models.bundle_store import read_metrics, trained_symbols
-
-    rows = []
-    for symbol in trained_symbols(home):
-        try:
-            metrics = read_metrics(home, symbol)
-        except ModelError:
-            continue  # the run that would use it fails, and says why
-        through = str(metrics["data_through"])
-        if clock.as_of is None or through <= clock.as_of.isoformat():
-            rows.append(_model_row(symbol, metrics, max(0, (clock.limit(symbol) - date.fromisoformat(through)).days)))
-    return rows
+def model_rows(state: Status, clock: Clock) -> list[dict[str, Any]]:
+    """The scores of each model, those left out that have seen days after the clock's."""
+    seen = "9999" if clock.as_of is None else clock.as_of.isoformat()
+    return [_model_row(symbol, model) for symbol, model in state.models.items() if model.data_through <= seen]
 
 
-def _model_row(symbol: str, metrics: dict[str, Any], age: int) -> dict[str, Any]:
-    scores = {name: metrics.get(name) if isinstance(metrics.get(name), int | float) else None for name in SCORES}
-    blend, naive = scores["ensemble_mae"], scores["naive_mae"]
+def _model_row(symbol: str, model: KnownModel) -> dict[str, Any]:
+    blend, naive = model.scores["ensemble_mae"], model.scores["naive_mae"]
     return {
-        **scores,
+        **model.scores,
         "symbol": symbol,
-        "data_through": metrics["data_through"],
-        "age": age,
-        "is_stale": age > MODEL_STALE_AFTER_DAYS,
+        "data_through": model.data_through,
+        "age": model.age_days,
+        "is_stale": model.age_days > MODEL_STALE_AFTER_DAYS,
         "edge": short((blend / naive - 1) * 100) if blend is not None and naive else None,
     }
 

@@ -25,7 +25,7 @@ from stockml.reporting import concerns
 from stockml.reporting.concerns import PRICES_GRACE_SESSIONS, Concern
 from stockml.reporting.last_run import LastRun, read_last_run
 from stockml.reporting.status_text import status_text
-from stockml.reporting.stock_states import StockState, model_ages, sessions_behind, stock_states
+from stockml.reporting.stock_states import KnownModel, StockState, known_models, sessions_behind, stock_states
 from stockml.signals.plugins import plugin_names
 
 MODEL_STALE_AFTER_DAYS = 45  # a model trained monthly, and half a month of grace
@@ -45,6 +45,7 @@ class Status:
     by_horizon: Mapping[int, Score]
     prices_through: str | None  # the newest day that any prediction was made from
     stale_prices: Mapping[str, str]  # last day had, by symbol
+    models: Mapping[str, KnownModel]  # all that there are
     model_ages: Mapping[str, int]  # days, by symbol
     stale_models: Mapping[str, int]
     without_model: tuple[str, ...]  # predicted all the same, from signals alone
@@ -120,7 +121,8 @@ def status(
     overdue = sorted(line.id for line in due if _is_overdue(line, clock))
     newest = _newest(log, view)
     run = _run_until(home, clock)
-    known_ages, predicted = model_ages(home, clock), {line.symbol for line in view.pending}
+    models, predicted = known_models(home, clock), {line.symbol for line in view.pending}
+    known_ages = {symbol: model.age_days for symbol, model in models.items()}
     ages = {symbol: days for symbol, days in known_ages.items() if not predicted or symbol in predicted}
     stale_models = {symbol: days for symbol, days in ages.items() if days > MODEL_STALE_AFTER_DAYS}
     stale_prices = _stale_prices(run, clock)
@@ -151,6 +153,7 @@ def status(
         by_horizon={of: sum(known.stocks.values(), Score()) for of, known in sorted(record.horizons.items())},
         prices_through=newest[1] if newest else None,
         stale_prices=stale_prices,
+        models=models,
         model_ages=ages,
         stale_models=stale_models,
         without_model=tuple(sorted({line.symbol for line in view.pending if line.model_trained_at is None})),

@@ -13,6 +13,7 @@ from stockml.core.wording import count
 from stockml.prediction_log.log import PredictionLog
 from stockml.reporting.last_run import LastRun
 
+SCORES = ("lstm_mae", "xgb_mae", "ensemble_mae", "naive_mae", "val_samples")
 TOO_LONG = 2  # sessions without a forecast; the run after today's close may still be to come
 
 
@@ -114,18 +115,30 @@ def sessions_behind(symbol: str, day: str, clock: Clock) -> int:
     return len(clock.calendar(symbol).sessions_between(after, clock.limit(symbol)))
 
 
-def model_ages(home: Home, clock: Clock) -> dict[str, int]:
-    """Days since each model's last training day, by symbol; none of a model that cannot be read."""
+@dataclass(frozen=True, slots=True)
+class KnownModel:
+    """A trained model by its metrics.json: its last training day, YYYY-MM-DD, its age, and its validation scores."""
+
+    data_through: str
+    age_days: int
+    scores: Mapping[str, float | None]  # each of SCORES; None where it is not there
+
+
+def known_models(home: Home, clock: Clock) -> dict[str, KnownModel]:
+    """Each trained model by its symbol, in their order; none of a model that cannot be read."""
     if not any(home.models.glob("[!.]*")):
         return {}
     from stockml.models.bundle import ModelError
     from stockml.models.bundle_store import read_metrics, trained_symbols
 
-    ages = {}
+    found = {}
     for symbol in trained_symbols(home):
         try:
-            trained_through = date.fromisoformat(read_metrics(home, symbol)["data_through"])
+            metrics = read_metrics(home, symbol)
         except ModelError:
             continue  # the run that would use it fails, and says why
-        ages[symbol] = max(0, (clock.limit(symbol) - trained_through).days)
-    return ages
+        through = str(metrics["data_through"])
+        age = max(0, (clock.limit(symbol) - date.fromisoformat(through)).days)
+        scores = {name: metrics.get(name) if isinstance(metrics.get(name), int | float) else None for name in SCORES}
+        found[symbol] = KnownModel(through, age, scores)
+    return found

@@ -140,6 +140,30 @@ def test_a_harmed_file_is_refused(home: Home, name: str, harm: Callable[[Path], 
     assert refused.value.kind == kind
 
 
+@pytest.mark.parametrize("name", [LSTM_FILE, "xgb_model.pkl"])
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_no_forecast_reads_is_hashed_for_one_where_it_changed_since_the_training(
+    home: Home, name: str, replaced: bool
+) -> None:
+    folder = folder_of(home)
+    content = (folder / name).read_bytes()
+    flip_a_bit(folder / name)
+    if replaced:
+        (folder / name).rename(folder / "other")
+        (folder / "other").rename(folder / name)
+    os.utime(folder / name, (0, 0))  # its own time of writing does not count
+    with pytest.raises(ModelError, match=name):
+        load_bundle(home, "MADE.NS", whole=False)
+    metrics = (folder / METRICS_FILE).read_bytes()
+    while (folder / METRICS_FILE).stat().st_ctime_ns <= (folder / name).stat().st_ctime_ns:
+        (folder / METRICS_FILE).write_bytes(metrics)  # as where the disk alone changed a bit: no time tells
+    assert load_bundle(home, "MADE.NS", whole=False).horizon == HORIZON
+    with pytest.raises(ModelError, match=name):
+        load_bundle(home, "MADE.NS")
+    (folder / name).write_bytes(content)
+    assert load_bundle(home, "MADE.NS", whole=False).horizon == HORIZON
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"symbol": "OTHER.NS"}', '{"symbol": "MADE.NS", "sha256": []}'])
 def test_damaged_metrics_are_refused(home: Home, text: str) -> None:
     (folder_of(home) / METRICS_FILE).write_text(text)
