@@ -2,7 +2,7 @@
 
 A bundle forecasts from `fast.bin`, a derived copy of the LSTM, the trees and the patterns; the Keras and joblib files
 beside it are for other programs, and are checked but not read. A forecast hashes them only where they changed after
-metrics.json, the last file of a bundle, was written: no program writes, replaces or cuts a file without that showing.
+metrics.json did, which is last when a bundle is saved: no program writes, replaces or cuts a file without that showing.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ def save_bundle(
     contents = _contents(metrics, files)
     with exclusive(home.training_lock, timeout=lock_timeout, guarded="the models"):
         put_folder(target, contents)
+        with storage(target, "write the folder"):
+            (target / METRICS_FILE).chmod(0o644)  # as it is: so it changed last, by more than a tick of the clock
         write_whole(home.validation / f"{target.name}.csv", validation)
 
 

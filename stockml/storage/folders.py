@@ -17,8 +17,7 @@ from stockml.storage.temporary import new_temporary_folder
 def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
     """Put a folder of these files in place of `target`, whole or not at all; the caller holds a lock.
 
-    They are writable by the owner alone, whatever the umask: a file that others can write is not trusted. Each is on
-    the disk before the next is begun, so that none is newer than the last.
+    They are writable by the owner alone, whatever the umask: a file that others can write is not trusted.
     """
     make_folder(target.parent)
     with storage(target, "write the folder"):
@@ -28,8 +27,6 @@ def put_folder(target: Path, files: Mapping[str, bytes]) -> None:
                 with (folder / name).open("xb") as file:
                     file.write(content)
                     os.fchmod(file.fileno(), 0o644)
-                    file.flush()
-                    os.fsync(file.fileno())
             folder.chmod(0o755)
             replace_folder(folder, target)
         except (OSError, StorageError):
