@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stockml.commands.exits import UsageError
-from stockml.data.announcement_file import read_announcements
 
 if TYPE_CHECKING:
     from stockml.commands.run import Run
@@ -15,6 +14,8 @@ def check_announcements(run: Run) -> None:
     """UsageError for a file that cannot be read; one notice a run on the rows that are left out."""
     if run.source.folder is None:
         return
+    from stockml.data.announcement_file import read_announcements
+
     try:
         left_out = read_announcements(run.source.folder).left_out
     except ValueError as error:

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import logging
-import logging.handlers
 import os
 import sys
 from pathlib import Path
-
-from stockml.core.wording import cause
-
-LOG_FILE_BYTES, LOG_FILES_KEPT = 1_000_000, 5
 
 log = logging.getLogger("stockml")
 
@@ -28,8 +23,9 @@ def to_file(path: Path) -> None:
 
     OSError where it cannot be written.
     """
-    file = _LogFile(path, maxBytes=LOG_FILE_BYTES, backupCount=LOG_FILES_KEPT, encoding="utf-8")
-    _add(file, "%(asctime)s %(levelname)s %(message)s", logging.DEBUG)
+    from stockml.commands.log_file import LogFile
+
+    _add(LogFile(path), "%(asctime)s %(levelname)s %(message)s", logging.DEBUG)
 
 
 def _add(handler: logging.Handler, form: str, level: int) -> None:
@@ -47,15 +43,6 @@ class _Terminal(logging.Handler):
             sys.stderr.flush()
         except Exception:
             self.handleError(record)
-
-
-class _LogFile(logging.handlers.RotatingFileHandler):
-    """One that cannot be written any more is given up with a word, and the run goes on."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        error = sys.exc_info()[1]
-        self.setLevel(logging.CRITICAL + 1)
-        log.error("%s: cannot be written (%s); no more messages go there", self.baseFilename, cause(error))
 
 
 def open_closed_streams() -> None:

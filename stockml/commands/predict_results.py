@@ -47,7 +47,6 @@ def tell(run: Run, result: Result, learned: Told, made: Sequence[tuple[Plan, Pre
     from stockml.commands import tables
     from stockml.commands.forecast_tables import Forecasts, tell_forecasts
     from stockml.commands.outcome_tables import tell_outcomes
-    from stockml.reporting.explanation import story
 
     edge = {} if run.args.quiet and not run.args.json else edges(run, [prediction for _, prediction in made])
     shown = chosen(run.args, [prediction for _, prediction in made], edge)
@@ -57,6 +56,8 @@ def tell(run: Run, result: Result, learned: Told, made: Sequence[tuple[Plan, Pre
         beside = {prediction.id: edge.get(prediction.id) for prediction in shown}
         print_json(result | {"predictions": records, "edge_pct": beside})
     elif run.args.explain:
+        from stockml.reporting.explanation import story
+
         for hypothesis, prediction in made:
             score = learned.record.score(prediction.symbol, prediction.prediction_horizon_days)
             misses = last_misses(run, prediction)

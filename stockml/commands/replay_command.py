@@ -30,7 +30,7 @@ from stockml.data.plugin_source import check_source
 from stockml.prediction_log.view import View
 from stockml.replay.batch_analysis import PastStock
 from stockml.replay.walk_forward import ReplayContext, ReplayError, ReplayResult, ReplaySettings, replay
-from stockml.reporting.explanation import SIMULATED
+from stockml.reporting.formatting import SIMULATED
 from stockml.signals.plugins import opinion_plugins
 from stockml.storage.files import StorageError
 from stockml.trainers.process_pool import TaskRunner, WorkersLostError

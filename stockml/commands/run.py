@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from stockml import __version__
 from stockml.commands.announcements import check_announcements
@@ -33,10 +33,6 @@ from stockml.core.progress import progress
 from stockml.core.records import DEFAULT_HORIZON
 from stockml.core.wording import Message, count, told_together
 from stockml.data.exchange_book import read
-from stockml.data.fetch import fetch_prices, spans_of
-from stockml.data.fetched import Fetched, ReportedTable, Table
-from stockml.data.plugin_source import check_source
-from stockml.data.request import DateRange, FetchSettings
 from stockml.data.sources import YAHOO, Source, parse_source
 from stockml.prediction_log.log import PredictionLog
 
@@ -46,17 +42,9 @@ TOLD_FINDINGS = ("stale", "offline", "malformed_event")  # of a price table; the
 log = logging.getLogger("stockml")
 
 if TYPE_CHECKING:
+    from stockml.data.fetched import Fetched, FetchTables, ReportedTable, Table
     from stockml.data.price_table import Finding, PriceTable
-
-
-class FetchTables(Protocol[Table]):
-    """`fetch_prices`, or what asks for the same and keeps something else of each table."""
-
-    def __call__(
-        self, spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings
-    ) -> Fetched[Table]:
-        """A table or a failure for every symbol."""
-        ...
+    from stockml.data.request import DateRange
 
 
 @dataclass(slots=True)
@@ -141,12 +129,18 @@ class Run:
 
     def fetch(self, symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0) -> Fetched[PriceTable]:
         """Checked prices by symbol; says which could not be had, and which are not what they should be."""
+        from stockml.data.fetch import fetch_prices  # a run with nothing due asks for no prices
+
         return self.fetch_by(fetch_prices, symbols, sessions_back, history_bars=history_bars)
 
     def fetch_by(
         self, fetch: FetchTables[Table], symbols: Iterable[str], sessions_back: int, *, history_bars: int = 0
     ) -> Fetched[Table]:
         """The same by another function than `fetch_prices`, which may keep something else of each table."""
+        from stockml.data.fetch import spans_of
+        from stockml.data.plugin_source import check_source
+        from stockml.data.request import FetchSettings
+
         check_source(self.source)
         namesakes = known_namesakes(self, symbols := list(symbols))
         name_exchanges(self, symbols, self.today())
@@ -184,6 +178,8 @@ class Run:
     ) -> dict[str, DateRange]:
         """The spans that are others by the clock as it is now; not of symbols that would only fail again."""
         hopeless = {symbol for symbol, failure in failed.items() if failure.kind in (*OUTAGES, UNKNOWN_SYMBOL)}
+        from stockml.data.fetch import spans_of
+
         now = spans_of((symbol for symbol in spans if symbol not in hopeless), sessions_back, self.clock)
         return {symbol: span for symbol, span in now.items() if span != spans[symbol]}
 

@@ -11,7 +11,7 @@ from stockml.commands.run import NO_ADVICE, Run
 from stockml.commands.table_layout import BOLD, Line, Piece, line_width, paragraphs, side_by_side
 from stockml.core.wording import count
 from stockml.prediction_log.seals import Head
-from stockml.reporting.explanation import SIMULATED
+from stockml.reporting.formatting import SIMULATED
 
 if TYPE_CHECKING:
     from rich.console import Console

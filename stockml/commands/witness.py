@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import tempfile
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import IO, Any
@@ -49,6 +47,9 @@ def failure_of(command: str, witness: Witness, *, timeout: float = TIMEOUT_SECON
     It is given the head as a line on its standard input, as in seals.jsonl, and in its environment as STOCKML_SEAL,
     STOCKML_COUNT and STOCKML_AT. What it prints is told only where it fails.
     """
+    import subprocess
+    import tempfile
+
     given = {"STOCKML_SEAL": witness.head.seal, "STOCKML_COUNT": str(witness.head.count), "STOCKML_AT": witness.at}
     with tempfile.TemporaryFile() as line, tempfile.TemporaryFile() as said:
         line.write(f"{witness.to_json()}\n".encode())

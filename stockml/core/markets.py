@@ -5,7 +5,6 @@ Standard library only. Holidays are left to `known_sessions`, the assignment of 
 
 from __future__ import annotations
 
-import difflib
 import functools
 import re
 from collections.abc import Sequence
@@ -218,6 +217,8 @@ def market_named(name: str) -> str:
     ):
         if code in EXCHANGES:
             return str(code)
+    import difflib
+
     near = difflib.get_close_matches(wanted, [*EXCHANGES, *_ALSO_NAMED], n=10, cutoff=0.7)
     alike = sorted(near, key=lambda code: not code.startswith(wanted[:3]))[:3]
     known = f"did you mean {' or '.join(alike)}?" if alike else f"known are {', '.join(EXCHANGES)}"

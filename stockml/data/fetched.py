@@ -11,8 +11,12 @@ from stockml.core.failures import Failure
 from stockml.data.request import NOWHERE, Feed, Listing
 
 if TYPE_CHECKING:
+    from stockml.core.clock import Clock
+    from stockml.core.paths import Home
     from stockml.data.findings import Finding
+    from stockml.data.request import DateRange, FetchSettings
     from stockml.data.source_bars import SourceBars
+    from stockml.data.sources import Source
 
 
 class ReportedTable(Protocol):
@@ -87,6 +91,16 @@ class Fetched(Generic[Table]):
                 "requests": self.requests.get(symbol, 0),
             }
         return out
+
+
+class FetchTables(Protocol[Table]):
+    """`fetch.fetch_prices`, or what asks for the same and keeps something else of each table."""
+
+    def __call__(
+        self, spans: Mapping[str, DateRange], source: Source, *, clock: Clock, home: Home, settings: FetchSettings
+    ) -> Fetched[Table]:
+        """A table or a failure for every symbol."""
+        ...
 
 
 def merged(parts: Sequence[Fetched[Table]]) -> Fetched[Table]:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import errno
 import json
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,6 @@ from pathlib import Path
 from stockml.core.paths import Home
 from stockml.storage.file_lock import exclusive
 from stockml.storage.files import StorageError, make_folder, sealed, storage, sync_folder, unsealed, write_whole
-from stockml.storage.folders import new_folder
 from stockml.storage.plain_files import read_plain
 
 _FOLDER = Home(Path()).log.parent.name
@@ -54,6 +52,8 @@ def alone(log: Path, timeout: float) -> Iterator[None]:
 def unready_folder(log: Path) -> Path:
     """The folder to unpack a backup into: new, and beside the log; under its lock."""
     folder = log.with_name(_UNREADY)
+    from stockml.storage.folders import new_folder
+
     new_folder(folder)
     return folder
 
@@ -98,6 +98,8 @@ def finish_restore(log: Path) -> None:
             raise StorageError(f"{staging}: is a link, where a folder of ours is needed; remove it and run again")
         if not staging.is_dir():
             return
+        import shutil  # slow to import, and mostly there is nothing to finish
+
         if (content := read_plain(staging / _PLAN, MOST_BYTES)) is not None:
             _carry_out(log.parent.parent, staging, *_planned(staging, content))
             (staging / _PLAN).unlink()

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING, Any
 from stockml.accuracy.scores import EIGHTY
 from stockml.core.records import STRONG_SIGNAL_PCT, Prediction
 from stockml.core.wording import count
-from stockml.reporting.formatting import meaning, money, share
+from stockml.reporting.formatting import SIMULATED, meaning, money, share
 from stockml.reporting.outcome_story import Aftermath, misses_text
 from stockml.reporting.ranges import price_ranges
 
 if TYPE_CHECKING:
     from stockml.signals.engine import Plan
 
-SIMULATED = "simulated market, no real prices"
 WIDTH = 100  # of a paragraph
 CAUSE_COLUMN = 17
 TITLES = (

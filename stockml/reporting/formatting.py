@@ -9,6 +9,7 @@ from decimal import Decimal
 from stockml.signals.plugins import PREFIX
 
 NO_WORDS = "–"
+SIMULATED = "simulated market, no real prices"
 
 MEANINGS = {
     "overbought": "RSI above 70",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import os
 import re
-import shutil
 import stat
 from contextlib import suppress
 from pathlib import Path
@@ -89,6 +88,8 @@ def _sweep(left: Path) -> None:
     """Delete one that is ours; OSError where a run is writing it now."""
     if left.lstat().st_uid != os.geteuid():
         return
+    import shutil  # slow to import, and mostly nothing was left
+
     descriptor = os.open(left, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
