@@ -34,6 +34,7 @@ from stockml.trainers.xgboost_trainer import scalable, to_pkl
 
 FORECASTERS = ("lstm", "xgb")
 _versions = cache(library_versions)
+_engine_versions = cache(EngineChoice.versions)
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
 
 
@@ -42,7 +43,7 @@ class FineTuningSettings:
     """Settings of the global LSTM's tuning to one stock's own days."""
 
     rates: tuple[float, ...] = (1e-4,)  # learning rate of each epoch; three times as much did harm
-    days: int = 64  # the newest so many, a batch, of those before validation that the global LSTM has not seen
+    days: int = 32  # the newest so many, half a batch, of those before validation that the global LSTM has not seen
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
 
 
@@ -160,7 +161,7 @@ def finish(
     forecasts = _validate(training_set, tuned.network, forest)
     metrics = _scores(training_set, forecasts) | _origins(model, training_set)
     metrics |= {"engine": {"name": engine.name, "device": tuned.device}}
-    metrics["libraries"] |= engine.versions()
+    metrics["libraries"] |= _engine_versions(engine)
     seconds = {"tune": tuned.seconds, "finish": time.perf_counter() - begin}
     return TrainedStock(training_set.symbol, metrics, files, _csv(forecasts), seconds)
 
