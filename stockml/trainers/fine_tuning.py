@@ -34,6 +34,7 @@ from stockml.trainers.xgboost_trainer import scalable, to_pkl
 
 FORECASTERS = ("lstm", "xgb")
 _versions = cache(library_versions)
+_engine_versions = cache(EngineChoice.versions)
 LIBRARIES = ("numpy", "pandas", "scikit-learn", "xgboost", "h5py", "joblib")
 
 
@@ -42,7 +43,7 @@ class FineTuningSettings:
     """Settings of the global LSTM's tuning to one stock's own days."""
 
     rates: tuple[float, ...] = (1e-4,)  # learning rate of each epoch; three times as much did harm
-    warm_days: int = 64  # the newest so many, a batch, where the global LSTM went on from an earlier one
+    days: int = 32  # the newest so many, half a batch, of those before validation that the global LSTM has not seen
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
 
 
@@ -119,7 +120,7 @@ def tune(
     engine: EngineChoice,
     training_sets: Sequence[TrainingSet],
 ) -> list[TunedNetwork]:
-    """Train the global network some epochs longer on each stock's own days before its validation, all stocks together.
+    """Train the global network some epochs longer on each stock's own newest days, all stocks together.
 
     Parameters
     ----------
@@ -160,7 +161,7 @@ def finish(
     forecasts = _validate(training_set, tuned.network, forest)
     metrics = _scores(training_set, forecasts) | _origins(model, training_set)
     metrics |= {"engine": {"name": engine.name, "device": tuned.device}}
-    metrics["libraries"] |= engine.versions()
+    metrics["libraries"] |= _engine_versions(engine)
     seconds = {"tune": tuned.seconds, "finish": time.perf_counter() - begin}
     return TrainedStock(training_set.symbol, metrics, files, _csv(forecasts), seconds)
 
@@ -175,10 +176,8 @@ def _own_networks(
 
 
 def _own_task(model: GlobalModel, settings: FineTuningSettings, seed: int, training_set: TrainingSet) -> NetworkTask:
-    """On all days before validation; where a start has passed over most of them, on some that it has not seen."""
-    split = training_set.split
-    rows = np.concatenate([split.fit, split.select]) if model.start is None else split.select[-settings.warm_days :]
-    samples = training_set.samples(rows, model.centre)
+    """On the newest days before validation, which no global network has seen."""
+    samples = training_set.samples(training_set.split.select[-settings.days :], model.centre)
     return NetworkTask(model.network, samples, settings.rates, stock_seed(seed, training_set.symbol))
 
 

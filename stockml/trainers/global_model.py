@@ -43,6 +43,7 @@ class GlobalModelSettings:
     # Where it goes on from the network of an earlier training; chosen on half of the NSE stocks, in 2023.
     warm_rounds: tuple[float, ...] = (1e-3,)
     warm_share: float = 0.125  # of the samples, drawn anew each time, that such a round passes over
+    most_windows: int = 1 << 16  # in a round, drawn anew each time; what some 225 stocks have in two years
     shards: int = 4  # whatever the number of processes
     most_teachers: int = 2000  # training stocks at most, an exchange's worth: 75 MB per forest task
     learning: OptimizerSettings = field(default_factory=OptimizerSettings)
@@ -186,12 +187,13 @@ def global_model_steps(
 
 
 def _network_steps(samples: Samples, how: Learning, horizon: int, days: SplitDates) -> Steps[Network]:
-    """The LSTM: from nothing by passing over all samples in each round, or from a start over a part of them."""
+    """The LSTM: from nothing by passing in each round over all samples, up to a limit, or from a start over a part."""
     settings, start = how.settings, how.start
     network = start.network if start else fresh_network(samples.inputs.shape[1], horizon, how.seed)
     for number, rate in enumerate(settings.rates(start)):
         seeds = (how.seed, number) if start is None else (how.seed, number, int(days.select.astype(np.int64)))
-        drawn = len(samples) if start is None else math.ceil(settings.warm_share * len(samples))
+        share = 1.0 if start is None else settings.warm_share
+        drawn = min(math.ceil(share * len(samples)), settings.most_windows)
         whole = NetworkTask(network, samples, (rate,), seeds)
         shards = how.engine.groups(_shards(whole, drawn, settings.shards))
         tasks = [(train_networks, (how.engine, group, settings.learning)) for group in shards]

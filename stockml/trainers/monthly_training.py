@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -100,11 +101,19 @@ class _Months:
     chain: StartsAtHand = field(default_factory=StartsAtHand)
     recalled: int = 0  # months whose network the chain has, where they left one
     awaited: int | None = None  # the month whose network the next one waits for
+    places: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))  # disks take their time
+    placed: list[Future[None]] = field(default_factory=list)
     finished: int = 0  # stocks
     failures: list[TrainingFailure] = field(default_factory=list)
 
     def train(self) -> list[TrainingFailure]:
         """Do all tasks that wait for no other at once, the longest first, until all is done."""
+        with self.places:
+            self._do_all()
+        self._check_placed()
+        return self.failures
+
+    def _do_all(self) -> None:
         total = len(self.missing) * len(self.work.stocks)
         while self.missing or self.prepared or self.under_way:
             self._begin()
@@ -115,7 +124,6 @@ class _Months:
                 course.note(at, result)
                 self.work.tell("train", self.finished, total)
             self._go_on()
-        return self.failures
 
     def _begin(self) -> None:
         """Begin all that waits for nothing: the preparation of further months, and the next month itself."""
@@ -211,10 +219,17 @@ class _Months:
             self.awaited, self.recalled = None, number + 1
 
     def _close(self, opened: _Open) -> None:
-        """Put a month in its place, whole."""
+        """Put a month in its place, whole, while the next ones are trained."""
+        self._check_placed()
         self._link(opened.number)
         opened.home.root.chmod(0o755)
-        replace_folder(opened.home.root, opened.month.folder)
+        self.placed.append(self.places.submit(replace_folder, opened.home.root, opened.month.folder))
+
+    def _check_placed(self) -> None:
+        """Raise what kept an earlier month from its place."""
+        for month in self.placed:
+            if month.done():
+                month.result()
 
 
 @dataclass(frozen=True, slots=True)

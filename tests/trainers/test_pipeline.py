@@ -8,6 +8,7 @@ import json
 import os
 import pickle
 import signal
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -30,17 +31,22 @@ from stockml.models.bundle_store import (
     load_bundle,
     trained_symbols,
 )
+from stockml.models.lstm import Network
 from stockml.signals.priors import Priors
 from stockml.signals.rules import RULE_WEIGHTS
 from stockml.signals.scale_model import DEFAULT
 from stockml.trainers.dataset import TooShortError, join_market, prepare
+from stockml.trainers.engine import NetworkTask
+from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import Workers
-from stockml.trainers.fine_tuning import FineTuningSettings
+from stockml.trainers.fine_tuning import FineTuningSettings, tune
 from stockml.trainers.global_model import GlobalModelSettings, Learning, divide, global_model_steps, training_stocks
+from stockml.trainers.lstm_trainer import OptimizerSettings
+from stockml.trainers.numpy_engine import NumPyEngine
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
 from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
 from stockml.trainers.shrinkage import DRIFT_PCT, drift_posterior, weighted_median
-from stockml.trainers.steps import run_alone
+from stockml.trainers.steps import Step, call, run_alone
 
 # One quick round each: what is tested here does not depend on how long is learned.
 QUICK = TrainingSettings(
@@ -129,6 +135,46 @@ def test_one_process_gives_the_same_bytes_as_several(
 def test_another_seed_gives_other_models(stocks: dict[str, PriceTable], trained: dict[str, TrainedStock]) -> None:
     other = by_symbol(train({"AAA.NS": stocks["AAA.NS"]}, replace(QUICK, seed=2)))["AAA.NS"]
     assert other.files[LSTM_FILE] != trained["AAA.NS"].files[LSTM_FILE]
+
+
+def test_a_round_passes_over_so_many_windows_at_most_drawn_anew_each_time(stocks: dict[str, PriceTable]) -> None:
+    sets = {symbol: prepare(table, horizon=5, years=2, seed=1) for symbol, table in stocks.items()}
+    [(days, symbols)] = divide(sets)
+    rounds = {}
+    for most in (100, 1 << 16):
+        pool = GlobalModelSettings(rounds=(1e-3, 1e-3), shards=2, most_windows=most)
+        steps = global_model_steps(days, [sets[name] for name in symbols], Learning(pool, 1), lambda _: None)
+        first = next(steps)
+        second = steps.send([call(task) for task in first.tasks])
+        rounds[most] = [_rows_of(step) for step in (first, second)]
+    assert [len(windows) for windows in rounds[100]] == [100, 100] and rounds[100][0] != rounds[100][1]
+    assert rounds[1 << 16][0] == rounds[1 << 16][1] > rounds[100][0]
+
+
+def _rows_of(step: Step) -> set[int]:
+    """The windows that a step's tasks pass over, by their last rows."""
+    return {row for _, (_, group, _) in step.tasks for task in group for row in task.samples.rows.tolist()}
+
+
+def test_a_stock_is_tuned_on_days_that_the_common_network_has_not_seen(
+    stocks: dict[str, PriceTable], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = prepare(stocks["AAA.NS"], horizon=5, years=2, seed=1)
+    [(days, _)] = divide({"AAA.NS": own})
+    here = Workers(lambda function, tasks: enumerate(map(function, tasks)))
+    model = run_alone(global_model_steps(days, [own], Learning(QUICK.pool, 1), lambda _: None), here)
+    model = replace(model, lstm_slope=replace(model.lstm_slope, value=0.5))
+    seen: list[NetworkTask] = []
+
+    class Engine(NumPyEngine):
+        def train(self, tasks: Sequence[NetworkTask], settings: OptimizerSettings) -> list[Network]:
+            seen.extend(tasks)
+            return super().train(tasks, settings)
+
+    monkeypatch.setattr("stockml.trainers.fine_tuning.engine_of", lambda _: Engine())
+    tune(model, FineTuningSettings(days=20), 1, EngineChoice(), [own])
+    [task] = seen
+    assert task.samples.rows.tolist() == own.split.select[-20:].tolist() and task.network is model.network
 
 
 def with_other_days_from(table: PriceTable, day: date) -> PriceTable:
