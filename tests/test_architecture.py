@@ -63,7 +63,7 @@ def test_with_nothing_to_do_neither_pandas_nor_numpy_is_loaded(option: list[str]
         f"    runpy.run_path({str(PROJECT / 'realtime_predictor.py')!r}, run_name='__main__')\n"
         "except SystemExit:\n"
         "    pass\n"
-        f"heavy = {sorted(HEAVY | {'numpy', 'pandas'})!r}\n"
+        f"heavy = {sorted(HEAVY | {'numpy', 'pandas', 'stockml.data.fetch', 'logging.handlers'})!r}\n"
         "print('LOADED', [name for name in heavy if name in sys.modules])\n"
     )
     done = subprocess.run(

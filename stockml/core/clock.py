@@ -88,7 +88,7 @@ class Clock:
         else:
             session = self.limit(symbol)
             moment = calendar.closes_at(session if data_through is None else max(session, data_through))
-        return moment.strftime("%Y-%m-%dT%H:%M:%S")
+        return moment.replace(tzinfo=None).isoformat(timespec="seconds")
 
     def has_closed(self, symbol: str, day: date) -> bool:
         """True if the close of that day lies in the past, though its bar may not be complete yet."""

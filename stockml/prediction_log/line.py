@@ -178,7 +178,7 @@ def sealed_in_turn(predictions: Iterable[Prediction], previous: str) -> list[Pre
     """The predictions with their seals, the first behind the seal given and each behind the one before it."""
     made = []
     for prediction in predictions:
-        bare = replace(prediction, seal=None)
+        bare = prediction if prediction.seal is None else replace(prediction, seal=None)
         previous = seal_of(previous, canonical(bare.to_json().encode()))
         made.append(replace(bare, seal=previous))
     return made

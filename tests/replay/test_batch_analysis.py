@@ -17,10 +17,15 @@ from hypothesis import strategies as st
 from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.failures import FetchError
+from stockml.core.paths import Home
+from stockml.core.progress import no_progress
 from stockml.data.fetch import checked, span_of
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.request import DateRange, RawBars
+from stockml.models.bundle import MISSING
+from stockml.replay import model_schedule
 from stockml.replay.batch_analysis import PastStock, session_view
+from stockml.replay.model_schedule import ModelSchedule
 from stockml.signals import engine
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -222,6 +227,16 @@ def test_a_stock_without_a_table_stops_no_other() -> None:
     assert [analysis.symbol for analysis in seen.analyses] == ["A.NS"]
     assert "10 daily bars" in str(seen.failures["B.NS"])
     assert "market_volatility_20" in seen.analyses[0].confidence_inputs
+
+
+def test_stocks_without_models_start_no_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(model_schedule, "WORTH_PROCESSES", 1)
+    monkeypatch.setattr(model_schedule, "ProcessRunner", None)
+    frame = raw_bars(120)
+    stock = PastStock(PointInTimePrices("MADE.NS", RawBars(frame, None), "csv"), None, "csv")
+    schedule = ModelSchedule([Home(tmp_path)], jobs=2)
+    schedule.give_opinions([stock], [frame.index[100].date()], no_progress)
+    assert stock.opinions is None and schedule.unusable["MADE.NS"].kind == MISSING
 
 
 def test_on_real_prices_both_ways_agree(nse_folder: Path) -> None:
