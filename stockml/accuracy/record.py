@@ -102,15 +102,11 @@ class Record:
 
     def fold(self, lines: Iterable[Prediction]) -> Iterator[Prediction]:
         """Add settled lines to the sums, and hand each on; the sums are complete once all were taken."""
-        sums: dict[int, _Sums] = {}
+        growing = GrowingRecord(self)
         for line in lines:
-            horizon = line.prediction_horizon_days
-            known = sums.get(horizon)
-            if known is None:
-                known = sums[horizon] = _Sums(self.horizons.get(horizon, HorizonRecord()))
-            known.add(line)
+            growing.add(line)
             yield line
-        self.horizons.update({horizon: known.record() for horizon, known in sums.items()})
+        growing.close()
 
     def to_state(self) -> dict[str, Any]:
         """A value for JSON that `from_state` turns back without any loss."""
@@ -124,6 +120,26 @@ class Record:
 
         converted(KeptRecord, values)
         return cls({int(horizon): HorizonRecord.from_state(known) for horizon, known in values.items()})
+
+
+class GrowingRecord:
+    """A record while lines are added one by one; it has them once this is closed, which may be many days later."""
+
+    def __init__(self, record: Record) -> None:
+        self._record = record
+        self._sums: dict[int, _Sums] = {}
+
+    def add(self, line: Prediction) -> None:
+        """Add a settled line."""
+        horizon = line.prediction_horizon_days
+        known = self._sums.get(horizon)
+        if known is None:
+            known = self._sums[horizon] = _Sums(self._record.of(horizon))
+        known.add(line)
+
+    def close(self) -> None:
+        """Give the record the sums."""
+        self._record.horizons.update({horizon: known.record() for horizon, known in self._sums.items()})
 
 
 class _Sums:

@@ -59,13 +59,17 @@ class Learned(Generic[L]):
 
     def fold(self, predictions: Iterable[Prediction]) -> None:
         for prediction in self.record.fold(predictions):
-            if prediction.status != VERIFIED:
-                continue
-            try:
-                self.learner.learn(prediction)
-            except (ArithmeticError, LookupError, TypeError, ValueError) as error:
-                LOG.warning("%s: counted, but nothing can be learned from its line", prediction.id)
-                LOG.debug("%s: %s: %s", prediction.id, type(error).__name__, error)
+            self.learn(prediction)
+
+    def learn(self, prediction: Prediction) -> None:
+        """Let the learner take in one settled prediction, which the record is given apart."""
+        if prediction.status != VERIFIED:
+            return
+        try:
+            self.learner.learn(prediction)
+        except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+            LOG.warning("%s: counted, but nothing can be learned from its line", prediction.id)
+            LOG.debug("%s: %s: %s", prediction.id, type(error).__name__, error)
 
 
 class AccuracyTracker:

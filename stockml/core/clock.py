@@ -35,6 +35,7 @@ class Clock:
     exchanges: Exchanges = field(default_factory=Exchanges)
     completed: Mapping[str, date] = field(default_factory=dict)
     skew: timedelta = timedelta(0)
+    _limits: dict[str, date] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         in_utc(self.now)
@@ -58,6 +59,11 @@ class Clock:
 
     def limit(self, symbol: str) -> date:
         """The last session of the calendar whose bar should exist and may be used."""
+        if symbol not in self._limits:  # it is asked for at every step, and never changes
+            self._limits[symbol] = self._limit(symbol)
+        return self._limits[symbol]
+
+    def _limit(self, symbol: str) -> date:
         calendar = self.calendar(symbol)
         completed = calendar.last_completed(self.now)
         if symbol in self.completed:

@@ -44,13 +44,19 @@ class Period:
     since: date
     folder: Path | None = None
 
+    @property
+    def is_trained(self) -> bool:
+        """True where no models of its own are needed, or they are in their place."""
+        return self.folder is None or self.folder.exists()
+
 
 @dataclass(frozen=True, slots=True)
 class When:
-    """The clock of each day, and the progress callback."""
+    """The clock of each day, the progress callback, and what takes a moment and is called while others train."""
 
     clock: Callable[[date], Clock]
     tell: Progress
+    meanwhile: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -62,6 +68,7 @@ class ModelSchedule:
     runner: TaskRunner | None = None  # does the tasks of training; None: `jobs` processes of this machine
     failures: list[TrainingFailure] = field(default_factory=list)
     unusable: dict[str, Unusable] = field(default_factory=dict)
+    _is_training: bool = False
 
     def train(
         self, periods: Sequence[Period], stocks: Sequence[PastStock], settings: TrainingSettings, when: When
@@ -71,7 +78,9 @@ class ModelSchedule:
         histories = [stock.history for stock in stocks]
         with ExitStack() as stack:
             runner = self.runner or stack.enter_context(ProcessRunner(self.jobs, preload=PRELOAD))
-            self.failures += train_months(months, MonthlyWork(histories, settings, runner, when.tell))
+            self._is_training = True  # which takes all processes
+            self.failures += train_months(months, MonthlyWork(histories, settings, runner, when.tell, when.meanwhile))
+        self._is_training = False
 
     def use(self, period: Period) -> None:
         """From now on ask the models of a period first, where it has its own."""
@@ -82,7 +91,11 @@ class ModelSchedule:
         """Set each stock's forecasts for all of these days."""
         asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
         results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
-        if self.jobs > 1 and sum(map(self._has_models, stocks)) * len(days) >= WORTH_PROCESSES:
+        if (
+            self.jobs > 1
+            and not self._is_training
+            and sum(map(self._has_models, stocks)) * len(days) >= WORTH_PROCESSES
+        ):
             with ProcessRunner(self.jobs, preload=("stockml.replay.batch_analysis",)) as runner:
                 self._take(stocks, runner.map(asked, stocks), tell)
         else:

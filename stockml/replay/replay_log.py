@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+from stockml.accuracy.record import GrowingRecord
 from stockml.accuracy.tracker import Feedback, Learned
 from stockml.core.outcomes import Outcome
 from stockml.core.records import Prediction
@@ -36,6 +38,7 @@ class DiskReplayLog:
     def __init__(self, log: PredictionLog, feedback: Feedback[Learner]) -> None:
         self._log, self._feedback = log, feedback
         self._learned: Learned[Learner] = feedback.update(log)
+        self._record = GrowingRecord(self._learned.record)  # complete when the replay ends: nobody asks for it before
         self._last_key = log.folded.last_key if log.folded else 0
         self._folded = 0  # of the log's unfolded outcomes
         self.pending: dict[str, Prediction] = {line.id: line for line in log.read().pending}
@@ -52,10 +55,13 @@ class DiskReplayLog:
         for line in self._log.settle(outcomes).done:
             del self.pending[line.id]
         known = self._log.unfolded
-        new: Sequence[int] = [key for key in known if key > self._last_key]
+        new: Sequence[int] = known[bisect_right(known, self._last_key) :]
         if len(known) - self._folded != len(new):  # one sorts before the last: start over, as a live run does
             self._learned, new = Learned(Learner()), self._log.settled()
-        self._learned.fold(self._log.lines_at(new))
+            self._record = GrowingRecord(self._learned.record)
+        for line in self._log.lines_at(new):
+            self._record.add(line)
+            self._learned.learn(line)
         self._folded, self._last_key = len(known), (new or [self._last_key])[-1]
 
     def append(self, predictions: Sequence[Prediction]) -> Sequence[Prediction]:
@@ -66,4 +72,5 @@ class DiskReplayLog:
 
     def close(self) -> None:
         """Leave feedback/ as the last day's run would have."""
+        self._record.close()
         self._feedback.keep(self._log, self._learned, self._last_key)

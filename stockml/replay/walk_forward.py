@@ -7,7 +7,8 @@ its own, marked as such, and goes on where an interrupted one ended.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -105,7 +106,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
     LockTimeout
         If another run holds the log for too long.
     """
-    log, schedule, failures = context.log, ModelSchedule([context.home], context.jobs, context.runner), DailyFailures()
+    log, schedule = context.log, ModelSchedule([context.home], context.jobs, context.runner)
     with log.locked(context.lock_timeout):
         view, latest = log.read(), log.latest
         claim(context.home, settings, has_predictions=bool(latest))
@@ -113,17 +114,61 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
             LOG.warning("%s", problem)
         days = days_left(settings, max(latest.values(), default=""))
         replay_log = DiskReplayLog(log, Feedback(context.home.feedback, Learner, context.main_horizon))
-        logged, done = 0, 0
-        for period in _trained_periods(schedule, days, stocks, settings, context):
-            for day in period.days:
-                clock = Clock(context.now, day, settings.exchanges)
-                seen, gone = analyze_session(clock, stocks, replay_log, settings, failures)
-                logged += len(step(clock, seen, replay_log, settings, gone))
-                done += 1
-                context.tell("replay", done, len(days))
+        wanted = _periods_of(days, settings, context)
+        walk = _Walk(settings, stocks, context, replay_log, schedule, deque(wanted), len(days))
+        training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
+        when = When(lambda day: Clock(context.now, day, settings.exchanges), context.tell, walk.advance)
+        schedule.train(wanted, stocks, training, when)
+        walk.finish()
         waiting = _still_waiting(Clock(context.now, settings.end, settings.exchanges), stocks, replay_log, settings)
         replay_log.close()
-    return ReplayResult(len(days), logged, failures, schedule, waiting)
+    return ReplayResult(len(days), walk.logged, walk.failures, schedule, waiting)
+
+
+@dataclass(slots=True)
+class _Walk:
+    """The sessions of a replay, one after the other, each with the models of its period."""
+
+    settings: ReplaySettings
+    stocks: Sequence[PastStock]
+    context: ReplayContext
+    log: ReplayLog
+    schedule: ModelSchedule
+    periods: deque[Period]  # that are not begun
+    n_days: int
+    days: deque[date] = field(default_factory=deque)  # left of the period that is begun
+    done: int = 0
+    logged: int = 0
+    failures: DailyFailures = field(default_factory=DailyFailures)
+
+    def advance(self) -> None:
+        """Run the next session, if there is one and its models are there."""
+        if not self.days and self.periods and self.periods[0].is_trained:
+            self._begin(self.periods.popleft())
+        elif self.days:
+            self._run(self.days.popleft())
+
+    def finish(self) -> None:
+        """Run all sessions that are left."""
+        while self.days or self.periods:
+            if self.days:
+                self._run(self.days.popleft())
+            else:
+                self._begin(self.periods.popleft())
+
+    def _begin(self, period: Period) -> None:
+        """Use a period's models, and set their forecasts."""
+        self.schedule.use(period)
+        if period.days:
+            self.schedule.give_opinions(self.stocks, period.days, self.context.tell)
+        self.days.extend(period.days)
+
+    def _run(self, day: date) -> None:
+        clock = Clock(self.context.now, day, self.settings.exchanges)
+        seen, gone = analyze_session(clock, self.stocks, self.log, self.settings, self.failures)
+        self.logged += len(step(clock, seen, self.log, self.settings, gone))
+        self.done += 1
+        self.context.tell("replay", self.done, self.n_days)
 
 
 def _still_waiting(
@@ -134,24 +179,10 @@ def _still_waiting(
     return settle(due_on(clock, replay_log, settings), bars, clock)[1]
 
 
-def _trained_periods(
-    schedule: ModelSchedule,
-    days: Sequence[date],
-    stocks: Sequence[PastStock],
-    settings: ReplaySettings,
-    context: ReplayContext,
-) -> Iterator[Period]:
-    """The periods of these days, one after the other, once their models' forecasts are set; all are trained first."""
+def _periods_of(days: Sequence[date], settings: ReplaySettings, context: ReplayContext) -> list[Period]:
+    """The periods of these days, and earlier ones whose models are there: they serve where a later training fails."""
     found = periods(days, _training_days(settings), folder(context.home))
-    wanted = [period for period in found if period.folder is None or period.days or period.folder.exists()]
-    training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
-    when = When(lambda day: Clock(context.now, day, settings.exchanges), context.tell)
-    schedule.train(wanted, stocks, training, when)
-    for period in wanted:
-        schedule.use(period)
-        if period.days:
-            schedule.give_opinions(stocks, period.days, context.tell)
-        yield period
+    return [period for period in found if period.folder is None or period.days or period.folder.exists()]
 
 
 def days_left(settings: ReplaySettings, latest: str) -> list[date]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
@@ -50,12 +50,13 @@ class Month:
 
 @dataclass(frozen=True, slots=True)
 class MonthlyWork:
-    """The stocks that are trained each month, the settings, and who does the tasks."""
+    """The stocks that are trained each month, the settings, who does the tasks, and what is done while they do."""
 
     stocks: Sequence[PointInTimePrices]
     settings: TrainingSettings
     runner: TaskRunner
     tell: Progress
+    meanwhile: Callable[[], None] = lambda: None  # called after each task
 
 
 def train_months(months: Sequence[Month], work: MonthlyWork) -> list[TrainingFailure]:
@@ -123,6 +124,7 @@ class _Months:
                 course, at = tasks[number]
                 course.note(at, result)
                 self.work.tell("train", self.finished, total)
+                self.work.meanwhile()
             self._go_on()
 
     def _begin(self) -> None:
