@@ -8,7 +8,8 @@ import shutil
 import signal
 import subprocess
 import sys
-from datetime import date
+from collections import deque
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -16,10 +17,17 @@ from scripts import BARE, PROJECT, files_under, log_of, predict
 from trained import TRAINED
 
 from realtime_predictor import main
+from stockml.accuracy.tracker import Feedback
 from stockml.core.calendars import calendar_for
+from stockml.core.paths import Home
+from stockml.core.progress import no_progress
 from stockml.data.simulated_market import sample_bars
-from stockml.replay.model_schedule import month_starts, periods
-from stockml.replay.walk_forward import ReplaySettings, days_left
+from stockml.prediction_log.log import PredictionLog
+from stockml.replay import walk_forward
+from stockml.replay.model_schedule import ModelSchedule, Period, month_starts, periods
+from stockml.replay.replay_log import DiskReplayLog
+from stockml.replay.walk_forward import ReplayContext, ReplaySettings, days_left
+from stockml.signals.learner import Learner
 
 SIM = ("--source", "sample", "--quiet")
 TWO = ("--symbols", "SIM-ALPHA", "SIM-BETA")
@@ -237,3 +245,28 @@ def test_models_are_asked_from_the_first_session_of_each_month_on(tmp_path: Path
     assert (before.days, before.folder) == ((), None)
     assert first.days[0] == sessions[3] and first.folder == tmp_path / str(sessions[0])
     assert {day.month for day in second.days} == {2} and {day.month for day in third.days} == {3}
+
+
+def test_sessions_are_run_as_soon_as_their_models_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[date | None] = []
+    monkeypatch.setattr(walk_forward, "analyze_session", lambda clock, *_: (ran.append(clock.as_of), set()))
+    monkeypatch.setattr(walk_forward, "step", lambda *_: [])
+    monday, tuesday, wednesday = (date(2026, 3, day) for day in (2, 3, 4))
+    ahead = [
+        Period((monday, tuesday), monday, tmp_path / "first"),
+        Period((wednesday,), wednesday, tmp_path / "second"),
+    ]
+    home, log = Home(tmp_path), PredictionLog(tmp_path / "realtime_predictions/predictions.jsonl")
+    settings = ReplaySettings(monday, wednesday, ("SIM-ALPHA",), "sample")
+    context = ReplayContext(home, log, datetime(2026, 4, 1, tzinfo=UTC), 0.0, 1, no_progress)
+    with log.locked():
+        disk = DiskReplayLog(log, Feedback(home.feedback, Learner))
+        walk = walk_forward._Walk(settings, [], context, disk, ModelSchedule([home], 1), ahead, 3)
+        for folder, then in ((None, []), (first, [monday, tuesday]), (second, [monday, tuesday, wednesday])):
+            if folder is not None:
+                folder.mkdir()
+            for _ in range(5):
+                walk.advance()
+            assert ran == then
+        walk.finish()
+    assert ran == then and walk.done == 3

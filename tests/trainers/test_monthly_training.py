@@ -97,6 +97,7 @@ def trained_live(home: Home, day: date) -> None:
 
 
 side_by_side: list[int] = []  # months under way at a time
+calls: list[str] = []  # of the progress callback, and of what is done meanwhile
 
 
 @pytest.fixture(scope="module")
@@ -108,9 +109,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
             side_by_side.append(len({one.number for one, _ in self.under_way if one}))
             super()._go_on()
 
-    work = MonthlyWork(STOCKS, QUICK, Here(), lambda *_stage: None)
+    work = MonthlyWork(STOCKS, QUICK, Here(), lambda *_stage: calls.append("tell"), lambda: calls.append("meanwhile"))
     assert Watched(months(root), work, deque(range(len(DAYS)))).train() == []
     return root
+
+
+@pytest.mark.usefixtures("whole")
+def test_something_else_may_be_done_after_each_task() -> None:
+    assert len(calls) > 2 * len(DAYS) and calls == ["tell", "meanwhile"] * (len(calls) // 2)
 
 
 def test_each_month_is_what_a_training_on_its_day_leaves(whole: Path, tmp_path: Path) -> None:
