@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import deque
 from datetime import UTC, date, datetime
 from pathlib import Path
 
