@@ -324,9 +324,9 @@ def test_yahoo_is_asked_for_nothing_that_the_cache_holds(
     from stopped_clock import stopped_at
 
     import realtime_predictor
-    from stockml.commands import run
+    from stockml.data import request
 
-    monkeypatch.setattr(run, "FetchSettings", lambda **options: replace(AT_ONCE, **options))
+    monkeypatch.setattr(request, "FetchSettings", lambda **options: replace(AT_ONCE, **options))
 
     def on(day: str, *options: str) -> int:
         yahoo.today = date.fromisoformat(day)

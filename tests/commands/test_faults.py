@@ -17,9 +17,9 @@ from scripts import log_of, predict
 from stopped_clock import stopped_at
 
 import realtime_predictor
-from stockml.commands import run
 from stockml.core.calendars import calendar_for
 from stockml.core.paths import Home
+from stockml.data import request
 from stockml.data.request import FetchSettings
 from stockml.prediction_log.log import PredictionLog
 
@@ -39,7 +39,7 @@ class DailyRuns:
 
     def fetch_with(self, settings: FetchSettings) -> None:
         """Let the next runs fetch with these time-outs and waits."""
-        self._monkeypatch.setattr(run, "FetchSettings", lambda **options: replace(settings, **options))
+        self._monkeypatch.setattr(request, "FetchSettings", lambda **options: replace(settings, **options))
 
     def run(self, day: date, *options: str, at: str = "17:00") -> tuple[int, dict[str, Any], list[str]]:
         """Exit code, the JSON object, and the lines on stderr of a run on that day."""
