@@ -99,7 +99,7 @@ def write_report(  # noqa: PLR0913 - what a page is made from, and where it goes
     context = {
         **_figures(summary, state, clock, prices, is_simulated=is_simulated),
         "data": _embedded(_data(summary.cut(most), state, clock, prices)),
-        **report_parts.models(state, clock),
+        **report_parts.models(state.models, clock),
         "lists": report_parts.lists(log, view, clock, state.last_run),
     }
     write_whole(path, _render(context))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
@@ -87,16 +87,16 @@ def names_on_page(summary: LogSummary) -> dict[tuple[str, int], str]:
 # ---- models ----
 
 
-def models(state: Status, clock: Clock) -> dict[str, Any]:
+def models(known: Mapping[str, KnownModel], clock: Clock) -> dict[str, Any]:
     """Each trained model's validation scores, and what they say together."""
-    rows = model_rows(state, clock)
+    rows = model_rows(known, clock)
     return {"models": rows, "models_story": models_story(rows)}
 
 
-def model_rows(state: Status, clock: Clock) -> list[dict[str, Any]]:
+def model_rows(known: Mapping[str, KnownModel], clock: Clock) -> list[dict[str, Any]]:
     """The scores of each model, those left out that have seen days after the clock's."""
     seen = "9999" if clock.as_of is None else clock.as_of.isoformat()
-    return [_model_row(symbol, model) for symbol, model in state.models.items() if model.data_through <= seen]
+    return [_model_row(symbol, model) for symbol, model in known.items() if model.data_through <= seen]
 
 
 def _model_row(symbol: str, model: KnownModel) -> dict[str, Any]:

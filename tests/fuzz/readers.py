@@ -379,9 +379,10 @@ def _trained(folder: Path) -> tuple[Home, dict[str, bytes], Callable[[], None]]:
 
     def use() -> None:
         from stockml.reporting.page_sections import models
+        from stockml.reporting.stock_states import known_models
 
         assert set(trained_symbols(home)) <= {SYMBOL, "MADE_NS"}
-        models(home, clock)
+        models(known_models(home, clock), clock)
         bundle = load_bundle(home, SYMBOL)
         view = view_of(bundle, bundle.forecast(table))
         (analysis,) = add_market([analyze(table, view)])
