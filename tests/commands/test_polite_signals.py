@@ -23,7 +23,8 @@ WAYS = {
     "code that catches everything": ("def drop():\n    try:\n        ask()\n    except BaseException:\n        pass\n"),
 }
 SCRIPT = """
-import argparse, os, sys, time
+import argparse, os, signal, sys, time
+signal.signal({number}, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 from stockml.commands.exits import run_command
 def ask():
     os.kill(os.getpid(), {number})
