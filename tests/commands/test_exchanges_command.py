@@ -20,8 +20,8 @@ from tools import needs
 from waiting import PATIENCE_SECONDS
 
 import realtime_predictor
-from stockml.commands import run as run_module
 from stockml.core.calendars import calendar_of
+from stockml.data import request
 
 TUESDAY = date(2026, 6, 30)
 
@@ -280,7 +280,7 @@ def test_the_same_as_a_process_on_that_day(tmp_path, horizon, target):
 
 @pytest.fixture
 def yahoo(monkeypatch: Any) -> Iterator[FakeYahoo]:
-    monkeypatch.setattr(run_module, "FetchSettings", lambda **options: AT_ONCE)
+    monkeypatch.setattr(request, "FetchSettings", lambda **options: AT_ONCE)
     with FakeYahoo(TUESDAY) as server, redirected(server):
         yield server
 
