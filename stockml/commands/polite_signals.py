@@ -74,7 +74,8 @@ class _Request:
     def close(self) -> None:
         """Stop asking: the block is left."""
         self._raised = None  # and its call with it
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        if self._number:  # else no timer is ours
+            signal.setitimer(signal.ITIMER_REAL, 0)
 
     def _ended(self) -> Ended:
         """An Ended that no frame of its own traceback holds, so that it is gone as soon as it is dropped."""
