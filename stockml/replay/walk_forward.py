@@ -142,19 +142,20 @@ class _Walk:
     failures: DailyFailures = field(default_factory=DailyFailures)
 
     def advance(self) -> None:
-        """Run the next session, if there is one and its models are there."""
-        if not self.days and self.periods and self.periods[0].is_trained:
-            self._begin(self.periods.popleft())
-        elif self.days:
-            self._run(self.days.popleft())
+        """Run the next session, or begin the next period, if there is one and its models are there."""
+        if self.days or (self.periods and self.periods[0].is_trained):
+            self._go_on()
 
     def finish(self) -> None:
         """Run all sessions that are left."""
         while self.days or self.periods:
-            if self.days:
-                self._run(self.days.popleft())
-            else:
-                self._begin(self.periods.popleft())
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self.days:
+            self._run(self.days.popleft())
+        else:
+            self._begin(self.periods.popleft())
 
     def _begin(self, period: Period) -> None:
         """Use a period's models, and set their forecasts."""

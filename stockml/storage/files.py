@@ -53,7 +53,12 @@ def write_fully(descriptor: int, data: bytes, at: int) -> None:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    sync_file(folder, os.O_DIRECTORY)
+
+
+def sync_file(path: Path, kind: int = 0) -> None:
+    """Make a file's content survive a power cut; `kind` is a further flag to open it with."""
+    descriptor = os.open(path, os.O_RDONLY | kind)
     try:
         os.fsync(descriptor)
     finally:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from stockml.storage import files
-from stockml.storage.files import StorageError, make_folder, storage, sync_folder
+from stockml.storage.files import StorageError, make_folder, storage, sync_file, sync_folder
 from stockml.storage.temporary import new_temporary_folder
 
 SYNCED_AT_ONCE = 8  # files; a disk takes less for many at once than for one after the other
@@ -97,14 +97,6 @@ def _sync_files(folder: Path) -> None:
 
     paths = [path for path in folder.rglob("*") if path.is_file()]
     with ThreadPoolExecutor(SYNCED_AT_ONCE) as threads:
-        for _ in threads.map(_sync_file, paths):  # which raises what went wrong
+        for _ in threads.map(sync_file, paths):  # which raises what went wrong
             pass
     sync_folder(folder)
-
-
-def _sync_file(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
