@@ -1,6 +1,6 @@
 """Jumps in a table of daily bars that no dropped bar could mend: another unit, a split, a long gap, a demerger.
 
-`price_table` decides what follows from one.
+`jump_outcomes` decides what follows from one.
 """
 
 from __future__ import annotations

@@ -13,20 +13,15 @@ import pandas as pd
 
 from stockml.core.calendars import Calendar, calendar_for
 from stockml.core.wording import count
-from stockml.data import adjustment_steps, bar_checks, day_checks, neighbour_checks, volume_checks
+from stockml.data import adjustment_steps, bar_checks, day_checks, jump_outcomes, neighbour_checks, volume_checks
 from stockml.data.announcements import Announcement, known_by
-from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, bars, days, drop
-from stockml.data.price_jumps import Fault, find_demergers, find_faults, find_news, find_payouts
+from stockml.data.findings import DROPPED, NOTED, Checked, Finding, PriceError, drop
 from stockml.data.raw_table import tidy
 
 __all__ = ["Finding", "PriceError", "PriceTable", "check_prices", "note_stale"]
 
 MIN_SESSIONS = 30  # MACD's slow average looks at 26 sessions, the regime at 20
-# The sessions that must be free of faults for a symbol to be used: all that a day's features look at. A fault
-# before them costs the history behind it and no more, so that an error of 2005 never stops a run of today.
-SOUND_SESSIONS = 250
 ENDED = pd.Timedelta(days=15)  # longer than any row of holidays
-UNCONFIRMED = neighbour_checks.PHANTOM_RUN  # a jump so near the end may be a phantom whose way back is still to come
 
 ALONE = (
     bar_checks.drop_duplicates,
@@ -181,7 +176,7 @@ def check_tidied(
         days = frame.index
         frame, found = _drop_bad_bars(frame, calendar or calendar_for(symbol), limit, start)
         findings += found
-        frame, found, breaks = _settle_faults(frame)
+        frame, found, breaks = jump_outcomes.settle_jumps(frame)
         findings += found
         frame, found = bar_checks.drop_wild(frame)
         findings += found
@@ -240,52 +235,6 @@ def _in_turn(frame: pd.DataFrame, checks: Sequence[Callable[[pd.DataFrame], Chec
         frame, found = check(frame)
         findings += found
     return frame, findings
-
-
-def _settle_faults(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Finding], tuple[date, ...]]:
-    """The part of the table that is one series; PriceError where the newest sessions are not."""
-    faults = find_faults(frame)
-    frame, findings = _drop_unconfirmed(frame, faults)
-    if findings:
-        faults = find_faults(frame)
-    old = [fault for fault in faults if len(frame) - fault.row >= SOUND_SESSIONS]
-    recent = [fault for fault in faults if len(frame) - fault.row < SOUND_SESSIONS]
-    noted = _note_gaps(frame, recent)
-    gaps = [day for finding in noted for day in finding.dates]
-    findings += noted
-    if old:
-        frame, found = _cut_before(frame, old[-1])
-        findings += found
-    found, demergers = find_demergers(frame)
-    findings += found + find_news(frame) + find_payouts(frame)
-    return frame, findings, tuple(sorted({*gaps, *demergers}))
-
-
-def _note_gaps(frame: pd.DataFrame, recent: Sequence[Fault]) -> list[Finding]:
-    """Findings on long gaps; PriceError where a fault is an error in the prices."""
-    dates = days(frame.index[[fault.row for fault in recent]])
-    for fault, day in zip(recent, dates, strict=True):
-        if fault.is_wrong:
-            raise PriceError(fault.kind, f"on {day} {fault.text}; download the full history again")
-    return [
-        Finding(fault.kind, NOTED, (day,), f"before {day} {fault.text}")
-        for fault, day in zip(recent, dates, strict=True)
-    ]
-
-
-def _drop_unconfirmed(frame: pd.DataFrame, faults: Sequence[Fault]) -> Checked:
-    """Drop the newest bars after a jump of unit or a split that the next days may still take back or adjust."""
-    rows = [fault.row for fault in faults if fault.is_wrong and len(frame) - fault.row <= UNCONFIRMED]
-    if not rows:
-        return frame, []
-    bad = frame.index >= frame.index[rows[0]]
-    return drop(frame, bad, "unconfirmed_jump", "after a jump that no later session confirms dropped")
-
-
-def _cut_before(frame: pd.DataFrame, fault: Fault) -> Checked:
-    dates = days(frame.index[: fault.row])
-    text = f"{bars(dates)} dropped: on {frame.index[fault.row].date()} {fault.text}"
-    return frame.iloc[fault.row :], [Finding(fault.kind, DROPPED, dates, text)]
 
 
 def _refuse_ended(frame: pd.DataFrame, days: pd.Index, limit: date | None) -> None:

@@ -11,7 +11,8 @@ from made_up_bars import N_DAYS, market
 from tools import shared_folder
 
 from stockml.data import raw_table
-from stockml.data.price_table import MIN_SESSIONS, SOUND_SESSIONS, PriceError, check_prices, note_stale
+from stockml.data.jump_outcomes import SOUND_SESSIONS
+from stockml.data.price_table import MIN_SESSIONS, PriceError, check_prices, note_stale
 
 PRICES = ["Open", "High", "Low", "Close", "Adj Close"]
 OLD, RECENT = 100, N_DAYS - 50  # rows on either side of the sessions that must be sound
