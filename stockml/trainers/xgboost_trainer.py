@@ -77,44 +77,72 @@ def fit_trees(
 
 
 class ScalableForest:
-    """A fitted model, of which any number of rescaled copies are made; it is taken apart once."""
+    """A fitted model, of which any number of rescaled copies are made; it is taken apart once.
+
+    Copies are written as XGBoost's UBJSON, which it reads seven times as fast as its JSON.
+    """
 
     def __init__(self, model: xgboost.XGBRegressor) -> None:
         self._params = model.get_params()
         self._forest = Forest.of(model)
-        self._content = content_of(model)
-        self._base = base_score_in(self._content)
-        trees = trees_in(self._content)
-        self._ends = np.cumsum([len(tree["left_children"]) for tree in trees])
-        self._is_leaf = np.concatenate([tree["left_children"] for tree in trees]) == -1
-        places = [
-            np.stack([np.full(end, number), np.arange(end)])
-            for number, end in enumerate(np.diff(self._ends, prepend=0))
-        ]
+        content = content_of(model)
+        self._base = base_score_in(content)
+        trees = [np.asarray(tree["left_children"]) for tree in trees_in(content)]
+        self._is_leaf = np.concatenate(trees) == -1
+        places = [np.stack([np.full(len(tree), number), np.arange(len(tree))]) for number, tree in enumerate(trees)]
         self._places = tuple(np.concatenate(places, axis=1)[:, self._is_leaf])  # of the leaves: tree and node
-        self._values, self._weights = (
-            np.concatenate([np.asarray(tree[name], dtype=np.float64) for tree in trees])
-            for name in ("split_conditions", "base_weights")
-        )
+        written = bytes(model.get_booster().save_raw("ubj"))
+        # the base score, whose length differs from copy to copy, comes between the two
+        self._before, self._after = _around_base_score(written)
+        self._numbers = [_numbers_at(self._before, name) for name in ("split_conditions", "base_weights")]
+        self._values, self._weights = (_read(self._before, at).astype(np.float64) for at in self._numbers)
 
     def scaled(self, factor: float, offset: float) -> tuple[xgboost.XGBRegressor, Forest]:
         """A copy whose forecasts are the original's times `factor` plus `offset`, and its trees as arrays."""
         import xgboost
 
-        values = np.where(self._is_leaf, self._values * factor, self._values)
-        weights = self._weights * factor
-        start = 0
-        for tree, end in zip(trees_in(self._content), self._ends.tolist(), strict=True):
-            tree["split_conditions"], tree["base_weights"] = values[start:end].tolist(), weights[start:end].tolist()
-            start = end
+        values = np.where(self._is_leaf, self._values * factor, self._values).astype(np.float32)
+        weights = (self._weights * factor).astype(np.float32)
+        before = np.frombuffer(self._before, np.uint8).copy()
+        for at, numbers in zip(self._numbers, (values, weights), strict=True):
+            before[at[:, None] + np.arange(4)] = numbers.astype(">f4")[:, None].view(np.uint8)
         base = self._base * factor + offset
-        self._content["learner"]["learner_model_param"]["base_score"] = f"[{base:.9E}]"
         copy = xgboost.XGBRegressor(**self._params | {"base_score": base})
-        copy.load_model(bytearray(msgspec.json.encode(self._content)))
+        copy.load_model(bytearray(before.tobytes() + _counted(f"[{base:.9E}]") + self._after))
         of_leaves = np.zeros_like(self._forest.value)
-        of_leaves[self._places] = values[self._is_leaf].astype(np.float32)
+        of_leaves[self._places] = values[self._is_leaf]
         base = base_score_in(msgspec.json.decode(copy.get_booster().save_config()))  # as XGBoost has rounded it
         return copy, replace(self._forest, value=of_leaves, base=base)
+
+
+def _counted(text: str) -> bytes:
+    """A text as UBJSON has it: its length, then its bytes."""
+    return b"L" + len(text).to_bytes(8, "big") + text.encode()
+
+
+def _around_base_score(content: bytes) -> tuple[bytes, bytes]:
+    """A model in UBJSON without its base score: what is before it, and after."""
+    before, key, rest = content.partition(_counted("base_score") + b"S")
+    return before + key, rest[9 + int.from_bytes(rest[1:9], "big") :]
+
+
+def _numbers_at(content: bytes, name: str) -> NDArray[np.intp]:
+    """Places of the numbers, of four bytes each, in UBJSON: those of the arrays of that name, tree by tree."""
+    key = _counted(name) + b"[$d#L"
+    found = []
+    at = content.find(key)
+    while at >= 0:
+        first = at + len(key) + 8
+        size = 4 * int.from_bytes(content[first - 8 : first], "big")
+        found.append(np.arange(first, first + size, 4))
+        at = content.find(key, first + size)
+    return np.concatenate(found)
+
+
+def _read(content: bytes, at: NDArray[np.intp]) -> NDArray[np.float32]:
+    """The numbers that begin at these places."""
+    numbers = np.frombuffer(content, np.uint8)[at[:, None] + np.arange(4)]
+    return np.asarray(numbers.view(">f4")[:, 0], dtype=np.float32)
 
 
 @lru_cache(maxsize=2)

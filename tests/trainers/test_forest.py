@@ -10,7 +10,7 @@ import joblib
 import numpy as np
 import pytest
 
-from stockml.models.forest import Forest
+from stockml.models.forest import Forest, content_of, trees_in
 from stockml.trainers import xgboost_trainer as xgb
 from stockml.trainers.xgboost_trainer import ScalableForest, XGBSettings
 
@@ -69,6 +69,24 @@ def test_scaled_forecasts_are_the_models_own_times_the_factor(model: Any) -> Non
     assert scaled.get_booster().num_boosted_rounds() == scaled.n_estimators == 100
     for field in fields(Forest):
         np.testing.assert_array_equal(getattr(flattened, field.name), getattr(Forest.of(scaled), field.name))
+
+
+@pytest.mark.parametrize("factor", [0.37, -1.3, 1e-4])
+def test_every_leaf_is_scaled_and_no_threshold(model: Any, factor: float) -> None:
+    copy, _ = ScalableForest(model).scaled(factor, 0.1)
+    compared = 0
+    for tree, scaled in zip(trees_in(content_of(model)), trees_in(content_of(copy)), strict=True):
+        is_leaf = np.asarray(tree.pop("left_children")) == -1
+        conditions, weights = (np.asarray(tree.pop(name), np.float32) for name in ("split_conditions", "base_weights"))
+        expected = np.where(is_leaf, conditions * np.float64(factor), conditions).astype(np.float32)
+        np.testing.assert_array_equal(np.asarray(scaled.pop("split_conditions"), np.float32), expected)
+        np.testing.assert_array_equal(
+            np.asarray(scaled.pop("base_weights"), np.float32), (weights * np.float64(factor)).astype(np.float32)
+        )
+        scaled.pop("left_children")
+        assert scaled == tree
+        compared += len(expected)
+    assert compared > 100
 
 
 def test_a_copy_does_not_depend_on_those_made_before(model: Any) -> None:
