@@ -243,7 +243,7 @@ def _origins(model: GlobalModel, training_set: TrainingSet) -> dict[str, Any]:
             "fitted_before": str(model.days.select),
             "judged_before": str(model.days.validation),
         },
-        "started_from": model.start.to_record() if model.start else None,
+        "started_from": model.started_from,
         "priors": _priors(model, training_set),
         "window_sessions": lstm.WINDOW_SESSIONS,
         "inputs": list(lstm.INPUTS),

@@ -80,7 +80,7 @@ class GlobalModel:
     xgb_slope: Posterior
     pattern_slope: Posterior
     scale_model: ScaleModel
-    start: CommonStart | None = None  # that the network went on from
+    started_from: Mapping[str, Any] | None = None  # the record of the network that it went on from
 
 
 def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, list[str]]]:
@@ -183,7 +183,7 @@ def global_model_steps(
     of_lstm, of_forest, of_pattern = (slope(forecasts) for forecasts in (by_lstm, by_forest, rows.hold_out_pattern))
     scale_model = fit_scale_model(members, days.validation)
     fitted = (rows.centre, network, model, drift, of_lstm, of_forest, of_pattern, scale_model)
-    return GlobalModel(days, symbols, *fitted, start=how.start)
+    return GlobalModel(days, symbols, *fitted, how.start.to_record() if how.start else None)
 
 
 def _network_steps(samples: Samples, how: Learning, horizon: int, days: SplitDates) -> Steps[Network]:

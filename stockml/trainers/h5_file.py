@@ -4,15 +4,34 @@ from __future__ import annotations
 
 import io
 import json
+from functools import lru_cache
 from typing import Any
 
-from stockml.models.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network
+import numpy as np
+
+from stockml.models.lstm import DROPOUT, LAYERS, UNITS, WINDOW_SESSIONS, Float32, Network, check_shapes, weight_shapes
 
 
 def to_h5(network: Network) -> bytes:
-    """Serialise a network as an uncompiled Keras Sequential; the same network gives the same bytes."""
+    """Serialise a network as an uncompiled Keras Sequential; the same network gives the same bytes.
+
+    The files of networks of one shape differ in their weights alone, which are written into a copy of one file: h5py
+    would take twenty times as long. ValueError for weights of other shapes.
+    """
+    check_shapes(network.weights)
+    empty, places = _file_of_zeros(network.inputs, network.horizon)
+    content = bytearray(empty)
+    for at, weights in zip(places, network.weights, strict=True):
+        content[at : at + weights.nbytes] = weights.astype("<f4").tobytes()
+    return bytes(content)
+
+
+@lru_cache(maxsize=4)
+def _file_of_zeros(inputs: int, horizon: int) -> tuple[bytes, list[int]]:
+    """The file of a network whose weights are all 0, and the place of each array of weights in it."""
     import h5py
 
+    network = Network(tuple(np.zeros(shape, np.float32) for shape in weight_shapes(inputs, horizon)))
     layers = _keras_layers(network)
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
@@ -26,11 +45,12 @@ def to_h5(network: Network) -> bytes:
         group.create_group("top_level_model_weights").attrs["weight_names"] = []
         for name in names:
             group.create_group(name).attrs["weight_names"] = []
+        places = []
         for name, arrays in _by_layer(network).items():
             group[name].attrs["weight_names"] = list(arrays)
             for path, array in arrays.items():
-                group[name].create_dataset(path, data=array)
-    return buffer.getvalue()
+                places.append(group[name].create_dataset(path, data=array).id.get_offset())
+    return buffer.getvalue(), places
 
 
 def _by_layer(network: Network) -> dict[str, dict[str, Float32]]:
