@@ -278,7 +278,8 @@ def test_a_history_too_short_is_refused_with_the_numbers(tmp_path: Path) -> None
     folder = tmp_path / "csv"
     folder.mkdir()
     sample_bars("SIM-ALPHA", date(2025, 12, 1), date(2026, 3, 2)).to_csv(folder / "NEW.csv")
-    ran = train("--source", f"csv:{folder}", "--symbols", "NEW", "--as-of", TRAINED_AS_OF, "--home", tmp_path / "home")
+    options = ("--source", f"csv:{folder}", "--symbols", "NEW", "--as-of", TRAINED_AS_OF, "--exchange", "XNSE")
+    ran = train(*options, "--home", tmp_path / "home")
     (session,) = (tmp_path / "home/ml_training_data/metrics").iterdir()
     assert ran.code == json.loads(session.read_text())["exit_code"] == 3
     assert "NEW: " in ran.err and "need" in ran.err and "Traceback" not in ran.err
@@ -295,6 +296,7 @@ def test_a_young_stock_trains_on_what_it_has(tmp_path: Path, seen: int) -> None:
     folder.mkdir()
     sample_bars("SIM-ALPHA", date(2024, 1, 1), date(2026, 3, 2)).tail(seen).to_csv(folder / "YOUNG.csv")
     options = ("--source", f"csv:{folder}", "--symbols", "YOUNG", "--as-of", TRAINED_AS_OF, "--home", tmp_path / "home")
+    options += ("--exchange", "XNSE")
     assert train(*options).code == 0
     assert 0 < metrics_of(tmp_path / "home", "YOUNG")["train_samples"] < 400
     assert predict(*options).code == 0
