@@ -127,7 +127,7 @@ def starting(root: Path) -> None:
             "version": lambda: seconds_of([PROJECT / "train_models.py", "--version"]),
         }
     )
-    print(verdict("--verify-only with nothing due", took["verify"], 1.0))
+    print(verdict("--verify-only with nothing due", took["verify"], 0.15))
     print(verdict("--help", took["help"], 0.5))
     print(verdict("--version", took["version"], 0.5))
 
