@@ -85,17 +85,15 @@ class ScalableForest:
     def __init__(self, model: xgboost.XGBRegressor) -> None:
         self._params = model.get_params()
         self._forest = Forest.of(model)
-        content = content_of(model)
-        self._base = base_score_in(content)
-        trees = [np.asarray(tree["left_children"]) for tree in trees_in(content)]
+        trees = [np.asarray(tree["left_children"]) for tree in trees_in(content_of(model))]
         self._is_leaf = np.concatenate(trees) == -1
         places = [np.stack([np.full(len(tree), number), np.arange(len(tree))]) for number, tree in enumerate(trees)]
         self._places = tuple(np.concatenate(places, axis=1)[:, self._is_leaf])  # of the leaves: tree and node
-        written = bytes(model.get_booster().save_raw("ubj"))
         # the base score, whose length differs from copy to copy, comes between the two
-        self._before, self._after = _around_base_score(written)
-        self._numbers = [_numbers_at(self._before, name) for name in ("split_conditions", "base_weights")]
-        self._values, self._weights = (_read(self._before, at).astype(np.float64) for at in self._numbers)
+        before, self._after = _around_base_score(bytes(model.get_booster().save_raw("ubj")))
+        self._before = np.frombuffer(before, np.uint8)
+        self._numbers = [_numbers_at(before, name) for name in ("split_conditions", "base_weights")]
+        self._values, self._weights = (self._before[at].view(">f4")[:, 0].astype(np.float64) for at in self._numbers)
 
     def scaled(self, factor: float, offset: float) -> tuple[xgboost.XGBRegressor, Forest]:
         """A copy whose forecasts are the original's times `factor` plus `offset`, and its trees as arrays."""
@@ -103,10 +101,10 @@ class ScalableForest:
 
         values = np.where(self._is_leaf, self._values * factor, self._values).astype(np.float32)
         weights = (self._weights * factor).astype(np.float32)
-        before = np.frombuffer(self._before, np.uint8).copy()
+        before = self._before.copy()
         for at, numbers in zip(self._numbers, (values, weights), strict=True):
-            before[at[:, None] + np.arange(4)] = numbers.astype(">f4")[:, None].view(np.uint8)
-        base = self._base * factor + offset
+            before[at] = numbers.astype(">f4")[:, None].view(np.uint8)
+        base = self._forest.base * factor + offset
         copy = xgboost.XGBRegressor(**self._params | {"base_score": base})
         copy.load_model(bytearray(before.tobytes() + _counted(f"[{base:.9E}]") + self._after))
         of_leaves = np.zeros_like(self._forest.value)
@@ -127,22 +125,16 @@ def _around_base_score(content: bytes) -> tuple[bytes, bytes]:
 
 
 def _numbers_at(content: bytes, name: str) -> NDArray[np.intp]:
-    """Places of the numbers, of four bytes each, in UBJSON: those of the arrays of that name, tree by tree."""
+    """Places of the bytes of numbers in UBJSON, (n_numbers, 4): those of the arrays of that name, tree by tree."""
     key = _counted(name) + b"[$d#L"
     found = []
     at = content.find(key)
     while at >= 0:
         first = at + len(key) + 8
         size = 4 * int.from_bytes(content[first - 8 : first], "big")
-        found.append(np.arange(first, first + size, 4))
+        found.append(np.arange(first, first + size).reshape(-1, 4))
         at = content.find(key, first + size)
     return np.concatenate(found)
-
-
-def _read(content: bytes, at: NDArray[np.intp]) -> NDArray[np.float32]:
-    """The numbers that begin at these places."""
-    numbers = np.frombuffer(content, np.uint8)[at[:, None] + np.arange(4)]
-    return np.asarray(numbers.view(">f4")[:, 0], dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
