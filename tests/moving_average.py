@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from stockml.indicators import technical
+import numpy as np
+
+from stockml.indicators import smoothing
 
 
-def ema(values: technical.Array, window: int, *, memory: int | None = None) -> technical.Array:
+def ema(values: smoothing.Array, window: int, *, memory: int | None = None) -> smoothing.Array:
     """As TA-Lib's EMA, shape (n_days,); with a memory, each value as if the table began so many rows before."""
-    return technical._with_memory(
-        ("ema", window), lambda part: technical._ema(part, window, window - 1), values, memory
-    )
+    out = np.full(len(values), np.nan)
+    if len(values) >= window:
+        rows = max(window, len(values)) if memory is None else memory
+        out[window - 1 :] = smoothing.ema(values, 2 / (window + 1), window, rows)
+    return out

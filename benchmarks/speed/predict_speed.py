@@ -166,8 +166,8 @@ def indicators() -> None:
         )
     )
     pairs: dict[str, tuple[Callable[[], object], Callable[[], object]]] = {
-        "RSI": (lambda: ours.rsi(close), lambda: talib.RSI(close, 14)),
-        "MACD": (lambda: ours.macd(close), lambda: talib.MACD(close)),
+        "RSI": (lambda: ours.rsi(close, memory=features.HISTORY_SESSIONS), lambda: talib.RSI(close, 14)),
+        "MACD": (lambda: ours.macd(close, memory=features.HISTORY_SESSIONS), lambda: talib.MACD(close)),
         "SMA 20": (lambda: ours.sma(close, 20), lambda: talib.SMA(close, 20)),
         "SMA 200": (lambda: ours.sma(close, 200), lambda: talib.SMA(close, 200)),
     }

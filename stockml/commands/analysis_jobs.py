@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from stockml.models.bundle_store import StoredBundle
     from stockml.signals.plugins import OpinionPlugins
 
-WORTH_PROCESSES = 100  # stocks; for fewer the start of processes costs more than they save
+WORTH_A_PROCESS = 16  # stocks; for fewer the start of a process costs more than it saves
 STOCKS_PER_TASK = 8  # at most: handing a task over takes a hundredth of what it takes to do it
 TASKS_PER_PROCESS = 4  # at least, where there are so many stocks
 JEMALLOC = "jemalloc_bg_thd"  # a thread's name
@@ -85,8 +85,9 @@ def _cluster_jobs(run: Run, wanted: Iterable[str], plugins: OpinionPlugins) -> I
 
 
 def _usual_jobs(stocks: int) -> int:
-    """One process for each core where there are many stocks, and where that takes no more than copies of this one."""
-    return len(os.sched_getaffinity(0)) if stocks >= WORTH_PROCESSES and _can_fork() else 1
+    """A process for so many stocks, one for each core at most, where that takes no more than copies of this one."""
+    jobs = min(stocks // WORTH_A_PROCESS, len(os.sched_getaffinity(0)))
+    return jobs if jobs > 1 and _can_fork() else 1
 
 
 def _can_fork() -> bool:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from stockml.data.price_table import PriceTable
 from stockml.indicators import technical
-from stockml.indicators.technical import Array
+from stockml.indicators.smoothing import Array
 
 HISTORY_SESSIONS = 250  # SMA 200 and time for the recursive filters to forget: Wilder's keeps 3e-8 of its seed
 REGIME_SESSIONS = 20

@@ -13,7 +13,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from stockml.data.price_table import PriceTable
-from stockml.indicators.technical import Array
+from stockml.indicators.smoothing import Array
 
 
 @dataclass(frozen=True, slots=True)

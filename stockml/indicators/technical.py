@@ -6,14 +6,16 @@ Each value depends on its own day and earlier ones only. Their use in a forecast
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
 
-Array = NDArray[np.float64]
+from stockml.indicators import smoothing
+from stockml.indicators.smoothing import Array
 
 SESSIONS_A_YEAR = 252
+FAST, SLOW, SIGNAL = 12, 26, 9  # the MACD's windows, in sessions
 
 
 def sma(values: Array, window: int) -> Array:
@@ -33,7 +35,7 @@ def sma(values: Array, window: int) -> Array:
     _check_window(window)
     out = np.full(len(values), np.nan)
     if len(values) >= window:
-        out[window - 1 :] = _sums(values, window) / window
+        out[window - 1 :] = smoothing.decayed_sums(values, 1.0, window)[window - 1 :] / window
     return out
 
 
@@ -107,7 +109,7 @@ def change(values: Array, sessions: int) -> Array:
     return out
 
 
-def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
+def rsi(close: Array, window: int = 14, *, memory: int) -> Array:
     """Relative strength index: the share of gains in recent moves, from 0 to 100.
 
     Parameters
@@ -116,9 +118,8 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
         Adjusted closing prices, oldest first.
     window : int, default 14
         Smoothing length in sessions.
-    memory : int, optional
-        Make each value a function of the last `memory` closes alone, as if the table began there. Without it the
-        average runs from the table's first row.
+    memory : int
+        Each value is a function of the last `memory` closes alone, as if the table began there; more than `window`.
 
     Returns
     -------
@@ -133,61 +134,50 @@ def rsi(close: Array, window: int = 14, *, memory: int | None = None) -> Array:
     if len(close) <= window:
         return out
     moves = np.diff(close)
-    gains, losses = (
-        _with_memory(
-            ("wilder", window),
-            lambda part: _smooth(part, 1 / window, window, window - 1),
-            one_way,
-            None if memory is None else memory - 1,  # a window of `memory` closes has one change fewer
-        )
+    gains, losses = (  # a window of `memory` closes has one move fewer
+        smoothing.ema(one_way, 1 / window, window, memory - 1)
         for one_way in (np.maximum(moves, 0.0), np.maximum(-moves, 0.0))
     )
     total = gains + losses
-    flat = total <= close[1:] * 1e-13  # the smoothed rest of a move long ago is no move
-    out[1:] = 100 * gains / np.where(flat, 1.0, total)
-    out[1:][flat] = 50.0
+    flat = total <= close[window:] * 1e-13  # the smoothed rest of a move long ago is no move
+    out[window:] = 100 * gains / np.where(flat, 1.0, total)
+    out[window:][flat] = 50.0
     return out
 
 
-def macd(
-    close: Array, fast: int = 12, slow: int = 26, signal: int = 9, *, memory: int | None = None
-) -> tuple[Array, Array]:
-    """Moving average convergence divergence: the fast EMA less the slow one, and the EMA of that.
+def macd(close: Array, *, memory: int) -> tuple[Array, Array]:
+    """Moving average convergence divergence: the EMA of 12 sessions less that of 26, and the EMA of 9 of that line.
 
     Parameters
     ----------
     close : array, shape (n_days,)
         Adjusted closing prices, oldest first.
-    fast, slow, signal : int
-        EMA lengths in sessions.
-    memory : int, optional
-        See `rsi`.
+    memory : int
+        See `rsi`; at least 34.
 
     Returns
     -------
     line, signal : arrays, shape (n_days,)
-        In price units; NaN for the first `slow + signal - 2` rows.
+        In price units; NaN for the first 33 rows.
 
     Notes
     -----
     Appel (1979). As in TA-Lib an EMA is seeded with the simple average of its first values, has the smoothing factor
     2 / (window + 1), and the fast one starts on the same row as the slow one.
+
+    The line begins anew in each row's window, so that its EMA cannot be taken of the lines of all rows. With factors a
+    and decays q = 1 - a: the signal less a_signal q / (q - q_signal) times each EMA, the slow one's being negative, is
+    a value that decays by q_signal a day and gains a constant times the day's close.
     """
-
-    def line_of(part: Array) -> Array:  # from row `slow - 1` on
-        return _ema(part, fast, slow - 1) - _ema(part, slow, slow - 1)
-
-    def average_of(line: Array) -> Array:  # from row `slow + signal - 2` on
-        return _ema(line, signal, signal - 1)
-
-    if memory is None:
-        line = line_of(close)
-        average = _padded(average_of(line), close)
-        line = _padded(line, close)
-    else:
-        line = _with_memory(("macd", fast, slow), line_of, close, memory)
-        average = _with_memory(("macd", fast, slow, signal), lambda part: average_of(line_of(part)), close, memory)
-    line[: slow + signal - 2] = np.nan
+    line, average = (np.full(len(close), np.nan) for _ in range(2))
+    rows = SLOW + SIGNAL - 1
+    if len(close) < rows:
+        return line, average
+    fast, slow = (of_all[SIGNAL - 1 :] for of_all in _fast_and_slow(close, memory))
+    seeds = np.correlate(close, _signal_seed(), mode="valid")
+    rest = smoothing.seeded(close[rows:], seeds, 1 - _factor(SIGNAL), _signal_gain(), memory - rows)
+    line[rows - 1 :] = fast - slow
+    average[rows - 1 :] = rest + _signal_share(FAST) * fast - _signal_share(SLOW) * slow
     return line, average
 
 
@@ -225,66 +215,35 @@ def _check_window(window: int) -> None:
         raise ValueError(f"window is {window}, it must be at least 1 session")
 
 
-def _sums(values: Array, window: int) -> Array:
-    """The sum of each row and the `window - 1` before it, shape (n_days - window + 1,).
-
-    Composed of sums of 1, 2, 4, ... rows: a running sum would carry rounding errors from row to row, and a longer
-    table would then change the last digits of old values.
-    """
-    total, start = np.zeros(len(values) - window + 1), 0  # of the rows from `start` of each window on
-    sums, length = values, 1
-    while True:
-        if window & length:
-            total += sums[start : start + len(total)]
-            start += length
-        if start == window:
-            return total
-        sums, length = sums[:-length] + sums[length:], 2 * length
+def _factor(window: int) -> float:
+    return 2 / (window + 1)
 
 
-def _ema(values: Array, window: int, first: int) -> Array:
-    """The exponential moving average from row `first` on."""
-    return _smooth(values, 2 / (window + 1), window, first)
+def _fast_and_slow(close: Array, memory: int) -> tuple[Array, Array]:
+    """Both EMAs of the MACD from row `SLOW - 1` on, shape (..., n_days - SLOW + 1)."""
+    later = SLOW - FAST
+    return (
+        smoothing.ema(close[..., later:], _factor(FAST), FAST, memory - later),
+        smoothing.ema(close, _factor(SLOW), SLOW, memory),
+    )
 
 
-def _smooth(values: Array, alpha: float, seed_rows: int, first: int) -> Array:
-    """y[t] = y[t-1] + alpha (x[t] - y[t-1]) along the last axis from row `first`, seeded with a mean of `seed_rows`.
-
-    Computed day by day: a matrix product would be faster, but its last bits depend on the number of days.
-    """
-    if values.shape[-1] <= first:
-        return values[..., :0]
-    now = np.add.reduce(values[..., first - seed_rows + 1 : first + 1], axis=-1) / seed_rows
-    later = values[..., first + 1 :].T  # one number per day, or many side by side
-    days = [now] if later.ndim > 1 else [float(now)]
-    for value in later if later.ndim > 1 else later.tolist():
-        days.append(days[-1] + alpha * (value - days[-1]))
-    return np.array(days).T
+def _signal_share(window: int) -> float:
+    """The part of one EMA in the signal, apart from the rest that decays as the signal does."""
+    decay = 1 - _factor(window)
+    return _factor(SIGNAL) * decay / (decay - (1 - _factor(SIGNAL)))
 
 
-def _padded(newest: Array, values: Array) -> Array:
-    """Pad the newest rows with NaN in front, to the length of `values`."""
-    out = np.full(len(values), np.nan)
-    if len(newest):
-        out[-len(newest) :] = newest
-    return out
+def _signal_gain() -> float:
+    """The factor of a day's close in that rest."""
+    fast, slow = ((_factor(SIGNAL) - _signal_share(window)) * _factor(window) for window in (FAST, SLOW))
+    return fast - slow
 
 
-_RESPONSES: dict[tuple[object, ...], Array] = {}
-
-
-def _with_memory(
-    key: tuple[object, ...], recursive: Callable[[Array], Array], values: Array, memory: int | None
-) -> Array:
-    """Apply `recursive`, which returns the newest rows, to all values, or anew to each window of `memory` rows.
-
-    The filters are linear, so a restart in every window is a convolution with the filter's impulse response.
-    """
-    if memory is None or len(values) < memory:
-        return _padded(recursive(values), values)
-    if (*key, memory) not in _RESPONSES:
-        _RESPONSES[(*key, memory)] = np.ascontiguousarray(recursive(np.eye(memory))[:, -1])
-    out = np.empty(len(values))
-    out[: memory - 1] = _padded(recursive(values[: memory - 1]), values[: memory - 1])
-    out[memory - 1 :] = np.correlate(values, _RESPONSES[(*key, memory)], mode="valid")
-    return out
+@lru_cache
+def _signal_seed() -> Array:
+    """The factors of a window's first closes in the first such rest, where the signal is the mean of the line."""
+    rows = SLOW + SIGNAL - 1
+    fast, slow = _fast_and_slow(np.eye(rows), rows)
+    shares = _signal_share(FAST) * fast[:, -1] - _signal_share(SLOW) * slow[:, -1]
+    return np.array((fast - slow).mean(axis=-1) - shares)

@@ -194,8 +194,9 @@ def test_only_stocks_that_are_wanted_are_analysed_and_stages_share_the_time(tmp_
 def test_few_stocks_take_one_process_and_many_the_cores_where_no_thread_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
     monkeypatch.setattr(analysis_jobs, "_can_fork", lambda: True)
-    many = analysis_jobs.WORTH_PROCESSES
-    assert [analysis_jobs._usual_jobs(stocks) for stocks in (1, many - 1, many)] == [1, 1, 3]
+    worth = analysis_jobs.WORTH_A_PROCESS
+    stocks = (1, 2 * worth - 1, 2 * worth, 3 * worth - 1, 3 * worth, 100 * worth)
+    assert [analysis_jobs._usual_jobs(number) for number in stocks] == [1, 1, 2, 2, 3, 3]
     monkeypatch.undo()
     ended = threading.Event()
     thread = threading.Thread(target=ended.wait)

@@ -12,7 +12,7 @@ from moving_average import ema
 from numpy.testing import assert_array_equal
 
 from stockml.data.price_table import PriceTable
-from stockml.indicators import confidence_inputs, features, volatility
+from stockml.indicators import confidence_inputs, features, smoothing, volatility
 from stockml.indicators import technical as indicators
 from stockml.indicators.patterns import PatternConfig, PatternModel, normalised_windows
 
@@ -34,9 +34,10 @@ PATTERNS = fitted_patterns()
 
 ALL: dict[str, Callable[[PriceTable], np.ndarray]] = {
     "sma": lambda p: indicators.sma(closes(p), 20),
-    "ema": lambda p: ema(closes(p), 20),
-    "rsi": lambda p: indicators.rsi(closes(p)),
-    "macd": lambda p: np.stack(indicators.macd(closes(p)), axis=1),
+    "ema": lambda p: ema(closes(p), 20, memory=MEMORY),
+    "rsi": lambda p: indicators.rsi(closes(p), memory=MEMORY),
+    "macd": lambda p: np.stack(indicators.macd(closes(p), memory=MEMORY), axis=1),
+    "decayed_sums": lambda p: smoothing.decayed_sums(closes(p), 0.9, MEMORY),
     "rolling_std": lambda p: indicators.rolling_std(closes(p), 20),
     "rolling_max": lambda p: indicators.rolling_max(closes(p), 60),
     "rolling_min": lambda p: indicators.rolling_min(closes(p), 60),

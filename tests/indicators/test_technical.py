@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from moving_average import ema
 from numpy.testing import assert_allclose, assert_array_equal
 
+from stockml.indicators import smoothing
 from stockml.indicators import technical as indicators
 from stockml.indicators.technical import Array
 
 MEMORY = 250
+WHOLE = 2500  # sessions: no table here is longer
 
 
 def walk(n_days: int, seed: int = 0) -> Array:
@@ -26,9 +28,9 @@ REFERENCES: dict[str, tuple[Callable[[Array], Array], Callable[[Array], Array]]]
     "sma20": (lambda c: indicators.sma(c, 20), lambda c: talib.SMA(c, 20)),
     "sma200": (lambda c: indicators.sma(c, 200), lambda c: talib.SMA(c, 200)),
     "ema12": (lambda c: ema(c, 12), lambda c: talib.EMA(c, 12)),
-    "rsi": (indicators.rsi, lambda c: talib.RSI(c, 14)),
-    "macd": (lambda c: indicators.macd(c)[0], lambda c: talib.MACD(c, 12, 26, 9)[0]),
-    "macd_signal": (lambda c: indicators.macd(c)[1], lambda c: talib.MACD(c, 12, 26, 9)[1]),
+    "rsi": (lambda c: indicators.rsi(c, memory=WHOLE), lambda c: talib.RSI(c, 14)),
+    "macd": (lambda c: indicators.macd(c, memory=WHOLE)[0], lambda c: talib.MACD(c, 12, 26, 9)[0]),
+    "macd_signal": (lambda c: indicators.macd(c, memory=WHOLE)[1], lambda c: talib.MACD(c, 12, 26, 9)[1]),
 }
 
 
@@ -56,16 +58,37 @@ def test_with_a_memory_each_value_is_that_of_its_own_window(name: str) -> None:
     for day in (100, 249, 250, 400, 699):
         window = close[max(0, day - MEMORY + 1) : day + 1]
         assert_allclose(whole[day], reference(window)[-1], rtol=0, atol=1e-9)
+    for begins in (1, 17, 449, 450):  # to the bit, wherever the table begins
+        assert_array_equal(remembering(close[begins:])[MEMORY - 1 :], whole[begins + MEMORY - 1 :])
+
+
+@given(st.integers(0, 10_000), st.integers(34, 80), st.integers(34, 120))
+def test_of_any_memory_each_value_is_talibs_of_its_window(seed: int, memory: int, n_days: int) -> None:
+    close = walk(n_days, seed)
+    window = close[-memory:]
+    line, signal, _ = talib.MACD(window, 12, 26, 9)
+    ours = (indicators.rsi(close, memory=memory), *indicators.macd(close, memory=memory))
+    for found, expected in zip(ours, (talib.RSI(window, 14), line, signal), strict=True):
+        assert_allclose(found[-1], expected[-1], rtol=0, atol=1e-9)
+
+
+@given(st.integers(1, 40), st.integers(0, 40), st.sampled_from([1.0, 0.5, 0.926]))
+def test_a_decayed_sum_is_the_sum_of_its_terms(n_days: int, rows: int, decay: float) -> None:
+    values = walk(n_days)
+    expected = [sum(decay**ago * values[day - ago] for ago in range(min(rows, day + 1))) for day in range(n_days)]
+    assert_allclose(smoothing.decayed_sums(values, decay, rows), expected, rtol=1e-12)
 
 
 def test_rsi_of_a_price_that_never_moved_is_neutral() -> None:
-    assert_array_equal(indicators.rsi(np.full(40, 7.0))[14:], 50.0)
+    assert_array_equal(indicators.rsi(np.full(40, 7.0), memory=MEMORY)[14:], 50.0)
+    stopped = np.concatenate([walk(100), np.full(MEMORY, 7.0)])
+    assert_array_equal(indicators.rsi(stopped, memory=MEMORY)[-1:], 50.0)
 
 
 def test_rsi_of_one_way_moves_is_at_its_ends() -> None:
     rising = np.arange(1.0, 60.0)
-    assert_allclose(indicators.rsi(rising)[14:], 100)
-    assert_allclose(indicators.rsi(rising[::-1].copy())[14:], 0, atol=1e-12)
+    assert_allclose(indicators.rsi(rising, memory=MEMORY)[14:], 100)
+    assert_allclose(indicators.rsi(rising[::-1].copy(), memory=MEMORY)[14:], 0, atol=1e-12)
 
 
 @given(st.integers(0, 10_000), st.floats(1e-3, 1e6))
