@@ -28,7 +28,12 @@ from zoneinfo import ZoneInfo
 from waiting import PATIENCE_SECONDS
 
 PROJECT = Path(__file__).resolve().parents[1]
-BARE = {"HOME": "/proc/nonexistent", "PATH": "/usr/bin:/bin"}  # no library of a test run by root can make that folder
+_KERNELS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "NPY_DISABLE_CPU_FEATURES")  # scripts compute as the tests do
+BARE = {
+    "HOME": "/proc/nonexistent",  # no library of a test run by root can make that folder
+    "PATH": "/usr/bin:/bin",
+    **{name: os.environ[name] for name in _KERNELS if name in os.environ},
+}
 WARM = {"realtime_predictor.py"}  # forked from a process that has loaded the libraries; see warm_python.py
 
 ESCAPE = re.compile(r"\x1b\[[\d;?]*[A-Za-z]")

@@ -191,7 +191,7 @@ def predict() -> None:
         for count in PREDICTED:
             prices, home, _ = multiplied(root, root / "home", models, count)
             command = [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--quiet"]
-            used = usage_of(command)
+            used = usage_of([*command, "--jobs", "1"])
             log = home / "realtime_predictions/predictions.jsonl"
             lines = sum(1 for _ in log.open("rb"))
             assert lines == count, f"{lines} lines for {count} stocks"

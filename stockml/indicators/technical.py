@@ -176,7 +176,7 @@ def macd(close: Array, *, memory: int) -> tuple[Array, Array]:
     fast, slow = (of_all[SIGNAL - 1 :] for of_all in _fast_and_slow(close, memory))
     seeds = np.correlate(close, _signal_seed(), mode="valid")
     rest = smoothing.seeded(close[rows:], seeds, 1 - _factor(SIGNAL), _signal_gain(), memory - rows)
-    line[rows - 1 :] = fast - slow
+    line[rows - 1 :] = np.where(np.abs(fast - slow) <= close[rows - 1 :] * 1e-13, 0.0, fast - slow)  # else rounding
     average[rows - 1 :] = rest + _signal_share(FAST) * fast - _signal_share(SLOW) * slow
     return line, average
 

@@ -88,8 +88,13 @@ def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, l
     if not training_sets:
         return []
     starts = {symbol: (_first(m, "select"), _first(m, "validation")) for symbol, m in training_sets.items()}
-    usual = np.sort([select for select, _ in starts.values()])[len(starts) // 2]
-    near = [s for s, (select, _) in starts.items() if abs(select - usual) <= np.timedelta64(NEAR_DAYS, "D")]
+    select_usual, validation_usual = (np.sort(days)[len(starts) // 2] for days in zip(*starts.values(), strict=True))
+    some = np.timedelta64(NEAR_DAYS, "D")
+    near = [
+        symbol
+        for symbol, (select, validation) in starts.items()  # a young stock of long ago is validated too early for all
+        if abs(select - select_usual) <= some and validation >= validation_usual - some
+    ]
     common = SplitDates(min(starts[s][0] for s in near), min(starts[s][1] for s in near))
     together = [
         s for s, (select, validation) in starts.items() if _shares_dates_with(common, SplitDates(select, validation))

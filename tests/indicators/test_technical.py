@@ -85,6 +85,11 @@ def test_rsi_of_a_price_that_never_moved_is_neutral() -> None:
     assert_array_equal(indicators.rsi(stopped, memory=MEMORY)[-1:], 50.0)
 
 
+@pytest.mark.parametrize("price", [7.0, 3033.57, 1e-9, 0.1 + 0.2])
+def test_the_macd_of_a_price_that_never_moved_is_zero(price: float) -> None:
+    assert_array_equal(indicators.macd(np.full(300, price), memory=MEMORY)[0][33:], 0.0)
+
+
 def test_rsi_of_one_way_moves_is_at_its_ends() -> None:
     rising = np.arange(1.0, 60.0)
     assert_allclose(indicators.rsi(rising, memory=MEMORY)[14:], 100)

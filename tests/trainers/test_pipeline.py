@@ -296,6 +296,17 @@ def test_stocks_trained_together_are_validated_on_later_days_alone(
             assert days.select <= training_set.dates[training_set.split.select[0]]
 
 
+@pytest.mark.parametrize(("n_days", "early"), [(390, 80), (300, 100), (200, 140), (150, 180)])
+def test_a_young_stock_that_ended_early_takes_no_day_from_the_others(
+    stocks: dict[str, PriceTable], n_days: int, early: int
+) -> None:
+    usual = {s: prepare(t, horizon=5, years=2, seed=1) for s, t in tables(*stocks, n_days=800).items()}
+    young = made_up_prices(n_days, seed=9, symbol="YOUNG.NS", last_day=date(2026, 6, 30) - timedelta(days=early))
+    training_sets = usual | {"YOUNG.NS": prepare(young, horizon=5, years=2, seed=1)}
+    assert divide(training_sets)[0] == divide(usual)[0]
+    assert divide(training_sets)[1][1] == ["YOUNG.NS"]
+
+
 def test_on_a_fit_day_a_pattern_says_what_was_known_of_it_then() -> None:
     """With its own target in a feature of a fit day, noise would look like skill."""
     together = []
