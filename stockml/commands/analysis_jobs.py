@@ -92,8 +92,11 @@ def _usual_jobs(stocks: int) -> int:
 
 def _can_fork() -> bool:
     """False where threads run that a copy of this process would lack; jemalloc(pyarrow) sees to its own."""
-    others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
-    return {(task / "comm").read_text().strip() for task in others} <= {JEMALLOC}
+    try:
+        others = [task for task in Path("/proc/self/task").iterdir() if task.name != str(os.getpid())]
+        return {(task / "comm").read_text().strip() for task in others} <= {JEMALLOC}
+    except OSError:  # one that ended meanwhile, or no such folder
+        return False
 
 
 def _load(modules: Iterable[str]) -> None:

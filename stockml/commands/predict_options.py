@@ -51,7 +51,7 @@ def _add_run(group: argparse._ArgumentGroup) -> None:
         "--jobs",
         type=options.up_to(options.MOST_JOBS),
         metavar="N",
-        help="processes that analyse stocks; they change no result (default: one for 16 stocks each, at most the cores)",
+        help="processes that analyse stocks; they change no result (default: one for every 16, at most the cores)",
     )
     group.add_argument(
         "--cluster",

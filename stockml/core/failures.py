@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 RATE_LIMITED = "rate_limited"  # asked too often: wait, then stop asking
 UNKNOWN_SYMBOL = "unknown_symbol"  # misspelt, delisted or renamed: try again in a week
@@ -39,6 +40,16 @@ class StockError(Exception):
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
         self.kind = kind
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle whole, as from a helper process, whatever a subclass is made from."""
+        return _restored, (type(self), str(self), self.__dict__)
+
+
+def _restored(kind: type[StockError], message: str, attributes: dict[str, Any]) -> StockError:
+    error = kind.__new__(kind, message)
+    error.__dict__.update(attributes)
+    return error
 
 
 class FetchError(StockError):

@@ -21,7 +21,7 @@ REGIME_SESSIONS = 20
 BREAK_SESSIONS = 60  # for so long after a demerger's jump a window shows it as if it were a crash
 
 VALIDATION_SHARE = 0.2  # the newest fifth, as 80 of 400 samples
-SELECT_SHARE = 0.2  # of the rest, again the newest: for early stopping, shrinkage and priors
+SELECT_SHARE = 0.2  # of the rest, again the newest: for tuning, shrinkage and priors
 
 
 def indicator_table(prices: PriceTable) -> pd.DataFrame:

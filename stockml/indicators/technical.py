@@ -139,7 +139,7 @@ def rsi(close: Array, window: int = 14, *, memory: int) -> Array:
         for one_way in (np.maximum(moves, 0.0), np.maximum(-moves, 0.0))
     )
     total = gains + losses
-    flat = total <= close[window:] * 1e-13  # the smoothed rest of a move long ago is no move
+    flat = total <= close[window:] * 1e-13  # rounding is no move
     out[window:] = 100 * gains / np.where(flat, 1.0, total)
     out[window:][flat] = 50.0
     return out

@@ -50,9 +50,13 @@ class Origin:
         """
         return (
             earlier.kind == self.kind
-            and LEAST_DAYS_BETWEEN <= self._days_after(earlier) <= MOST_DAYS_BETWEEN
+            and self.may_go_on_from_days_before(earlier.fitted_before)
             and earlier._share_among(self.symbols) >= LEAST_SHARE
         )
+
+    def may_go_on_from_days_before(self, fitted_before: np.datetime64) -> bool:
+        """True where the days of an earlier network end neither too short nor too long a time before its own."""
+        return LEAST_DAYS_BETWEEN <= self._days_after(fitted_before) <= MOST_DAYS_BETWEEN
 
     def may_follow(self, earlier: Origin) -> bool:
         """False where its network may not be left for later trainings, since it would take the place of a better one.
@@ -60,14 +64,14 @@ class Origin:
         So it is where the one that is there was fitted within the last `LEAST_DAYS_BETWEEN` days, or where most of its
         stocks have no part in this one, as when a single stock is trained.
         """
-        after = self._days_after(earlier)
+        after = self._days_after(earlier.fitted_before)
         if earlier.kind != self.kind or after > MOST_DAYS_BETWEEN:
             return True
         is_too_soon = 0 < after < LEAST_DAYS_BETWEEN
         return not is_too_soon and self._share_among(earlier.symbols) >= LEAST_SHARE
 
-    def _days_after(self, earlier: Origin) -> int:
-        return int((self.fitted_before - earlier.fitted_before).astype("timedelta64[D]").astype(int))
+    def _days_after(self, earlier: np.datetime64) -> int:
+        return int((self.fitted_before - earlier).astype("timedelta64[D]").astype(int))
 
     def _share_among(self, symbols: Sequence[str]) -> float:
         """The share of these symbols that are its own."""

@@ -201,7 +201,8 @@ class _Months:
         except Exception as error:  # a shared task failed: these stocks fail, those trained apart go on
             self.failures += [failure_of(member.symbol, error) for member in members]
             self.finished += len(members)
-            self._link(opened.number)
+            if group.origin is not None:  # that of the network which the next month waits for
+                self._link(opened.number)
             return
         ways = (settings.own, settings.seed, settings.engine)
         finishing = [(fine_tune, (model, *ways, member)) for member in members]

@@ -10,7 +10,7 @@ import signal
 from contextlib import suppress
 from multiprocessing import forkserver, resource_tracker
 
-from stockml.trainers.process_pool import helpers_environment
+from stockml.trainers.helper_process import helpers_environment
 
 PRELOAD = (
     "stockml.trainers.quiet_helpers",

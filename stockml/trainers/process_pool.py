@@ -16,21 +16,19 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
-from pathlib import Path
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import chain
 from typing import Any, Protocol, Self
 
-from stockml.core import library_warnings
 from stockml.core.wording import cause
 from stockml.trainers import stalled_processes
+from stockml.trainers.helper_process import ENDING, begin, helpers_environment, work
 from stockml.trainers.stalled_processes import StallWatch, end, is_stopped, look_seconds
 
 log = logging.getLogger("stockml")
 
-# One thread per process: two such processes do more than one with two threads, and sums keep their order.
-_ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 QUEUED_PER_PROCESS = 2  # tasks submitted ahead: no process idles, and memory does not grow with the number of stocks
-ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+LIMIT = "a limit of the system is reached"
 DEATHS_ALONE = 2  # a task that kills its process so often while nothing else runs is given up
 
 
@@ -40,6 +38,10 @@ class WorkerDiedError(RuntimeError):
 
 class WorkersLostError(RuntimeError):
     """All workers are gone; the message is one plain sentence."""
+
+
+class _NoneStartsError(Exception):
+    """No further process can be started."""
 
 
 class TaskRunner(Protocol):
@@ -66,9 +68,8 @@ class ProcessRunner:
             Take the processes from this one, which has loaded all that they need. No thread may run here then.
         """
         self.jobs = jobs
-        self._context: Any = multiprocessing.get_context("fork" if forks else "forkserver")
-        if not forks:
-            self._context.set_forkserver_preload(list(preload))  # heavy imports once, not once per process
+        self._preload = list(preload)
+        self._context: Any = multiprocessing.get_context("fork") if forks else self._forkserver()
         self._pool: ProcessPoolExecutor | None = None
         self._is_alone = False
         self._environment = ExitStack()
@@ -86,11 +87,8 @@ class ProcessRunner:
     def start(self) -> None:
         """Start the processes now and not at the first task, as must be where threads will run by then."""
         if self._can_start():
-            try:
-                with _undivided():
-                    self._processes().submit(os.getpid)
-            except OSError as error:
-                self._do_alone(error)
+            with suppress(_NoneStartsError):
+                self._submitted(os.getpid)
 
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
@@ -103,17 +101,24 @@ class ProcessRunner:
             yield from _here(function, numbered)
             return
         again: deque[tuple[int, Any, int]] = deque()  # number, task, deaths alone
-        while True:
-            running: dict[Future[Any], tuple[int, Any]] = {}
-            try:
-                yield from self._all_of(function, numbered, running)
-            except BrokenProcessPool:
-                self._stop()
-                again.extend((number, task, 0) for number, task in running.values())
-            if not again:
-                return
-            while again:
-                yield from self._alone(function, again)
+        running: dict[Future[Any], tuple[int, Any]] = {}
+        try:
+            while True:
+                try:
+                    yield from self._all_of(function, numbered, running)
+                except BrokenProcessPool:
+                    self._stop()
+                    self._context = self._forkserver()  # threads may run by now, which a copy of this process lacks
+                    again.extend((number, task, 0) for number, task in running.values())
+                    running.clear()
+                if not again:
+                    return
+                while again:
+                    yield from self._alone(function, again)
+        except _NoneStartsError:
+            yield from ((number, _killed()) for number, _, deaths in again if deaths)  # it might kill this one
+            unfinished = [*running.values(), *((number, task) for number, task, deaths in again if not deaths)]
+            yield from _here(function, chain(unfinished, numbered))
 
     def _all_of(
         self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], running: dict[Future[Any], Any]
@@ -135,25 +140,41 @@ class ProcessRunner:
         self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
     ) -> Future[Any]:
         try:
-            with _undivided():
-                return self._processes().submit(_work, function, task[1])
-        except BrokenProcessPool:
+            return self._submitted(work, function, task[1])
+        except (BrokenProcessPool, _NoneStartsError):
             running[Future()] = task  # not begun, but taken from the iterator
             raise
+
+    def _submitted(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """A task of the pool; BrokenProcessPool, or _NoneStartsError where the system has no place for its process."""
+        try:
+            with _undivided():
+                return self._processes().submit(function, *arguments)
+        except BrokenProcessPool:
+            raise
+        except (
+            OSError,
+            EOFError,
+            RuntimeError,
+        ) as error:  # a limit of processes or threads; the fork server died of it
+            self._do_alone(error)
+            raise _NoneStartsError from error
 
     def _alone(self, function: Callable[[Any], Any], again: deque[tuple[int, Any, int]]) -> Iterator[tuple[int, Any]]:
         number, task, deaths = again.popleft()
         try:
-            with _undivided():
-                future = self._processes().submit(_work, function, task)
+            future = self._submitted(work, function, task)
             self._first_of([future])
             yield number, _outcome(future)
+        except _NoneStartsError:
+            again.appendleft((number, task, deaths))
+            raise
         except BrokenProcessPool:
             self._stop()
             if deaths + 1 < DEATHS_ALONE:
                 again.appendleft((number, task, deaths + 1))
             else:
-                yield number, WorkerDiedError("its process was killed each time, perhaps for want of memory")
+                yield number, _killed()
 
     def _first_of(self, running: Collection[Future[Any]]) -> set[Future[Any]]:
         """Wait for the first tasks that are done; processes that stand still are ended, which breaks the pool."""
@@ -185,11 +206,16 @@ class ProcessRunner:
         self._kill()  # those that did start: the pool has no thread yet that would tell them to end
         self._stop()
         self._is_alone = True
-        log.warning("No helper processes can be started (%s); all is done in one.", cause(error))
+        log.warning("No further process can be started (%s); all is done in this one.", cause(error, LIMIT))
+
+    def _forkserver(self) -> Any:
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(self._preload)  # heavy imports once, not once per process
+        return context
 
     def _processes(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=_begin)
+            self._pool = ProcessPoolExecutor(self.jobs, mp_context=self._context, initializer=begin)
         return self._pool
 
     def _kill(self) -> None:
@@ -200,8 +226,9 @@ class ProcessRunner:
         if self._pool is not None:
             if any(map(is_stopped, self._numbers())):  # it would never hear that it is to end, and may keep the others
                 self._kill()
-            self._pool.shutdown(wait=True, cancel_futures=True)
-            self._pool = None
+            pool, self._pool = self._pool, None
+            with suppress(RuntimeError):  # its own thread could not be started, and so cannot be waited for
+                pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
@@ -225,35 +252,18 @@ def _undivided() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
-@contextmanager
-def helpers_environment() -> Iterator[None]:
-    """The variables of helper processes, read when one starts; those of before after the block."""
-    wanted = dict.fromkeys(_ONE_THREAD, "1") | _safe_path()
-    before = {name: os.environ.get(name) for name in wanted}
-    os.environ.update(wanted)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            os.environ.update({} if value is None else {name: value})
-
-
-def _safe_path() -> dict[str, str]:
-    """Variables by which a new Python finds this package, and takes no module from the folder that it is started in.
-
-    Its helpers are started as `python -c`, which looks for modules in the current folder first.
-    """
-    package_in = str(Path(__file__).resolve().parents[2])
-    others = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if Path(path).is_absolute()]
-    return {"PYTHONSAFEPATH": "1", "PYTHONPATH": os.pathsep.join([package_in, *others])}
+def _killed() -> WorkerDiedError:
+    return WorkerDiedError("its process was killed each time, perhaps for want of memory")
 
 
 def _here(function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
-    """The same in this process, one task after the other."""
+    """The same in this process, one task after the other, with one thread as there."""
+    from threadpoolctl import threadpool_limits
+
     for number, task in numbered:
         try:
-            outcome = function(task)
+            with threadpool_limits(1):
+                outcome = function(task)
         except Exception as error:
             outcome = error
         yield number, outcome
@@ -269,31 +279,3 @@ def _outcome(future: Future[tuple[Any, list[str]]]) -> Any:
     for text in warned:
         log.debug("%s", text)
     return result
-
-
-warned: list[str] = []  # in a process of the pool: what libraries warned of, and nobody was told yet
-
-
-def _work(function: Callable[[Any], Any], task: Any) -> tuple[Any, list[str]]:
-    """In a process of the pool: the result, and what libraries warned of, which the parent logs."""
-    result = function(task)
-    told = warned.copy()
-    warned.clear()
-    return result, told
-
-
-def _begin() -> None:
-    """Set up a new process: leave interrupts and libraries' warnings to the parent, and end when it ends."""
-    library_warnings.take(warned.append)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    for number in ENDING[1:]:
-        if callable(signal.getsignal(number)):  # a parent's that this process was forked from
-            signal.signal(number, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    multiprocessing.connection.wait([parent.sentinel])
-    os._exit(1)

@@ -6,6 +6,6 @@ It is imported for that alone, and by no other process.
 from __future__ import annotations
 
 from stockml.core import library_warnings
-from stockml.trainers.process_pool import warned
+from stockml.trainers.helper_process import warned
 
 library_warnings.take(warned.append)

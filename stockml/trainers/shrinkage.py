@@ -99,11 +99,11 @@ def slope_posterior(forecasts: Array, targets: Array, days: NDArray[np.int64], h
     -------
     Posterior
     """
-    squares = float(forecasts @ forecasts)
+    squares = float((forecasts**2).sum())  # not a product of BLAS, whose bits depend on the number of threads
     if squares == 0.0:
         return Posterior(0.0, 0.0, np.inf)  # a naive forecast
     held = np.clip(targets, -FARTHEST, FARTHEST)
-    estimate = float(forecasts @ held) / squares
+    estimate = float((forecasts * held).sum()) / squares
     error = _ratio_error(forecasts * (held - estimate * forecasts), forecasts**2, days, horizon)
     posterior = _posterior(SLOPE, SLOPE_SPREAD, estimate, error)
     return Posterior(min(max(posterior.value, 0.0), GREATEST_SLOPE), estimate, error)

@@ -68,14 +68,16 @@ class KeptStarts:
         self.problems: list[str] = []
 
     def find(self, origin: Origin) -> CommonStart | None:
-        """The newest network that may be gone on from; None where there is none, or the newest is damaged."""
+        """The newest network that may be gone on from; None where there is none, or it is damaged."""
         if self._begins_fresh:
             return None
         for path in reversed(_files_of(self._home, origin.kind)):
+            if not _may_be_of_use(path, origin):
+                continue
             try:
                 start = read_start(path)
             except ValueError as error:
-                self.problems.append(f"{path}: {error}; the common model is trained from nothing")
+                self.problems.append(f"{path}: {error}; the common model is trained from nothing; delete it")
                 return None
             if start is not None and origin.may_go_on_from(start.origin):
                 return start
@@ -124,6 +126,14 @@ def write_start(home: Home, made: CommonStart) -> None:
         if origin not in kept and path != target:
             with storage(path, "remove the file"):
                 path.unlink(missing_ok=True)
+
+
+def _may_be_of_use(path: Path, origin: Origin) -> bool:
+    """False for a file that is too young or too old by its name, which need not be read."""
+    try:
+        return origin.may_go_on_from_days_before(np.datetime64(path.name[:10], "D"))
+    except ValueError:
+        return True
 
 
 def starts_of(home: Home) -> list[CommonStart]:

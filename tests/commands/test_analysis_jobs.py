@@ -219,4 +219,4 @@ def test_where_no_process_can_be_started_all_is_done_in_one(
     args = options(prices, tmp_path / "home", "--as-of", DAYS[0], "--jobs", 2)
     assert realtime_predictor.main(args) == 1
     assert len(log_of(tmp_path / "home")) == 4
-    assert "No helper processes can be started (Resource temporarily unavailable)" in capsys.readouterr().err
+    assert "No further process can be started (Resource temporarily unavailable)" in capsys.readouterr().err

@@ -58,7 +58,7 @@ def test_it_begins_from_nothing_where_it_is_told_to_or_must(
     assert main([*OPTIONS, str(tmp_path), *(["--fresh"] if case == "--fresh" else [])]) == 0
     told = capsys.readouterr()
     assert started_from(tmp_path) is None and "went on from" not in told.out
-    problem = f"{path}: is damaged; the common model is trained from nothing"
+    problem = f"{path}: is damaged; the common model is trained from nothing; delete it"
     assert (problem in told.err) == (case == "damaged") and told.err.count("\n") == (case == "damaged")
     others = [other for other in Home(tmp_path).common_models.iterdir() if other != path]
     assert len(others) == 1  # what it left for the next training

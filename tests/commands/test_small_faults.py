@@ -147,7 +147,7 @@ def test_with_a_read_only_dev_shm_training_goes_on_in_one_process(tmp_path: Path
     ran = subprocess.run(["unshare", "-m", "sh", "-c", inside], capture_output=True, text=True, env=BARE, check=False)
     if ran.returncode == 77 or "unshare" in ran.stderr:
         pytest.skip("nothing can be mounted here")
-    told = "No helper processes can be started (Read-only file system); all is done in one.\n"
+    told = "No further process can be started (Read-only file system); all is done in this one.\n"
     assert (ran.returncode, ran.stderr) == (0, told)
     assert train(*SIM, "--as-of", TRAINED_AS_OF, "--home", tmp_path / "b").code == 0
     alone, usual = (files_under(tmp_path / name / "ml_training_data/models") for name in "ab")

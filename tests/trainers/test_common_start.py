@@ -164,6 +164,16 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+def test_a_damaged_file_that_is_too_young_is_not_asked(tmp_path: Path) -> None:
+    home, kept = Home(tmp_path), KeptStarts(Home(tmp_path))
+    for day in ("2025-12-15", "2026-01-15"):
+        kept.leave(start(day))
+    os.truncate(home.common_models / f"2026-01-15-{KIND}.bin", 1000)
+    found = kept.find(origin("2026-01-20"))
+    assert found is not None and str(found.origin.fitted_before) == "2025-12-15"
+    assert kept.problems == []
+
+
 @pytest.mark.parametrize("name", DAMAGES)
 def test_what_is_damaged_or_foreign_is_told_once_and_not_gone_on_from(name: str, tmp_path: Path) -> None:
     damage, told = DAMAGES[name]
@@ -173,7 +183,7 @@ def test_what_is_damaged_or_foreign_is_told_once_and_not_gone_on_from(name: str,
     damage(home.common_models / f"2026-01-15-{KIND}.bin")
     assert kept.find(origin("2026-02-15")) is None
     (problem,) = kept.problems
-    assert told in problem and problem.endswith("; the common model is trained from nothing")
+    assert told in problem and problem.endswith("; the common model is trained from nothing; delete it")
     assert problem.startswith(str(home.common_models))
     with pytest.raises(ValueError, match=f"2026-01-1.*{told}"):
         starts_of(home)

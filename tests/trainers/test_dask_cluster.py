@@ -232,7 +232,8 @@ def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_p
         found.add_worker(cwd=tmp_path)
         found.add_worker(cwd=other_version(tmp_path / "other"))
         found.add_worker(OMP_NUM_THREADS="2")
-        wait_for_workers(found, 5)
+        found.add_worker(OPENBLAS_NUM_THREADS="2")
+        wait_for_workers(found, 6)
         ran = train(*SIM, "--symbols", *TRAINED, "--home", tmp_path / "home", "--cluster", found.address)
         assert ran.code == 3 and not (tmp_path / "home").exists()
         reasons = (
@@ -241,13 +242,14 @@ def test_workers_that_are_not_alike_are_refused_by_name_before_work_starts(tmp_p
             f"its folder {tmp_path} is no copy of the project; start it in one, or install the project there with pip",
             f"its folder {tmp_path / 'other'} is a copy of another version of the project",
             "OMP_NUM_THREADS is 2",
+            "OPENBLAS_NUM_THREADS is 2",
         )
         for reason in reasons:
             assert reason in ran.err
-        assert ran.err.count("gets no work") == 5 and "Traceback" not in ran.err
+        assert ran.err.count("gets no work") == 6 and "Traceback" not in ran.err
         found.add_worker()
-        with runner_of(found, workers=6) as (runner, notices):
-            assert len(notices) == 5 and all("tcp://127.0.0.1:" in notice for notice in notices)
+        with runner_of(found, workers=7) as (runner, notices):
+            assert len(notices) == 6 and all("tcp://127.0.0.1:" in notice for notice in notices)
             assert dict(runner.map(abs, [-1, -2])) == {0: 1, 1: 2}
 
 

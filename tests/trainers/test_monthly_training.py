@@ -27,6 +27,7 @@ from stockml.trainers import monthly_training
 from stockml.trainers.dataset import history_bars, sessions_needed
 from stockml.trainers.fine_tuning import FineTuningSettings
 from stockml.trainers.global_model import GlobalModelSettings
+from stockml.trainers.groups import Group
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
 from stockml.trainers.older_days import SharedInputs
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
@@ -187,6 +188,25 @@ def test_a_stock_without_enough_days_and_one_with_days_of_its_own_stop_no_other(
         assert found["OLD_NS"]["started_from"] is None and found["OLD_NS"]["pool"]["stocks"] == 1
         assert (found["AAA_NS"]["started_from"] is None) == (day == DAYS[0])
     assert not list(tmp_path.glob("replay/.*"))
+
+
+def test_a_group_that_fails_lets_no_later_month_begin_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    groups_of = monthly_training.groups_of
+
+    class Failing(Group):
+        def steps(self) -> Any:
+            raise RuntimeError("its process was killed each time")
+
+    def with_failures(*what: Any) -> Iterator[Group]:
+        for group in groups_of(*what):
+            is_first = group.origin is not None
+            yield group if is_first else Failing(group.days, group.members, group.how, None, group.starts)
+
+    monkeypatch.setattr(monthly_training, "groups_of", with_failures)
+    failures = trained(tmp_path, DAYS[:2], (*STOCKS, stock("OLD.NS", 6, last_day=date(2025, 12, 1))))
+    assert [failure.symbol for failure in failures] == ["OLD.NS", "OLD.NS"]
+    models = tmp_path / "replay" / str(DAYS[1]) / "ml_training_data/models"
+    assert json.loads((models / "AAA_NS/metrics.json").read_text())["started_from"] is not None
 
 
 def test_the_stocks_of_a_month_are_finished_beside_the_next_month_s_network(whole: Path) -> None:
