@@ -9,7 +9,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, tzinfo
 from datetime import time as time_of_day
 from typing import TYPE_CHECKING, TypeVar
@@ -18,6 +17,7 @@ from stockml.core.clock import Clock
 from stockml.core.failures import OUTAGES, UNREADABLE, FetchError
 from stockml.core.markets import EVERY_DAY, market_of
 from stockml.core.paths import Home
+from stockml.core.threads import Threads
 from stockml.core.wording import count
 from stockml.data import announcement_store
 from stockml.data.announcement_store import KnownDates, ToldDates, symbols_to_ask, updated
@@ -62,7 +62,7 @@ def renew(client: Client, symbols: Iterable[str], clock: Clock, home: Home, sett
     if not turn:
         return
     inquiry = _Inquiry(client, store)
-    pool = ThreadPoolExecutor(settings.threads)
+    pool = Threads(settings.threads)
     try:
         answers = list(pool.map(lambda symbol: inquiry.ask(symbol, zones[symbol], days[symbol]), turn))
     finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -20,6 +20,7 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
+from stockml.core.threads import Threads
 from stockml.core.wording import count
 from stockml.data import price_cache, quarantine, yahoo_announcements
 from stockml.data.price_cache import CachedBars
@@ -117,7 +118,7 @@ def _serve(
         client = Client(home, settings.timeout_s)
         client.know_time_zones({task.symbol: str(clock.calendar(task.symbol).timezone) for task in tasks})
         downloader = _Downloader(client, clock, home, settings)
-        pool = ThreadPoolExecutor(settings.threads)
+        pool = Threads(settings.threads)
         try:
             found = _all_served([pool.submit(downloader.serve, task) for task in tasks], settings.tell)
             is_calm = not downloader.breaker.is_open.is_set()

@@ -93,10 +93,10 @@ def _moved(target: Path) -> Path:
 
 
 def _sync_files(folder: Path) -> None:
-    from concurrent.futures import ThreadPoolExecutor
+    from stockml.core.threads import Threads
 
     paths = [path for path in folder.rglob("*") if path.is_file()]
-    with ThreadPoolExecutor(SYNCED_AT_ONCE) as threads:
+    with Threads(SYNCED_AT_ONCE) as threads:
         for _ in threads.map(sync_file, paths):  # which raises what went wrong
             pass
     sync_folder(folder)

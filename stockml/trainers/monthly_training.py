@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
@@ -19,6 +19,7 @@ from pathlib import Path
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
+from stockml.core.threads import Threads
 from stockml.data.fetch import span_of
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.storage.files import StorageError
@@ -102,7 +103,7 @@ class _Months:
     chain: StartsAtHand = field(default_factory=StartsAtHand)
     recalled: int = 0  # months whose network the chain has, where they left one
     awaited: int | None = None  # the month whose network the next one waits for
-    places: ThreadPoolExecutor = field(default_factory=partial(ThreadPoolExecutor, 1))  # disks take their time
+    places: Threads = field(default_factory=partial(Threads, 1))  # disks take their time
     placed: list[Future[None]] = field(default_factory=list)
     finished: int = 0  # stocks
     failures: list[TrainingFailure] = field(default_factory=list)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from scripts import BARE, PROJECT, Ran, files_under, log_of, predict, train
-from trained import TRAINED_AS_OF
+from trained import TRAINED, TRAINED_AS_OF
 from waiting import PATIENCE_SECONDS, wait_until
 
 SIM = ("--source", "sample", "--symbols", "SIM-ALPHA", "SIM-BETA")
@@ -152,6 +152,27 @@ def test_with_a_read_only_dev_shm_training_goes_on_in_one_process(tmp_path: Path
     assert train(*SIM, "--as-of", TRAINED_AS_OF, "--home", tmp_path / "b").code == 0
     alone, usual = (files_under(tmp_path / name / "ml_training_data/models") for name in "ab")
     assert alone == usual
+
+
+# ---- a limit of processes, and so of threads ----
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+@pytest.mark.parametrize("processes", [2, 4, 8])
+def test_a_user_who_may_have_no_more_processes_gets_the_same_models(
+    tmp_path: Path, trained_home: Path, processes: int
+) -> None:
+    reads_all = "+dac_read_search,+dac_override"  # as root does, whose processes are not limited
+    user = ("--reuid", 40_000 + os.getpid(), "--clear-groups", "--inh-caps", reads_all, "--ambient-caps", reads_all)
+    words = [PROJECT / "train_models.py", *SIM, "--symbols", *TRAINED, "--as-of", TRAINED_AS_OF, "--home", tmp_path]
+    command = list(map(str, ["setpriv", *user, "prlimit", f"--nproc={processes}", *words, "--jobs", 4]))
+    ran = subprocess.run(command, capture_output=True, text=True, env=BARE, check=False)
+    if ran.stderr.startswith("setpriv: "):
+        pytest.skip(ran.stderr.strip())
+    assert ran.returncode == 0, ran.stderr
+    assert "all is done in this one.\n" in ran.stderr
+    models = (files_under(home / "ml_training_data/models") for home in (tmp_path, trained_home))
+    assert next(models) == next(models)
 
 
 # ---- Python's own words ----
