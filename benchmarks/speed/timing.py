@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,10 +20,20 @@ ROUNDS = 5
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is timed finds its modules compiled, as a user's second run does
 
 
+def _well_ended(command: Sequence[object], env: Mapping[str, str] | None = None) -> str:
+    """What a process that must end well wrote on stderr; shown where it did not."""
+    words = [str(part) for part in command]
+    ran = subprocess.run(words, capture_output=True, text=True, env={**os.environ, **(env or {})}, check=False)
+    if ran.returncode:
+        sys.stderr.write(ran.stderr)
+        ran.check_returncode()
+    return ran.stderr
+
+
 def seconds_of(command: Sequence[object], env: Mapping[str, str] | None = None) -> float:
     """Wall-clock seconds of a process from start to end; it must end well."""
     started = time.perf_counter()
-    subprocess.run([str(part) for part in command], check=True, capture_output=True, env={**os.environ, **(env or {})})
+    _well_ended(command, env)
     return time.perf_counter() - started
 
 
@@ -89,9 +100,8 @@ class SharedOut:
 
 def shared_out(command: Sequence[object]) -> SharedOut:
     """What one of the scripts took with its helper processes; it must end well."""
-    inside = [PYTHON, "-c", _INSIDE, *(str(part) for part in command)]
-    ran = subprocess.run(inside, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    return SharedOut(*json.loads(ran.stderr.splitlines()[-1]))
+    told = _well_ended([PYTHON, "-c", _INSIDE, *command])
+    return SharedOut(*json.loads(told.splitlines()[-1]))
 
 
 def in_turn(things: Mapping[str, Callable[[], float]], rounds: int = ROUNDS) -> dict[str, float]:
