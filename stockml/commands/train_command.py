@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,9 +54,26 @@ def _is_stale(run: Run, symbol: str) -> bool:
         bundle = load_bundle(run.home, symbol)  # whole: one that lost a file is as good as none
     except ModelError:
         return True
+    return bool(bundle.horizon != max(run.horizons) or _days_old(run, symbol, bundle.trained_at) >= run.args.only_stale)
+
+
+def _days_old(run: Run, symbol: str, trained_at: str) -> int:
     would_write = run.clock.written_time(symbol)  # of the exchange's own day, as the model's time is
-    age = date.fromisoformat(would_write[:10]) - date.fromisoformat(bundle.trained_at[:10])
-    return bool(bundle.horizon != max(run.horizons) or age.days >= run.args.only_stale)
+    return (date.fromisoformat(would_write[:10]) - date.fromisoformat(trained_at[:10])).days
+
+
+def _again(run: Run, left: Iterable[str]) -> str:
+    """How those are trained that a run has left; --only-stale would leave out one that an earlier run trained today."""
+    from stockml.models.bundle import ModelError
+    from stockml.models.bundle_store import METRICS_FILE, bundle_folder, read_metrics
+
+    began = run.clock.now.timestamp()
+    for symbol in left:
+        with suppress(ModelError, OSError):
+            is_earlier = (bundle_folder(run.home, symbol) / METRICS_FILE).stat().st_mtime < began
+            if is_earlier and _days_old(run, symbol, read_metrics(run.home, symbol)["trained_at"]) < 1:
+                return "run the same again"
+    return "run the same again with --only-stale 1"
 
 
 def chosen_engine(run: Run) -> EngineChoice:
@@ -110,7 +127,7 @@ def tell_problems(run: Run, starts: KeptStarts) -> None:
 
 def leave_undone(run: Run, symbols: Sequence[str], why: str) -> None:
     """Tell once why no more could be trained, and keep which stocks are missing."""
-    log.error("%s; run the same again with --only-stale 1 for the others.", why)
+    log.error("%s; %s for the others.", why, _again(run, symbols))
     run.failures += [Failure(symbol, "cluster_lost", f"{symbol}: not trained. {why}.") for symbol in symbols]
 
 
@@ -148,9 +165,9 @@ def record_interruption(
     run: Run, results: Sequence[Mapping[str, Any]], wanted: Iterable[str], error: KeyboardInterrupt
 ) -> None:
     """Keep what a run did that was ended from outside, and which stocks are missing."""
-    why = "not trained, because the run was ended; run the same again with --only-stale 1"
     dealt_with = {result["symbol"] for result in results} | {failure.symbol for failure in run.failures}
     left = sorted(set(wanted) - dealt_with)  # with the one that was being saved
+    why = f"not trained, because the run was ended; {_again(run, left)}"
     run.failures += [Failure(symbol, "interrupted", f"{symbol}: {why}.") for symbol in left]
     write_session(run, results, interrupted_code(error))
 

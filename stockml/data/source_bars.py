@@ -93,7 +93,7 @@ class SourceBars:
             With n_bars days.
         """
         rows = rows[~rows.index.duplicated(keep="last")]
-        given, undone = rows["close"].to_numpy(), tuple(find_splits(rows))
+        given, undone = rows["close"].to_numpy(copy=True), tuple(find_splits(rows))  # a view would keep the whole table
         rows = in_newest_units(rows, undone)
         adjusted = rows["adj_close"].where(rows["adj_close"] > 0)  # NaN covers no fall
         # the close settles a line, whatever its adjusted one; and no volume given says as much as a volume of zero

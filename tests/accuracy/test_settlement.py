@@ -110,6 +110,14 @@ def test_the_close_of_the_target_day_settles_it_with_errors_against_what_came_tr
     )
 
 
+def test_what_is_kept_of_a_long_table_keeps_no_more_in_memory() -> None:
+    """Thousands of stocks have theirs kept until all are analysed."""
+    frame = made_up_prices(3000).frame
+    kept = SourceBars.of(frame, RawBars(frame, "INR")).through(frame.index[-1].date())
+    for values in (kept.days, kept.close, kept.counts, kept.given):
+        assert values.size == 3000 and (values if values.base is None else values.base).size == 3000
+
+
 def test_the_line_tells_when_the_bar_that_settled_it_was_fetched() -> None:
     frame, at = rows(), datetime(2026, 6, 19, 10, 30, tzinfo=UTC)
     now = Clock(datetime(2026, 6, 22, 12, tzinfo=UTC))

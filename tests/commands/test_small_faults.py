@@ -138,6 +138,24 @@ def test_a_training_ended_by_sigterm_keeps_what_is_done_and_leaves_nothing_else(
     assert {failure["kind"] for failure in told["failures"]} <= {"interrupted"}
 
 
+@pytest.mark.parametrize(
+    ("day", "again"),
+    [(TRAINED_AS_OF, "run the same again."), ("2026-03-03", "run the same again with --only-stale 1.")],
+    ids=["models of the same day", "older models"],
+)
+def test_the_remedy_of_a_training_that_was_ended_trains_those_left(trained_home: Path, day: str, again: str) -> None:
+    def trained() -> set[int]:
+        return {path.stat().st_mtime_ns for path in trained_home.glob("ml_training_data/models/*/fast.bin")}
+
+    before = trained()
+    options = ("--source", "sample", "--symbols", *TRAINED, "--as-of", day, "--fresh", "--jobs", 1)
+    ran = ended(("train_models.py", *options, "--home", trained_home), lambda: not trained() >= before)
+    assert ran.code == 143
+    *_, session = sorted((trained_home / "ml_training_data/metrics").iterdir())
+    failures = json.loads(session.read_text())["failures"]
+    assert failures and all(failure["message"].endswith(again) for failure in failures)
+
+
 # ---- a system without room for locks ----
 
 
