@@ -20,6 +20,7 @@ from timing import NSE, PROJECT, PYTHON, ROUNDS, SharedOut, in_turn, seconds_of,
 
 AS_OF = "2025-12-31"
 COUNTS = (1, 50, 500)
+SHARED = (16, 24, 32, 50, 500)  # stocks, that two processes analyse
 PREDICTOR = PROJECT / "realtime_predictor.py"
 
 
@@ -77,7 +78,7 @@ def predicting(root: Path) -> None:
     made.mkdir()
     files = price_files(made)
     models = trained(root / "home", files, next(iter(files.values())).parent)
-    places = {count: multiplied(root, root / "home", models, count) for count in COUNTS}
+    places = {count: multiplied(root, root / "home", models, count) for count in sorted({*COUNTS, *SHARED})}
     prices, home, _ = places[50]
     things: dict[str, Callable[[], float]] = {
         "tensorflow": lambda: seconds_of([PYTHON, "-c", "import tensorflow"], {"TF_CPP_MIN_LOG_LEVEL": "3"}),
@@ -96,7 +97,7 @@ def predicting(root: Path) -> None:
 def sharing(places: dict[int, tuple[Path, Path, list[str]]]) -> None:
     """One process beside two, on two cores: by the clock, and by the CPU seconds that must follow one another."""
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
-    for count in COUNTS[1:]:
+    for count in SHARED:
         took: dict[int, list[SharedOut]] = {1: [], 2: []}
         for _ in range(ROUNDS):
             for jobs, taken in took.items():
@@ -107,7 +108,7 @@ def sharing(places: dict[int, tuple[Path, Path, list[str]]]) -> None:
                         [PREDICTOR, "--source", f"csv:{prices}", "--as-of", AS_OF, "--home", home, "--jobs", jobs]
                     )
                 )
-        limit = 0.6 if count == COUNTS[-1] else 1.0
+        limit = 0.6 if count == SHARED[-1] else 1.0
         clock = [statistics.median(one.seconds for one in took[jobs]) for jobs in (1, 2)]
         cores = [statistics.median(one.on_idle_cores(jobs) for one in took[jobs]) for jobs in (1, 2)]
         print(verdict(f"predict {count} stocks, --jobs 2 beside 1, by the clock", clock[1] / clock[0], limit, "times"))
