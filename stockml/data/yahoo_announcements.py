@@ -17,13 +17,13 @@ from stockml.core.clock import Clock
 from stockml.core.failures import OUTAGES, UNREADABLE, FetchError
 from stockml.core.markets import EVERY_DAY, market_of
 from stockml.core.paths import Home
-from stockml.core.threads import Threads
 from stockml.core.wording import count
 from stockml.data import announcement_store
 from stockml.data.announcement_store import KnownDates, ToldDates, symbols_to_ask, updated
 from stockml.data.announcements import Announcement
 from stockml.data.request import FetchSettings
 from stockml.storage.files import StorageError
+from stockml.storage.threads import Threads
 
 if TYPE_CHECKING:
     from stockml.data.yahoo_client import Client

@@ -20,12 +20,12 @@ from stockml.core.failures import Failure, FetchError
 from stockml.core.markets import market_by_yahoo
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
-from stockml.core.threads import Threads
 from stockml.core.wording import count
 from stockml.data import price_cache, quarantine, yahoo_announcements
 from stockml.data.price_cache import CachedBars
 from stockml.data.request import DateRange, Feed, FetchSettings, RawBars
 from stockml.data.source_time import AnswerTime
+from stockml.storage.threads import Threads
 
 if TYPE_CHECKING:
     from tenacity import RetryCallState

@@ -93,7 +93,7 @@ def _moved(target: Path) -> Path:
 
 
 def _sync_files(folder: Path) -> None:
-    from stockml.core.threads import Threads
+    from stockml.storage.threads import Threads
 
     paths = [path for path in folder.rglob("*") if path.is_file()]
     with Threads(SYNCED_AT_ONCE) as threads:

@@ -19,11 +19,11 @@ from pathlib import Path
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.core.progress import Progress
-from stockml.core.threads import Threads
 from stockml.data.fetch import span_of
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.storage.files import StorageError
 from stockml.storage.folders import new_folder, replace_folder
+from stockml.storage.threads import Threads
 from stockml.trainers.common_start import CommonStart, Origin, StartsAtHand
 from stockml.trainers.dataset import TrainingSet, join_market, sessions_needed
 from stockml.trainers.fine_tuning import TrainedStock, fine_tune

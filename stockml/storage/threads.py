@@ -1,4 +1,4 @@
-"""Threads that do without where the system has no place for another one, as under a limit of processes."""
+"""Threads for what waits on disks and networks; they do without where the system has no place for another one."""
 
 from __future__ import annotations
 

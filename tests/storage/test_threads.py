@@ -8,7 +8,7 @@ from concurrent.futures import wait
 
 import pytest
 
-from stockml.core.threads import Threads
+from stockml.storage.threads import Threads
 
 
 def allow(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
