@@ -63,7 +63,7 @@ def _days_old(run: Run, symbol: str, trained_at: str) -> int:
 
 
 def _again(run: Run, left: Iterable[str]) -> str:
-    """How those are trained that a run has left; --only-stale would leave out one that an earlier run trained today."""
+    """The command for those that a run has left; --only-stale would leave out one that an earlier run trained today."""
     from stockml.models.bundle import ModelError
     from stockml.models.bundle_store import METRICS_FILE, bundle_folder, read_metrics
 
