@@ -77,7 +77,8 @@ def test_without_javascript_the_predictions_are_still_there(made_page: Made, vis
 
 # At once: a chart may be drawn anew between two questions.
 EDGES_OF_CHARTS = """
-[...document.querySelectorAll(".chart svg")].map(chart => chart.getBoundingClientRect()).map(box => [box.left, box.right])
+[...document.querySelectorAll(".chart svg")].map(chart => chart.getBoundingClientRect())
+    .map(box => [box.left, box.right])
 """
 
 
