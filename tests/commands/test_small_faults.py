@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -176,7 +177,7 @@ def test_with_a_read_only_dev_shm_training_goes_on_in_one_process(tmp_path: Path
 # ---- a limit of processes, and so of threads ----
 
 
-@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+@pytest.mark.skipif(os.getuid() != 0 or not shutil.which("setpriv"), reason="needs setpriv, and root who may use it")
 @pytest.mark.parametrize("processes", [1, 4, 8])
 def test_a_user_who_may_have_no_more_processes_gets_the_same_models(
     tmp_path: Path, trained_home: Path, processes: int
