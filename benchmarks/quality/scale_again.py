@@ -19,7 +19,8 @@ from stockml.signals.calibration import StockPrior
 from stockml.signals.engine import ModelView
 from stockml.signals.scale_model import ScaleModel
 from stockml.trainers.dataset import TooShortError, TrainingSet, history_bars, join_market, sessions_needed
-from stockml.trainers.global_model import divide, training_stocks
+from stockml.trainers.global_model import training_stocks
+from stockml.trainers.groups import divide
 from stockml.trainers.pipeline import TrainingSettings, prepare_with
 from stockml.trainers.scale_fit import fit_scale_model, stock_prior
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copyreg
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,13 +44,7 @@ class StockError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle whole, as from a helper process, whatever a subclass is made from."""
-        return _restored, (type(self), str(self), self.__dict__)
-
-
-def _restored(kind: type[StockError], message: str, attributes: dict[str, Any]) -> StockError:
-    error = kind.__new__(kind, message)
-    error.__dict__.update(attributes)
-    return error
+        return copyreg.__newobj__, (type(self), str(self)), self.__dict__  # type: ignore[attr-defined]
 
 
 class FetchError(StockError):

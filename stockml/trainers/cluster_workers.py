@@ -22,7 +22,6 @@ from stockml.trainers.process_pool import WorkersLostError
 LOOK_SECONDS = 1.0  # between two looks at who has joined or left
 THREADS = "OMP_NUM_THREADS"  # one, as in local processes: sums keep their order, and so the bits
 BLAS_THREADS = "OPENBLAS_NUM_THREADS"  # obeyed first, where it is set
-ONE_OR_NOT_SET = "1 or not set"
 
 
 class ClusterError(Exception):
@@ -35,7 +34,7 @@ def facts(libraries: Sequence[str]) -> dict[str, str]:
         **library_versions(libraries),
         "stockml": f"{__version__} ({_code_digest()})",
         THREADS: os.environ.get(THREADS, "not set"),
-        BLAS_THREADS: ONE_OR_NOT_SET if (threads := os.environ.get(BLAS_THREADS, "1")) == "1" else threads,
+        BLAS_THREADS: os.environ.get(BLAS_THREADS, "1"),
     }
 
 
@@ -78,7 +77,7 @@ class ClusterWorkers:
         self._client = client
         self._address = address
         self._libraries = libraries
-        self._expected = facts(libraries) | {THREADS: "1", BLAS_THREADS: ONE_OR_NOT_SET}
+        self._expected = facts(libraries) | {THREADS: "1", BLAS_THREADS: "1"}
         self._on_notice = on_notice
         self._patience_seconds = patience_seconds
         self._refused: dict[str, str] = {}

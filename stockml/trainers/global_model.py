@@ -32,7 +32,6 @@ from stockml.trainers.steps import Step, Steps, Task
 from stockml.trainers.xgboost_trainer import XGBSettings, fit_trees
 
 HOLD_OUT_TASKS = 16  # whatever the number of stocks; small ones fill the time that the forest's long tasks leave idle
-NEAR_DAYS = 30  # calendars differ by a few holidays; a table that ends a month earlier is trained apart
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,35 +80,6 @@ class GlobalModel:
     pattern_slope: Posterior
     scale_model: ScaleModel
     started_from: Mapping[str, Any] | None = None  # the record of the network that it went on from
-
-
-def divide(training_sets: Mapping[str, TrainingSet]) -> list[tuple[SplitDates, list[str]]]:
-    """Group the stocks that are trained together, each group with its dates; outliers form groups of their own."""
-    if not training_sets:
-        return []
-    starts = {symbol: (_first(m, "select"), _first(m, "validation")) for symbol, m in training_sets.items()}
-    select_usual, validation_usual = (np.sort(days)[len(starts) // 2] for days in zip(*starts.values(), strict=True))
-    some = np.timedelta64(NEAR_DAYS, "D")
-    near = [
-        symbol
-        for symbol, (select, validation) in starts.items()  # a young stock of long ago is validated too early for all
-        if abs(select - select_usual) <= some and validation >= validation_usual - some
-    ]
-    common = SplitDates(min(starts[s][0] for s in near), min(starts[s][1] for s in near))
-    together = [
-        s for s, (select, validation) in starts.items() if _shares_dates_with(common, SplitDates(select, validation))
-    ]
-    alone = [(SplitDates(*starts[s]), [s]) for s in starts if s not in together]
-    return [(common, together), *alone]
-
-
-def _shares_dates_with(common: SplitDates, own: SplitDates) -> bool:
-    """True where the common days end no later than the stock's own, so that none of its future is seen."""
-    return bool(own.select >= common.select and own.validation >= common.validation)
-
-
-def _first(training_set: TrainingSet, part: str) -> np.datetime64:
-    return np.datetime64(training_set.dates[getattr(training_set.split, part)[0]])
 
 
 @dataclass(frozen=True, slots=True)

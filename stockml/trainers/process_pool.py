@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 import threading
@@ -152,11 +151,7 @@ class ProcessRunner:
                 return self._processes().submit(function, *arguments)
         except BrokenProcessPool:
             raise
-        except (
-            OSError,
-            EOFError,
-            RuntimeError,
-        ) as error:  # a limit of processes or threads; the fork server died of it
+        except (OSError, EOFError, RuntimeError) as error:  # no place for a process, in the fork server, for a thread
             self._do_alone(error)
             raise _NoneStartsError from error
 

@@ -7,25 +7,16 @@ import time
 from concurrent.futures import wait
 
 import pytest
+from limited_starts import allow
 
 from stockml.storage.threads import Threads
 
-
-def allow(monkeypatch: pytest.MonkeyPatch, threads: int) -> None:
-    """Let so many threads start, and no other."""
-    starts = [threading.Thread.start] * threads
-
-    def start(self: threading.Thread) -> None:
-        if not starts:
-            raise RuntimeError("can't start new thread")
-        starts.pop()(self)
-
-    monkeypatch.setattr(threading.Thread, "start", start)
+NO_THREAD = RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize("allowed", [0, 1, 2, 8])
 def test_each_task_is_done_once_however_many_threads_can_start(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
-    allow(monkeypatch, allowed)
+    allow(monkeypatch, threading.Thread, allowed, NO_THREAD)
     done: list[int] = []
 
     def task(number: int) -> int:
@@ -40,7 +31,7 @@ def test_each_task_is_done_once_however_many_threads_can_start(monkeypatch: pyte
 
 @pytest.mark.parametrize("allowed", [0, 2])
 def test_an_error_is_that_of_its_task(monkeypatch: pytest.MonkeyPatch, allowed: int) -> None:
-    allow(monkeypatch, allowed)
+    allow(monkeypatch, threading.Thread, allowed, NO_THREAD)
     with Threads(2) as threads:
         futures = [threads.submit(int, text) for text in ("1", "none", "3")]
         wait(futures)
@@ -52,7 +43,7 @@ def test_an_interrupt_of_a_task_done_here_ends_the_run(monkeypatch: pytest.Monke
     def interrupted() -> None:
         raise KeyboardInterrupt
 
-    allow(monkeypatch, 0)
+    allow(monkeypatch, threading.Thread, 0, NO_THREAD)
     with Threads(1) as threads, pytest.raises(KeyboardInterrupt):
         threads.submit(interrupted)
 

@@ -17,8 +17,8 @@ from stockml.storage.files import sealed, unsealed
 from stockml.trainers.common_start import MOST_KEPT, CommonStart, NoStarts, Origin, StartsAtHand, kind_of
 from stockml.trainers.dataset import prepare
 from stockml.trainers.engine_choice import EngineChoice
-from stockml.trainers.global_model import GlobalModelSettings, Learning, SplitDates, divide, global_model_steps
-from stockml.trainers.groups import groups_of
+from stockml.trainers.global_model import GlobalModelSettings, Learning, SplitDates, global_model_steps
+from stockml.trainers.groups import divide, groups_of
 from stockml.trainers.lstm_trainer import fresh_network
 from stockml.trainers.start_store import KeptStarts, from_bytes, read_start, starts_of, to_bytes, write_start
 from stockml.trainers.steps import call

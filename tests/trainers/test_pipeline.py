@@ -40,7 +40,8 @@ from stockml.trainers.engine import NetworkTask
 from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import Workers
 from stockml.trainers.fine_tuning import FineTuningSettings, tune
-from stockml.trainers.global_model import GlobalModelSettings, Learning, divide, global_model_steps, training_stocks
+from stockml.trainers.global_model import GlobalModelSettings, Learning, global_model_steps, training_stocks
+from stockml.trainers.groups import divide
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.numpy_engine import NumPyEngine
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train

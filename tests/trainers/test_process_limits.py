@@ -8,22 +8,11 @@ from concurrent.futures import process as executor
 from multiprocessing.process import BaseProcess
 
 import pytest
+from limited_starts import allow
 
 from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
 
 FULL = BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
-
-
-def allow(monkeypatch: pytest.MonkeyPatch, processes: int, error: Exception = FULL) -> None:
-    """Let so many processes start, and no other."""
-    starts = [BaseProcess.start] * processes
-
-    def start(self: BaseProcess) -> None:
-        if not starts:
-            raise error
-        starts.pop()(self)
-
-    monkeypatch.setattr(BaseProcess, "start", start)
 
 
 @pytest.mark.parametrize("forks", [False, True])
@@ -40,7 +29,7 @@ def test_all_is_done_where_the_next_process_cannot_be_started(
     allowed: int,
     forks: bool,
 ) -> None:
-    allow(monkeypatch, allowed, error)
+    allow(monkeypatch, BaseProcess, allowed, error)
     with ProcessRunner(4, forks=forks) as runner:
         runner.start()
         for _ in range(2):
@@ -53,10 +42,7 @@ def test_all_is_done_where_the_next_process_cannot_be_started(
 def test_all_is_done_where_no_thread_can_be_started(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, *, forks: bool
 ) -> None:
-    def start(_: object) -> None:
-        raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(executor._ExecutorManagerThread, "start", start)
+    allow(monkeypatch, executor._ExecutorManagerThread, 0, RuntimeError("can't start new thread"))
     with ProcessRunner(2, forks=forks) as runner:
         assert dict(runner.map(abs, [-1, -2, -3])) == {0: 1, 1: 2, 2: 3}
     assert caplog.messages == [
@@ -67,7 +53,7 @@ def test_all_is_done_where_no_thread_can_be_started(
 def test_what_killed_a_process_is_not_tried_in_this_one(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    allow(monkeypatch, 2)  # one for both tasks, one for the first alone
+    allow(monkeypatch, BaseProcess, 2, FULL)  # one for both tasks, one for the first alone
     with ProcessRunner(1) as runner:
         found = dict(runner.map(os._exit, [3, "text"]))
     assert isinstance(found[0], WorkerDiedError)
