@@ -204,13 +204,20 @@ class DaskRunner:
 
         with plain_errors(self.address):
             try:
-                content = future.result()
+                content = self._result(future)
             except KilledWorker:
                 return WorkerDiedError("its worker was killed each time, perhaps for want of memory")
             except ImportError:  # a new process at the address of one that was looked at
                 text = f"A worker of {self.address} was started again under the same address and has lost this program."
                 raise WorkersLostError(text) from None
         return pickle.loads(content)
+
+    def _result(self, future: Any) -> bytes:
+        """What a task gave; where its worker died before it was sent, it is waited for only as long as workers come."""
+        while True:
+            with suppress(TimeoutError):
+                return bytes(future.result(timeout=LOOK_SECONDS))
+            self._workers.look()
 
 
 def packed(task: Any) -> list[Any]:
