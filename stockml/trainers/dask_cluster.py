@@ -213,7 +213,7 @@ class DaskRunner:
         return pickle.loads(content)
 
     def _result(self, future: Any) -> bytes:
-        """What a task gave; where its worker died before it was sent, it is waited for only as long as workers come."""
+        """The result of a task that was done, pickled; one lost with its worker is awaited only while workers come."""
         while True:
             with suppress(TimeoutError):
                 return bytes(future.result(timeout=LOOK_SECONDS))

@@ -37,7 +37,9 @@ from stockml.trainers.global_model import GlobalModelSettings
 from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
 
 dask = pytest.importorskip("dask", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
-pytest.importorskip("distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt")
+distributed = pytest.importorskip(
+    "distributed", reason="the cluster's tests need Dask: pip install -r requirements-cluster.txt"
+)
 
 SEVERAL = SAMPLE_SYMBOLS[:4]
 SIM = ("--source", "sample", "--as-of", TRAINED_AS_OF)
@@ -120,6 +122,21 @@ def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Pa
                 yield number / 10
 
         assert set(dict(runner.map(time.sleep, tasks()))) == set(range(8))
+
+
+def test_results_lost_with_the_last_worker_are_not_waited_for(tmp_path: Path) -> None:
+    with (
+        local_cluster(tmp_path, workers=1) as found,
+        distributed.Client(found.address, set_as_default=False) as client,
+        runner_of(found, workers=1, patience_seconds=2) as (runner, _),
+    ):
+        results = runner.map(abs, range(20))
+        assert next(results) == (0, 0)
+        others = IN_FLIGHT_PER_WORKER - 1
+        wait_until(lambda: sum(map(len, client.has_what().values())) >= others, "results that wait on the worker")
+        found.workers[0].kill()
+        with pytest.raises(WorkersLostError, match="has had no worker for 2 seconds"):
+            dict(results)
 
 
 # ---- training ----
