@@ -239,7 +239,7 @@ def test_a_scale_model_fitted_again_without_announcements_is_the_one_of_training
     period = Period((START,), START, tmp_path / "models")
     schedule.train([period], market.stocks, settings, When(lambda _day: clock, lambda *stage: None))
     schedule.use(period)
-    schedule.give_opinions(market.stocks, [START], lambda *stage: None)
+    list(schedule.give_opinions(market.stocks, [START], lambda *stage: None))
     again = scale_again.fits(market.stocks, clock, settings)
     assert set(again) == set(SYMBOLS)
     for stock in market.stocks:

@@ -233,7 +233,7 @@ def see_alike(
             seen[0].validation += _validation(Home(period.folder))
         schedule.use(period)
         if period.days and training_days:
-            schedule.give_opinions(market.stocks, period.days, _silent)
+            list(schedule.give_opinions(market.stocks, period.days, _silent))
         for one in seen:
             if one is not seen[0] and period.folder is not None:
                 refitted[id(one)] = fits(one.market.stocks, Clock(NOW, period.since), TrainingSettings(jobs=jobs))

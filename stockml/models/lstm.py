@@ -125,6 +125,11 @@ class Network:
         """Number of inputs per day."""
         return int(self.weights[0].shape[0])
 
+    @property
+    def is_constant(self) -> bool:
+        """True where nothing that it has learned is believed: all windows get the same forecast."""
+        return not self.weights[-2].any()
+
     def scaled(self, factors: NDArray[np.float64], offsets: NDArray[np.float64]) -> Network:
         """Rescale the outputs.
 
@@ -155,7 +160,7 @@ class Network:
         array, shape (n_windows, horizon)
             In the units of the targets it was trained or scaled to.
         """
-        if not self.weights[-2].any():  # nothing that it has learned is believed
+        if self.is_constant:
             return np.tile(self.weights[-1].astype(np.float64), (len(inputs), 1))
         places = np.arange(len(inputs)) % BLOCK if places is None else places
         block = _number_among_equals(places)

@@ -87,8 +87,8 @@ class ModelSchedule:
         if period.folder is not None:
             self.homes.insert(0, Home(period.folder))
 
-    def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> None:
-        """Set each stock's forecasts for all of these days."""
+    def give_opinions(self, stocks: Sequence[PastStock], days: Sequence[date], tell: Progress) -> Iterator[None]:
+        """Set the forecasts of each stock for all of these days; yields after each one."""
         asked = partial(_opinions, homes=tuple(self.homes), first=days[0], last=days[-1])
         results: Iterator[tuple[int, Opinions | Unusable]] = enumerate(map(asked, stocks))
         if (
@@ -97,16 +97,16 @@ class ModelSchedule:
             and sum(map(self._has_models, stocks)) * len(days) >= WORTH_PROCESSES
         ):
             with ProcessRunner(self.jobs, preload=("stockml.replay.batch_analysis",)) as runner:
-                self._take(stocks, runner.map(asked, stocks), tell)
+                yield from self._taken(stocks, runner.map(asked, stocks), tell)
         else:
-            self._take(stocks, results, tell)
+            yield from self._taken(stocks, results, tell)
 
     def _has_models(self, stock: PastStock) -> bool:
         return any(bundle_folder(home, stock.symbol).exists() for home in self.homes)
 
-    def _take(
+    def _taken(
         self, stocks: Sequence[PastStock], results: Iterator[tuple[int, Opinions | Unusable]], tell: Progress
-    ) -> None:
+    ) -> Iterator[None]:
         for done, (number, found) in enumerate(results, start=1):
             stock = stocks[number]
             if isinstance(found, Exception):
@@ -115,6 +115,7 @@ class ModelSchedule:
             if isinstance(found, Unusable):
                 self.unusable[stock.symbol] = found
             tell("forecast", done, len(stocks))
+            yield
 
 
 def periods(days: Sequence[date], starts: Sequence[date], folder: Path) -> list[Period]:

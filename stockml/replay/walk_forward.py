@@ -7,8 +7,7 @@ its own, marked as such, and goes on where an interrupted one ended.
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -115,7 +114,7 @@ def replay(settings: ReplaySettings, stocks: Sequence[PastStock], context: Repla
         days = days_left(settings, max(latest.values(), default=""))
         replay_log = DiskReplayLog(log, Feedback(context.home.feedback, Learner, context.main_horizon))
         wanted = _periods_of(days, settings, context)
-        walk = _Walk(settings, stocks, context, replay_log, schedule, deque(wanted), len(days))
+        walk = _Walk(settings, stocks, context, replay_log, schedule, wanted, len(days))
         training = TrainingSettings(horizon=max(settings.horizons), jobs=context.jobs)
         when = When(lambda day: Clock(context.now, day, settings.exchanges), context.tell, walk.advance)
         schedule.train(wanted, stocks, training, when)
@@ -134,35 +133,38 @@ class _Walk:
     context: ReplayContext
     log: ReplayLog
     schedule: ModelSchedule
-    periods: deque[Period]  # that are not begun
+    periods: Sequence[Period]
     n_days: int
-    days: deque[date] = field(default_factory=deque)  # left of the period that is begun
+    waits: bool = True  # for the models of the next period
     done: int = 0
     logged: int = 0
     failures: DailyFailures = field(default_factory=DailyFailures)
+    _moments: Iterator[None] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._moments = self._all_moments()
 
     def advance(self) -> None:
-        """Run the next session, or begin the next period, if there is one and its models are there."""
-        if self.days or (self.periods and self.periods[0].is_trained):
-            self._go_on()
+        """Run the next session or ask a stock's models for those ahead, if the models of that period are there."""
+        next(self._moments, None)
 
     def finish(self) -> None:
         """Run all sessions that are left."""
-        while self.days or self.periods:
-            self._go_on()
+        self.waits = False
+        for _ in self._moments:
+            pass
 
-    def _go_on(self) -> None:
-        if self.days:
-            self._run(self.days.popleft())
-        else:
-            self._begin(self.periods.popleft())
-
-    def _begin(self, period: Period) -> None:
-        """Use a period's models, and set their forecasts."""
-        self.schedule.use(period)
-        if period.days:
-            self.schedule.give_opinions(self.stocks, period.days, self.context.tell)
-        self.days.extend(period.days)
+    def _all_moments(self) -> Iterator[None]:
+        """All that is to be done, so little at a time that the processes that train meanwhile have tasks enough."""
+        for period in self.periods:
+            while self.waits and not period.is_trained:
+                yield
+            self.schedule.use(period)
+            if period.days:
+                yield from self.schedule.give_opinions(self.stocks, period.days, self.context.tell)
+            for day in period.days:
+                self._run(day)
+                yield
 
     def _run(self, day: date) -> None:
         clock = Clock(self.context.now, day, self.settings.exchanges)

@@ -27,7 +27,7 @@ from stockml.trainers.engine import Engine, NetworkTask
 from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import engine_of
 from stockml.trainers.global_model import GlobalModel
-from stockml.trainers.lstm_trainer import OptimizerSettings
+from stockml.trainers.lstm_trainer import OptimizerSettings, batch_forecasts
 from stockml.trainers.scale_fit import stock_prior
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.xgboost_trainer import scalable, to_pkl
@@ -43,8 +43,8 @@ class FineTuningSettings:
     """Settings of the global LSTM's tuning to one stock's own days."""
 
     rates: tuple[float, ...] = (1e-4,)  # learning rate of each epoch; three times as much did harm
-    days: int = 32  # the newest so many, half a batch, of those before validation that the global LSTM has not seen
-    learning: OptimizerSettings = field(default_factory=OptimizerSettings)
+    days: int = 32  # the newest so many, one batch, of those before validation that the global LSTM has not seen
+    learning: OptimizerSettings = field(default_factory=lambda: OptimizerSettings(batch=32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,7 @@ def _drift_pct(model: GlobalModel, training_set: TrainingSet) -> Array:
 def _validate(training_set: TrainingSet, network: Network, forest: Forest) -> pd.DataFrame:
     """Forecasts and actual changes on the validation days in %, shape (n_days, horizon + 4)."""
     rows = training_set.split.validation
-    path = network.predict(lstm.windows(training_set.inputs, rows), lstm.places_of(training_set.dates[rows]))
+    path = batch_forecasts(network, lstm.windows(training_set.inputs, rows))
     change = forest.predict(training_set.features[rows])
     columns = {
         "actual_pct": training_set.paths_pct[rows, -1],

@@ -25,7 +25,7 @@ from stockml.trainers.dataset import TrainingSet, stock_seed
 from stockml.trainers.engine import NetworkTask
 from stockml.trainers.engine_choice import EngineChoice
 from stockml.trainers.engines import train_networks
-from stockml.trainers.lstm_trainer import OptimizerSettings, Samples, fresh_network
+from stockml.trainers.lstm_trainer import OptimizerSettings, Samples, batch_forecasts, fresh_network
 from stockml.trainers.scale_fit import fit_scale_model
 from stockml.trainers.shrinkage import Array, Posterior
 from stockml.trainers.steps import Step, Steps, Task
@@ -269,4 +269,6 @@ def _hold_out_tasks(network: Network, hold_out: Sequence[tuple[Float32, NDArray[
 
 def _network_forecasts(network: Network, hold_out: Sequence[tuple[Float32, NDArray[np.int64]]]) -> Array:
     """The network's forecasts at the horizon on some stocks' hold-out rows, shape (n_rows,)."""
-    return np.concatenate([np.zeros(0), *(network.predict(windows(*stock))[:, -1] for stock in hold_out)])
+    if not hold_out:
+        return np.zeros(0)
+    return batch_forecasts(network, np.concatenate([windows(*stock) for stock in hold_out]))[:, -1]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -184,17 +185,31 @@ class LSTMTrainer:
         loss = self._pass(batch, rng)
         return loss, _apart(self._gradients)
 
+    def forecasts(self, inputs: Float32) -> NDArray[np.float64]:
+        """What the network forecasts for windows, shape (n_windows, horizon), a batch at a time."""
+        size = self.settings.batch
+        found = np.empty((len(inputs), len(self._weights[-1])))
+        for first in range(0, len(inputs), size):
+            batch = inputs[first : first + size]
+            filled = np.resize(batch, (size, *batch.shape[1:]))
+            found[first : first + size] = self._forward(filled, None)[: len(batch)]
+        return found
+
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
         """Forward and backward pass: returns the mean loss of a batch and leaves its gradients in place."""
-        np.multiply(windows(batch.inputs, batch.rows).transpose(1, 0, 2), DOUBLED, out=self._layers[0].inputs)
+        error = self._forward(windows(batch.inputs, batch.rows), rng) - batch.targets  # (batch, horizon)
+        held = np.clip(error, -self.settings.huber, self.settings.huber)
+        self._backward(held / error.size)
+        return float((held * (error - held / 2)).mean())
+
+    def _forward(self, inputs: Float32, rng: np.random.Generator | None) -> Float32:
+        """The outputs for a batch of windows, shape (batch, horizon); what the backward pass needs is kept."""
+        np.multiply(inputs.transpose(1, 0, 2), DOUBLED, out=self._layers[0].inputs)
         into = [*(layer.inputs for layer in self._layers[1:]), self._last]
         for layer, weights, out in zip(self._layers, self._weights, into, strict=False):
             layer.drop_out(rng)
             layer.forward(weights, out)
-        error = self._last[0] @ self._weights[-2] + self._weights[-1] - batch.targets  # (batch, horizon)
-        held = np.clip(error, -self.settings.huber, self.settings.huber)
-        self._backward(held / error.size)
-        return float((held * (error - held / 2)).mean())
+        return np.asarray(self._last[0] @ self._weights[-2] + self._weights[-1])
 
     def _backward(self, slope: Float32) -> None:
         np.matmul(self._last[0].T, slope, out=self._gradients[-2])
@@ -227,6 +242,35 @@ class LSTMTrainer:
         """Views of one flat array in the shapes of the layers' blocks and the dense layer's weights."""
         ends = np.cumsum([math.prod(shape) for shape in self._shapes])
         return [part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), self._shapes, strict=True)]
+
+
+@lru_cache(maxsize=2)
+def trainer_of(inputs: int, horizon: int, settings: OptimizerSettings) -> LSTMTrainer:
+    """This process's trainer for networks of this shape; its buffers are reused."""
+    return LSTMTrainer(inputs, horizon, settings)
+
+
+def batch_forecasts(network: Network, inputs: Float32) -> NDArray[np.float64]:
+    """Forecast many windows, in half the time of `Network.predict`.
+
+    The two differ in rounding, and here the other windows of a batch can change a window's last bits: enough for
+    estimates and scores.
+
+    Parameters
+    ----------
+    network : Network
+    inputs : float32 array, shape (n_windows, WINDOW_SESSIONS, n_inputs)
+
+    Returns
+    -------
+    array, shape (n_windows, horizon)
+        In the units of the targets that the network was trained or scaled to.
+    """
+    if network.is_constant:
+        return network.predict(inputs)
+    trainer = trainer_of(network.inputs, network.horizon, OptimizerSettings())
+    trainer.start(network)
+    return trainer.forecasts(inputs)
 
 
 def _blocks(weights: Sequence[Float32]) -> list[Float32]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -11,7 +10,7 @@ from stockml.models.lstm import Network
 from stockml.trainers.engine import NetworkTask
 from stockml.trainers.engine_choice import CPU
 from stockml.trainers.h5_file import to_h5
-from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings
+from stockml.trainers.lstm_trainer import OptimizerSettings, trainer_of
 
 
 class NumPyEngine:
@@ -29,15 +28,9 @@ class NumPyEngine:
 
 
 def _trained(task: NetworkTask, settings: OptimizerSettings) -> Network:
-    trainer = _trainer(task.network.inputs, task.network.horizon, settings)
+    trainer = trainer_of(task.network.inputs, task.network.horizon, settings)
     trainer.start(task.network)
     rng = np.random.default_rng(task.seed)
     for rate in task.rates:
         trainer.epoch(task.samples, rng, rate)
     return trainer.network()
-
-
-@lru_cache(maxsize=2)
-def _trainer(inputs: int, horizon: int, settings: OptimizerSettings) -> LSTMTrainer:
-    """This process's trainer for networks of this shape; its buffers are reused."""
-    return LSTMTrainer(inputs, horizon, settings)

@@ -14,7 +14,14 @@ from stockml.models.lstm import Network, Scaler, weight_shapes
 from stockml.trainers import lstm_layer
 from stockml.trainers.h5_file import to_h5
 from stockml.trainers.lstm_layer import LayerPass
-from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
+from stockml.trainers.lstm_trainer import (
+    LSTMTrainer,
+    OptimizerSettings,
+    Samples,
+    batch_forecasts,
+    fresh_network,
+    trainer_of,
+)
 
 INPUTS, HORIZON = 8, 5
 
@@ -195,6 +202,16 @@ def test_a_network_of_which_nothing_is_believed_forecasts_its_offsets_to_the_bit
     whole = np.concatenate([network._forward(block) for block in random_windows(16).reshape(2, 8, -1, INPUTS)])
     np.testing.assert_array_equal(network.predict(random_windows(16)), whole)
     assert network.predict(random_windows(3)).shape == (3, HORIZON)
+    np.testing.assert_array_equal(batch_forecasts(network, random_windows(16)), whole)
+
+
+@pytest.mark.parametrize("count", [0, 1, 64, 100])
+def test_forecasts_in_batches_are_the_networks_but_for_rounding(count: int) -> None:
+    network = random_network()
+    trainer_of(INPUTS, HORIZON, OptimizerSettings()).epoch(random_samples(70), np.random.default_rng(0), 0.1)
+    forecasts = batch_forecasts(network, random_windows(count))
+    np.testing.assert_allclose(forecasts, network.predict(random_windows(count)), atol=1e-6)
+    np.testing.assert_array_equal(forecasts, batch_forecasts(network, random_windows(count)))
 
 
 def test_the_same_seed_learns_the_same_weights_in_buffers_used_before() -> None:

@@ -235,7 +235,7 @@ def test_stocks_without_models_start_no_processes(tmp_path: Path, monkeypatch: p
     frame = raw_bars(120)
     stock = PastStock(PointInTimePrices("MADE.NS", RawBars(frame, None), "csv"), None, "csv")
     schedule = ModelSchedule([Home(tmp_path)], jobs=2)
-    schedule.give_opinions([stock], [frame.index[100].date()], no_progress)
+    list(schedule.give_opinions([stock], [frame.index[100].date()], no_progress))
     assert stock.opinions is None and schedule.unusable["MADE.NS"].kind == MISSING
 
 

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections import deque
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -253,7 +252,7 @@ def test_sessions_are_run_as_soon_as_their_models_are_there(tmp_path: Path, monk
     monkeypatch.setattr(walk_forward, "step", lambda *_: [])
     monday, tuesday, wednesday = (date(2026, 3, day) for day in (2, 3, 4))
     first, second = tmp_path / "first", tmp_path / "second"
-    ahead = deque([Period((monday, tuesday), monday, first), Period((wednesday,), wednesday, second)])
+    ahead = [Period((monday, tuesday), monday, first), Period((wednesday,), wednesday, second)]
     home, log = Home(tmp_path), PredictionLog(tmp_path / "realtime_predictions/predictions.jsonl")
     settings = ReplaySettings(monday, wednesday, ("SIM-ALPHA",), "sample")
     context = ReplayContext(home, log, datetime(2026, 4, 1, tzinfo=UTC), 0.0, 1, no_progress)
