@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Self
 from stockml.trainers import cluster_connection
 from stockml.trainers.cluster_connection import ClusterUsageError
 from stockml.trainers.cluster_workers import LOOK_SECONDS, ClusterError, ClusterWorkers, plain_errors
-from stockml.trainers.process_pool import WorkerDiedError, WorkersLostError
+from stockml.trainers.process_pool import Numbered, WorkerDiedError, WorkersLostError, numbered_tasks
 
 if TYPE_CHECKING:
     from distributed import Future
 
 __all__ = ["ClusterError", "ClusterUsageError", "DaskRunner"]
 
+END = (-1, None)  # no further task
 MANY = 1_000_000  # tasks, where their number is not known
 LITTLE = 2**16  # bytes that may be sent with each task
 IN_FLIGHT_PER_WORKER = 4  # tasks submitted and not yet collected, which bounds the memory
@@ -120,8 +121,8 @@ class DaskRunner:
         """Workers that do tasks at the moment."""
         return len(self._workers.admitted)
 
-    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Yield each task's number with its result, or with the exception it raised, in order of completion.
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any | None]) -> Iterator[tuple[int, Any]]:
+        """Yield each task's number with its result, as `TaskRunner.map` does.
 
         `function` and the tasks must pickle. A dying worker's tasks are run by others. A task at which several workers
         died is tried once more alone.
@@ -132,7 +133,7 @@ class DaskRunner:
             Where the scheduler is gone, or has been without a worker for too long.
         """
         suspects = []
-        for number, task, outcome in self._run(function, enumerate(tasks), length_hint(tasks, MANY)):
+        for number, task, outcome in self._run(function, numbered_tasks(tasks), length_hint(tasks, MANY)):
             if isinstance(outcome, WorkerDiedError):
                 suspects.append((number, task))
             else:
@@ -141,20 +142,20 @@ class DaskRunner:
             for number, _, outcome in self._run(function, iter([suspect]), 1):
                 yield number, outcome
 
-    def _run(
-        self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], left: int
-    ) -> Iterator[tuple[int, Any, Any]]:
+    def _run(self, function: Callable[[Any], Any], numbered: Numbered, left: int) -> Iterator[tuple[int, Any, Any]]:
         content = pickle.dumps(function)
         batch = _Batch(content, self._share(content))
         more = True
         while more or batch.running:
             while more and len(batch.running) < tasks_ahead(left, len(self._workers.admitted)):
-                following = next(numbered, None)
-                left -= 1
-                if following is None:
-                    more = False
-                else:
-                    self._submit(*following, batch)
+                following = next(numbered, END)
+                if following is None:  # for now
+                    break
+                more = following is not END
+                if more:
+                    left -= 1
+                    number, task = following
+                    self._submit(number, task, batch)
             if not more and not batch.running:
                 return
             future = batch.next_done()

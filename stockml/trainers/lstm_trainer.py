@@ -185,16 +185,6 @@ class LSTMTrainer:
         loss = self._pass(batch, rng)
         return loss, _apart(self._gradients)
 
-    def forecasts(self, inputs: Float32) -> NDArray[np.float64]:
-        """What the network forecasts for windows, shape (n_windows, horizon), a batch at a time."""
-        size = self.settings.batch
-        found = np.empty((len(inputs), len(self._weights[-1])))
-        for first in range(0, len(inputs), size):
-            batch = inputs[first : first + size]
-            filled = np.resize(batch, (size, *batch.shape[1:]))
-            found[first : first + size] = self._forward(filled, None)[: len(batch)]
-        return found
-
     def _pass(self, batch: Samples, rng: np.random.Generator | None) -> float:
         """Forward and backward pass: returns the mean loss of a batch and leaves its gradients in place."""
         error = self._forward(windows(batch.inputs, batch.rows), rng) - batch.targets  # (batch, horizon)
@@ -270,7 +260,13 @@ def batch_forecasts(network: Network, inputs: Float32) -> NDArray[np.float64]:
         return network.predict(inputs)
     trainer = trainer_of(network.inputs, network.horizon, OptimizerSettings())
     trainer.start(network)
-    return trainer.forecasts(inputs)
+    size = trainer.settings.batch
+    found = np.empty((len(inputs), network.horizon))
+    for first in range(0, len(inputs), size):
+        batch = inputs[first : first + size]
+        outputs = trainer._forward(np.resize(batch, (size, *batch.shape[1:])), None)
+        found[first : first + size] = outputs[: len(batch)]
+    return found
 
 
 def _blocks(weights: Sequence[Float32]) -> list[Float32]:

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from stockml.core.clock import Clock
@@ -32,7 +33,7 @@ from stockml.trainers.past_trainings import PastDays, training_sets
 from stockml.trainers.pipeline import TrainingFailure, failure_of, save_unseen, with_settings
 from stockml.trainers.process_pool import TaskRunner
 from stockml.trainers.start_store import starts_of, write_start
-from stockml.trainers.steps import Course, Step, Steps, call
+from stockml.trainers.steps import Course, Step, Steps, Task, call
 from stockml.trainers.training_settings import TrainingContext, TrainingSettings
 
 log = logging.getLogger("stockml")
@@ -93,13 +94,22 @@ class _Open:
     groups: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _UnderWay:
+    """A course that is under way: of a group of a month, or of the preparation of several months (None)."""
+
+    opened: _Open | None
+    course: Course[None]
+
+
 @dataclass(slots=True)
 class _Months:
     months: Sequence[Month]
     work: MonthlyWork
     missing: deque[int]  # numbers of months that are not prepared
     prepared: deque[tuple[int, dict[str, TrainingSet]]] = field(default_factory=deque)
-    under_way: list[tuple[_Open | None, Course[None]]] = field(default_factory=list)
+    under_way: list[_UnderWay] = field(default_factory=list)  # the newest month last
+    given: dict[int, tuple[Course[None], int]] = field(default_factory=dict)  # tasks by their number, and their step's
     chain: StartsAtHand = field(default_factory=StartsAtHand)
     recalled: int = 0  # months whose network the chain has, where they left one
     awaited: int | None = None  # the month whose network the next one waits for
@@ -109,7 +119,7 @@ class _Months:
     failures: list[TrainingFailure] = field(default_factory=list)
 
     def train(self) -> list[TrainingFailure]:
-        """Do all tasks that wait for no other at once, the longest first, until all is done."""
+        """Do each task as soon as all that it waits for is done."""
         with self.places:
             self._do_all()
         self._check_placed()
@@ -117,37 +127,52 @@ class _Months:
 
     def _do_all(self) -> None:
         total = len(self.missing) * len(self.work.stocks)
-        while self.missing or self.prepared or self.under_way:
-            self._begin()
-            newest_first = reversed(self.under_way)  # their networks and trees take longest
-            tasks = [(course, at) for _, course in newest_first for at in range(len(_tasks(course)))]
-            for number, result in self.work.runner.map(call, [_tasks(course)[at] for course, at in tasks]):
-                course, at = tasks[number]
-                course.note(at, result)
-                self.work.tell("train", self.finished, total)
-                self.work.meanwhile()
+        self._go_on()
+        for number, result in self.work.runner.map(call, self._tasks()):
+            course, at = self.given.pop(number)
+            course.note(at, result)
             self._go_on()
+            self.work.tell("train", self.finished, total)
+            self.work.meanwhile()
 
-    def _begin(self) -> None:
-        """Begin all that waits for nothing: the preparation of further months, and the next month itself."""
-        if self.missing and len(self.prepared) <= 1 and all(opened for opened, _ in self.under_way):
-            n_months = max(1, SETS_AHEAD // max(len(self.work.stocks), 1))
-            numbers = [self.missing.popleft() for _ in range(min(n_months, len(self.missing)))]
-            self.under_way.append((None, Course(self._prepare(numbers))))
-        open_months = {opened.number for opened, _ in self.under_way if opened}
-        if self.prepared and self.awaited is None and len(open_months) < SIDE_BY_SIDE:
-            self._open(*self.prepared.popleft())
+    def _tasks(self) -> Iterator[Task | None]:
+        """The tasks of all courses, those of the oldest month first, so that its sessions can be run."""
+        numbers = count()
+        while self.under_way:
+            courses = [one.course for one in self.under_way]
+            course, found = next(((course, found) for course in courses if (found := course.next_task())), (None, None))
+            if course is None or found is None:
+                yield None
+                continue
+            at, task = found
+            self.given[next(numbers)] = course, at
+            yield task
 
     def _go_on(self) -> None:
-        """Advance all courses, and put the months in their places whose last one has ended."""
-        for _, course in self.under_way:
-            course.advance()
-        ended = [opened for opened, course in self.under_way if opened and course.step is None]
-        self.under_way = [(opened, course) for opened, course in self.under_way if course.step is not None]
-        for opened in ended:
-            opened.groups -= 1
-            if not opened.groups:
-                self._close(opened)
+        """Advance all whose tasks are done, put months in their places, and begin what waits for nothing."""
+        while self._begin() or any(one.course.is_done for one in self.under_way):
+            for one in [one for one in self.under_way if one.course.is_done]:
+                if one.course.step is not None:
+                    one.course.advance()
+                    continue
+                self.under_way.remove(one)
+                if one.opened is not None:
+                    one.opened.groups -= 1
+                    if not one.opened.groups:
+                        self._close(one.opened)
+
+    def _begin(self) -> bool:
+        """Begin the preparation of further months, or the next month itself; False where both wait for something."""
+        if self.missing and len(self.prepared) <= 1 and all(one.opened for one in self.under_way):
+            n_months = max(1, SETS_AHEAD // max(len(self.work.stocks), 1))
+            numbers = [self.missing.popleft() for _ in range(min(n_months, len(self.missing)))]
+            self.under_way.append(_UnderWay(None, Course(self._prepare(numbers))))
+            return True
+        open_months = {one.opened.number for one in self.under_way if one.opened}
+        if self.prepared and self.awaited is None and len(open_months) < SIDE_BY_SIDE:
+            self._open(*self.prepared.popleft())
+            return True
+        return False
 
     def _prepare(self, numbers: Sequence[int]) -> Steps[None]:
         """The training sets of some months, in a task for each stock."""
@@ -178,7 +203,7 @@ class _Months:
             self._close(opened)
             return
         self.awaited, opened.groups = number, len(groups)
-        self.under_way += [(opened, Course(self._train(opened, group))) for group in groups]
+        self.under_way += [_UnderWay(opened, Course(self._train(opened, group))) for group in groups]
 
     def _recall(self, before: int) -> None:
         """Take into the chain what the months before one have left that were trained by an earlier run."""
@@ -252,7 +277,3 @@ class _MonthStarts:
         if self.months.chain.leave(made):
             write_start(self.opened.home, made)
         self.months._link(self.opened.number)
-
-
-def _tasks(course: Course[None]) -> Sequence[object]:
-    return course.step.tasks if course.step else ()

@@ -16,7 +16,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager, suppress
-from itertools import chain
+from functools import partial
+from itertools import chain, count
 from typing import Any, Protocol, Self
 
 from stockml.core.wording import cause
@@ -29,6 +30,10 @@ log = logging.getLogger("stockml")
 QUEUED_PER_PROCESS = 2  # tasks submitted ahead: no process idles, and memory does not grow with the number of stocks
 LIMIT = "a limit of the system is reached"
 DEATHS_ALONE = 2  # a task that kills its process so often while nothing else runs is given up
+
+
+Numbered = Iterator[tuple[int, Any] | None]
+Running = dict[Future[Any], tuple[int, Any]]
 
 
 class WorkerDiedError(RuntimeError):
@@ -46,8 +51,12 @@ class _NoneStartsError(Exception):
 class TaskRunner(Protocol):
     """Runs tasks: a ProcessRunner on this machine, or a DaskRunner on a cluster."""
 
-    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Yield each task's number with its result, or with the exception it raised, in order of completion."""
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any | None]) -> Iterator[tuple[int, Any]]:
+        """Yield each task's number with its result, or with the exception it raised, in order of completion.
+
+        Tasks may depend on earlier results: where there is none for now they yield None, which has no number, and are
+        asked again when a further result was taken.
+        """
         ...
 
 
@@ -89,18 +98,18 @@ class ProcessRunner:
             with suppress(_NoneStartsError):
                 self._submitted(os.getpid)
 
-    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        """Yield each task's number with its result, or with the exception it raised, in order of completion.
+    def map(self, function: Callable[[Any], Any], tasks: Iterable[Any | None]) -> Iterator[tuple[int, Any]]:
+        """Yield each task's number with its result, as `TaskRunner.map` does.
 
         `function` and the tasks must pickle. Tasks that were running when a process was killed are run again one at a
         time, before the others. Where no process can be started, this one does them all.
         """
-        numbered = enumerate(tasks)
+        numbered = numbered_tasks(tasks)
         if not self._can_start():
             yield from _here(function, numbered)
             return
         again: deque[tuple[int, Any, int]] = deque()  # number, task, deaths alone
-        running: dict[Future[Any], tuple[int, Any]] = {}
+        running: Running = {}
         try:
             while True:
                 try:
@@ -120,24 +129,22 @@ class ProcessRunner:
             yield from _here(function, chain(unfinished, numbered))
 
     def _all_of(
-        self, function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]], running: dict[Future[Any], Any]
+        self, function: Callable[[Any], Any], numbered: Numbered, running: Running
     ) -> Iterator[tuple[int, Any]]:
-        more = True
-        while more or running:
-            while more and len(running) < QUEUED_PER_PROCESS * self.jobs:
-                following = next(numbered, None)
-                if following is None:
-                    more = False
-                    break
-                running[self._submit(function, following, running)] = following
-            done = self._first_of(running)
-            for future in sorted(done, key=lambda future: running[future][0]):
-                outcome = _outcome(future)  # a broken pool leaves its task in `running`
-                yield running.pop(future)[0], outcome
+        self._fill(function, numbered, running)
+        while running:
+            future = min(self._first_of(running), key=lambda future: running[future][0])
+            outcome = _outcome(future)  # a broken pool leaves its task in `running`
+            self._fill(function, numbered, running, done=1)  # before the caller takes its time
+            yield running.pop(future)[0], outcome
+            self._fill(function, numbered, running)
 
-    def _submit(
-        self, function: Callable[[Any], Any], task: tuple[int, Any], running: dict[Future[Any], Any]
-    ) -> Future[Any]:
+    def _fill(self, function: Callable[[Any], Any], numbered: Numbered, running: Running, done: int = 0) -> None:
+        """Submit tasks until each process has some ahead, of those that run without so many that are done."""
+        while len(running) - done < QUEUED_PER_PROCESS * self.jobs and (following := next(numbered, None)):
+            running[self._submit(function, following, running)] = following
+
+    def _submit(self, function: Callable[[Any], Any], task: tuple[int, Any], running: Running) -> Future[Any]:
         try:
             return self._submitted(work, function, task[1])
         except (BrokenProcessPool, _NoneStartsError):
@@ -247,15 +254,21 @@ def _undivided() -> Iterator[None]:
             signal.raise_signal(came[0])
 
 
+def numbered_tasks(tasks: Iterable[Any | None]) -> Numbered:
+    """Each task with its number; None where there is none for now."""
+    numbers = count()
+    return (None if task is None else (next(numbers), task) for task in tasks)
+
+
 def _killed() -> WorkerDiedError:
     return WorkerDiedError("its process was killed each time, perhaps for want of memory")
 
 
-def _here(function: Callable[[Any], Any], numbered: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
+def _here(function: Callable[[Any], Any], numbered: Numbered) -> Iterator[tuple[int, Any]]:
     """The same in this process, one task after the other, with one thread as there."""
     from threadpoolctl import threadpool_limits
 
-    for number, task in numbered:
+    for number, task in iter(partial(next, numbered, None), None):
         try:
             with threadpool_limits(1):
                 outcome = function(task)

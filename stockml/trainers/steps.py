@@ -43,12 +43,26 @@ class Course(Generic[T]):
     def __init__(self, steps: Steps[T]) -> None:
         self._steps = steps
         self.step: Step | None = None
+        self._given = self._noted = 0  # tasks of the step
         self._results: dict[int, Any] = {}
         self._go(lambda: next(steps))
+
+    @property
+    def is_done(self) -> bool:
+        """True where all tasks of the step are done, or there is none left."""
+        return self.step is None or self._noted == len(self.step.tasks)
+
+    def next_task(self) -> tuple[int, Task] | None:
+        """The next task of the step that was not given out, with its number; None where there is none."""
+        if self.step is None or self._given == len(self.step.tasks):
+            return None
+        number, self._given = self._given, self._given + 1
+        return number, self.step.tasks[number]
 
     def note(self, number: int, result: Any) -> None:
         """Take the result of one task of the step, or the exception that it raised."""
         assert self.step is not None
+        self._noted += 1
         if self.step.take is not None:
             self.step.take(number, result)
         else:
@@ -56,11 +70,12 @@ class Course(Generic[T]):
 
     def advance(self) -> None:
         """Go on to the next step, all tasks of this one being done; raises what the steps do not deal with."""
-        results, self._results = [self._results[number] for number in sorted(self._results)], {}
+        results = [self._results[number] for number in sorted(self._results)]
         error = next((result for result in results if isinstance(result, Exception)), None)
         self._go(lambda: self._steps.send(results) if error is None else self._steps.throw(error))
 
     def _go(self, further: Callable[[], Step]) -> None:
+        self._given, self._noted, self._results = 0, 0, {}
         try:
             self.step = further()
         except StopIteration as ended:

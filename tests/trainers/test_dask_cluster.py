@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from certificates import Certificates, certificates
 from conftest import made_up_prices
+from dependent_tasks import doubled_in_a_chain
 from local_cluster import LIBRARIES, LocalCluster, local_cluster, runner_of, wait_for_workers
 from planted_modules import plant
 from scripts import PROJECT, Ran, files_under, log_of, predict, train
@@ -94,6 +95,12 @@ def test_whatever_all_tasks_need_every_worker_has_some_at_once(two_workers: Loca
     with runner_of(two_workers) as (runner, _):
         results = dict(runner.map(function, [WhereItIsRead()] * 8))
     assert set(results.values()) == {worker.pid for worker in two_workers.workers}
+
+
+@pytest.mark.parametrize("beside", [0, 30])
+def test_tasks_may_wait_for_results(two_workers: LocalCluster, beside: int) -> None:
+    with runner_of(two_workers) as (runner, _):
+        assert doubled_in_a_chain(runner, beside) == ([1, 2, 4, 8], set(range(beside)))
 
 
 def test_large_tasks_bring_no_advice(two_workers: LocalCluster) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from stockml.trainers.groups import Group
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
 from stockml.trainers.older_days import SharedInputs
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
+from stockml.trainers.process_pool import numbered_tasks
 from stockml.trainers.start_store import KeptStarts
 
 QUICK = TrainingSettings(
@@ -41,14 +43,15 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 class Here:
-    """Runs tasks in this process, the last first, since no result may hang on their order; `most` at one go."""
+    """Runs tasks in this process, the last or the first first, since none may hang on their order; `most` at one go."""
 
-    def __init__(self, most: int = 10**9) -> None:
-        self.most = most
+    def __init__(self, most: int = 10**9, which: int = -1) -> None:
+        self.most, self.which = most, which
 
     def map(self, function: Any, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
-        numbered = list(enumerate(tasks))
-        for number, task in reversed(numbered):
+        numbered, waiting = numbered_tasks(tasks), []
+        while waiting := [*waiting, *iter(partial(next, numbered, None), None)]:
+            number, task = waiting.pop(self.which)
             if not self.most:
                 raise KeyboardInterrupt
             self.most -= 1
@@ -107,10 +110,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     class Watched(monthly_training._Months):
         def _go_on(self) -> None:
-            side_by_side.append(len({one.number for one, _ in self.under_way if one}))
+            side_by_side.append(len({one.opened.number for one in self.under_way if one.opened}))
             super()._go_on()
 
-    work = MonthlyWork(STOCKS, QUICK, Here(), lambda *_stage: calls.append("tell"), lambda: calls.append("meanwhile"))
+    runner, tell, meanwhile = Here(which=0), lambda *_stage: calls.append("tell"), lambda: calls.append("meanwhile")
+    work = MonthlyWork(STOCKS, QUICK, runner, tell, meanwhile)
     assert Watched(months(root), work, deque(range(len(DAYS)))).train() == []
     return root
 

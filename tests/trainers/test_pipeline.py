@@ -5,9 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-import os
 import pickle
-import signal
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -45,7 +43,6 @@ from stockml.trainers.groups import divide
 from stockml.trainers.lstm_trainer import OptimizerSettings
 from stockml.trainers.numpy_engine import NumPyEngine
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import ProcessRunner, WorkerDiedError
 from stockml.trainers.shrinkage import DRIFT_PCT, drift_posterior, weighted_median
 from stockml.trainers.steps import Step, call, run_alone
 
@@ -360,64 +357,6 @@ def test_progress_is_told_stage_by_stage(stocks: dict[str, PriceTable]) -> None:
         *(("learn together", done, task_count) for done in range(task_count + 1)),
         ("finish", 1, 1),
     ]
-
-
-# ---- the processes ----
-
-
-def double(number: int) -> int:
-    if number == 3:
-        raise ValueError("three")
-    return 2 * number
-
-
-def die_once(path: str) -> str:
-    """Kills its own process unless it was here before."""
-    try:
-        with open(path, "x"):  # noqa: PTH123
-            os.kill(os.getpid(), signal.SIGKILL)
-    except FileExistsError:
-        return path
-    raise AssertionError
-
-
-def always_die(number: int) -> int:
-    if number == 2:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def threads(_: int) -> str:
-    return os.environ["OMP_NUM_THREADS"]
-
-
-def test_results_and_exceptions_come_back_with_their_numbers() -> None:
-    with ProcessRunner(2) as runner:
-        results = dict(runner.map(double, range(6)))
-        again = dict(runner.map(double, [10]))
-    assert {n: r for n, r in results.items() if n != 3} == {0: 0, 1: 2, 2: 4, 4: 8, 5: 10}
-    assert str(results[3]) == "three"
-    assert again == {0: 20}
-
-
-def test_a_killed_process_costs_only_time(tmp_path) -> None:
-    paths = [str(tmp_path / name) for name in "abcdef"]
-    with ProcessRunner(2) as runner:
-        assert dict(runner.map(die_once, paths)) == dict(enumerate(paths))
-
-
-def test_a_task_that_always_kills_its_process_is_given_up_and_stops_no_other() -> None:
-    with ProcessRunner(2) as runner:
-        results = dict(runner.map(always_die, range(8)))
-    assert isinstance(results.pop(2), WorkerDiedError)
-    assert results == {number: number for number in range(8) if number != 2}
-
-
-def test_processes_use_one_thread_and_leave_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("OMP_NUM_THREADS", "7")
-    with ProcessRunner(1) as runner:
-        assert dict(runner.map(threads, [0])) == {0: "1"}
-    assert os.environ["OMP_NUM_THREADS"] == "7"
 
 
 # ---- very many stocks ----

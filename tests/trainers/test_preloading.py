@@ -32,7 +32,7 @@ if __name__ == "__main__":
         time.sleep(0.01)
     os.kill(forkserver._forkserver._forkserver_pid, signal.SIGINT)
     with ProcessRunner(1, preloading.PRELOAD) as runner:
-        print(list(runner.map(seen, [None])))
+        print(list(runner.map(seen, [0])))
     assert signal.pthread_sigmask(signal.SIG_BLOCK, []) == set()
 """
 
