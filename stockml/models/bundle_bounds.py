@@ -32,10 +32,16 @@ def check_weights(weights: Sequence[Any]) -> None:
         _within(f"lstm_{number}", array, "<f4", GREATEST_WEIGHT)
 
 
-def check_network(weights: Sequence[Any], mean: Any, spread: Any) -> None:
-    """ValueError unless these are an LSTM's weights, and the means and spreads of its inputs."""
-    check_weights(weights)
-    if mean.shape != spread.shape or mean.shape != weights[0].shape[:1]:
+def check_offsets(offsets: Any) -> None:
+    """ValueError unless these are a constant forecast of changes in %."""
+    if offsets.ndim != 1 or not offsets.size:
+        raise ValueError(f"offsets of shape {offsets.shape}, not one for each session ahead")
+    _within("offsets", offsets, "<f4", GREATEST_PCT)
+
+
+def check_scaler(mean: Any, spread: Any, inputs: int) -> None:
+    """ValueError unless these are the means and spreads of so many inputs."""
+    if mean.shape != spread.shape or mean.shape != (inputs,):
         raise ValueError(f"scaler of shapes {mean.shape} and {spread.shape} does not go with its LSTM")
     _within("scaler_mean", mean, "<f8", GREATEST_INPUT)
     _within("scaler_spread", spread, "<f8", GREATEST_INPUT, least=SMALLEST_SPREAD)

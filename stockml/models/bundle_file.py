@@ -1,13 +1,14 @@
 """The derived copy of a stock's models: one file of plain arrays that loads in a millisecond.
 
-The format is a line of JSON with each array's name, type and shape, then the arrays, each on an aligned boundary. What
-is read is believed only within `bundle_bounds`.
+The format is a line of JSON with each array's name, type and shape, then the arrays, each on an aligned boundary. Of an
+LSTM of which nothing is believed the offsets alone are kept. What is read is believed only within `bundle_bounds`.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Annotated, Any, Literal
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from stockml.indicators.patterns import PatternConfig, PatternModel
 from stockml.models import lstm
-from stockml.models.bundle_bounds import check_forest, check_network, check_patterns
+from stockml.models.bundle_bounds import check_forest, check_offsets, check_patterns, check_scaler, check_weights
 from stockml.models.forest import Forest
 from stockml.models.lstm import Network, Scaler
 from stockml.storage.decoding import Name, decoded
@@ -25,6 +26,8 @@ from stockml.storage.decoding import Name, decoded
 ALIGNED = 16  # bytes, the alignment that allocators give
 MOST_BYTES = 1 << 26  # ours have 2 MB
 LONGEST_HEAD = 1 << 16
+LSTM = tuple(f"lstm_{number}" for number in range(3 * lstm.LAYERS + 2))  # its weights, in Keras's order
+OFFSETS = LSTM[-1]
 
 _Size = Annotated[int, Meta(ge=0, le=MOST_BYTES)]
 _Head = dict[Name, tuple[Literal["<f4", "<f8", "<i4", "<i8", "|b1"], Annotated[list[_Size], Meta(max_length=2)]]]
@@ -32,7 +35,9 @@ _Head = dict[Name, tuple[Literal["<f4", "<f8", "<i4", "<i8", "|b1"], Annotated[l
 
 def to_fast(network: Network, scaler: Scaler, forest: Forest, patterns: PatternModel) -> bytes:
     """Serialise what forecasts need; the same models give the same bytes."""
-    arrays: dict[str, Any] = {f"lstm_{number}": weights for number, weights in enumerate(network.weights)}
+    arrays: dict[str, Any] = dict(zip(LSTM, network.weights, strict=True))
+    if network.is_constant:
+        arrays = {OFFSETS: arrays[OFFSETS]}
     arrays |= {f"scaler_{name}": np.asarray(getattr(scaler, name)) for name in ("mean", "spread")}
     arrays |= {f"forest_{field.name}": np.asarray(getattr(forest, field.name)) for field in fields(Forest)}
     arrays |= {f"pattern_{name}": getattr(patterns, name) for name in ("centres", "outcome_pct", "distances")}
@@ -55,7 +60,7 @@ def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Fore
     """
     arrays = _arrays(content)
     try:
-        weights = tuple(arrays[f"lstm_{number}"] for number in range(3 * lstm.LAYERS + 2))
+        weights = [arrays[name] for name in (LSTM if LSTM[0] in arrays else (OFFSETS,))]
         forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
         config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
         mean, spread = arrays["scaler_mean"], arrays["scaler_spread"]
@@ -64,11 +69,21 @@ def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Fore
     except (KeyError, ValueError):  # an array that is missing, or one of several values where one is kept
         raise ValueError("not a derived copy of models") from None
     patterns = PatternModel(config=config, **parts)
-    check_network(weights, mean, spread)
+    network = _network(weights, mean.size)
+    check_scaler(mean, spread, network.inputs)
     check_forest(forest)
     check_patterns(patterns)
     scaler = Scaler(tuple(mean.tolist()), tuple(spread.tolist()))
-    return Network(weights), scaler, Forest(**forest), patterns
+    return network, scaler, Forest(**forest), patterns
+
+
+def _network(weights: Sequence[Any], inputs: int) -> Network:
+    """The LSTM of these weights, or the constant one of offsets alone."""
+    if len(weights) == 1:
+        check_offsets(weights[0])
+        return Network.constant(weights[0], inputs)
+    check_weights(weights)
+    return Network(tuple(weights))
 
 
 def _arrays(content: bytes | NDArray[np.uint8]) -> dict[str, Any]:

@@ -115,6 +115,19 @@ class Network:
 
     weights: tuple[Float32, ...]
 
+    @classmethod
+    def constant(cls, offsets: Float32, inputs: int) -> Network:
+        """The network that forecasts the same for all windows; its weights take no memory.
+
+        Parameters
+        ----------
+        offsets : float32 array, shape (horizon,)
+            What it forecasts.
+        inputs : int
+        """
+        zeros = (np.broadcast_to(np.float32(0), shape) for shape in weight_shapes(inputs, len(offsets))[:-1])
+        return cls((*zeros, offsets))
+
     @property
     def horizon(self) -> int:
         """Number of outputs."""

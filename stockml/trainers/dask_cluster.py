@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = ["ClusterError", "ClusterUsageError", "DaskRunner"]
 
-END = (-1, None)  # no further task
 MANY = 1_000_000  # tasks, where their number is not known
 LITTLE = 2**16  # bytes that may be sent with each task
 IN_FLIGHT_PER_WORKER = 4  # tasks submitted and not yet collected, which bounds the memory
@@ -132,30 +131,33 @@ class DaskRunner:
         WorkersLostError
             Where the scheduler is gone, or has been without a worker for too long.
         """
-        suspects = []
-        for number, task, outcome in self._run(function, numbered_tasks(tasks), length_hint(tasks, MANY)):
-            if isinstance(outcome, WorkerDiedError):
-                suspects.append((number, task))
-            else:
-                yield number, outcome
-        for suspect in suspects:
-            for number, _, outcome in self._run(function, iter([suspect]), 1):
-                yield number, outcome
+        numbered, left = numbered_tasks(tasks), length_hint(tasks, MANY)
+        while True:
+            suspects = []
+            for number, task, outcome in self._run(function, numbered, left):
+                if isinstance(outcome, WorkerDiedError):
+                    suspects.append((number, task))
+                else:
+                    yield number, outcome
+            if not suspects:
+                return
+            for suspect in suspects:
+                for number, _, outcome in self._run(function, iter([suspect]), 1):
+                    yield number, outcome
 
     def _run(self, function: Callable[[Any], Any], numbered: Numbered, left: int) -> Iterator[tuple[int, Any, Any]]:
+        """The tasks with their numbers and results, until there are no more, or none for now and none that runs."""
         content = pickle.dumps(function)
         batch = _Batch(content, self._share(content))
         more = True
-        while more or batch.running:
+        while True:
             while more and len(batch.running) < tasks_ahead(left, len(self._workers.admitted)):
-                following = next(numbered, END)
-                if following is None:  # for now
+                following = next(numbered, None)
+                if following is None:
+                    more = False
                     break
-                more = following is not END
-                if more:
-                    left -= 1
-                    number, task = following
-                    self._submit(number, task, batch)
+                left -= 1
+                self._submit(*following, batch)
             if not more and not batch.running:
                 return
             future = batch.next_done()
@@ -164,6 +166,7 @@ class DaskRunner:
             if future is not None and future.key in batch.running:
                 finished = batch.running.pop(future.key)
                 yield finished.number, finished.task, self._outcome(future)
+                more = True  # there may be, by this result
 
     def _share(self, content: bytes) -> Future[Any] | bytes:
         """A large function as a future that each worker holds, which Dask computes again where its holders died.

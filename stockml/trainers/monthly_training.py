@@ -134,19 +134,20 @@ class _Months:
             self._go_on()
             self.work.tell("train", self.finished, total)
             self.work.meanwhile()
+        assert not self.under_way  # whoever runs the tasks asks for them until there are no more
 
     def _tasks(self) -> Iterator[Task | None]:
         """The tasks of all courses, those of the oldest month first, so that its sessions can be run."""
         numbers = count()
         while self.under_way:
-            courses = [one.course for one in self.under_way]
-            course, found = next(((course, found) for course in courses if (found := course.next_task())), (None, None))
-            if course is None or found is None:
+            for one in self.under_way:
+                if found := one.course.next_task():
+                    at, task = found
+                    self.given[next(numbers)] = one.course, at
+                    yield task
+                    break
+            else:
                 yield None
-                continue
-            at, task = found
-            self.given[next(numbers)] = course, at
-            yield task
 
     def _go_on(self) -> None:
         """Advance all whose tasks are done, put months in their places, and begin what waits for nothing."""

@@ -23,8 +23,9 @@ from waiting import PATIENCE_SECONDS
 from stockml.core.installation import PROJECT
 from stockml.core.paths import Home
 from stockml.data.price_table import PriceTable
+from stockml.models import lstm
 from stockml.models.bundle import MISMATCH, MISSING, UNREADABLE, UNTRUSTED, WRONG_FEATURES, ModelError
-from stockml.models.bundle_file import from_fast
+from stockml.models.bundle_file import from_fast, to_fast
 from stockml.models.bundle_store import (
     FAST_FILE,
     LSTM_FILE,
@@ -73,6 +74,18 @@ def test_a_saved_bundle_comes_back_whole(home: Home, table: PriceTable, contents
     folder.rename(folder.with_name(f".{folder.name}.old"))  # as where putting new ones in place was interrupted
     assert trained_symbols(home) == [table.symbol]
     assert read_metrics(home, table.symbol)["trained_at"] == bundle.trained_at
+
+
+def test_of_a_network_of_which_nothing_is_believed_only_the_offsets_are_kept(contents: dict[str, bytes]) -> None:
+    network, *others = from_fast(contents[FAST_FILE])
+    constant = network.scaled(np.zeros(HORIZON), np.linspace(0.01, 0.05, HORIZON))
+    content = to_fast(constant, *others)
+    assert len(content) < len(contents[FAST_FILE]) / 5
+    loaded, *same = from_fast(content)
+    windows = np.random.default_rng(0).standard_normal((9, lstm.WINDOW_SESSIONS, len(lstm.INPUTS))).astype(np.float32)
+    np.testing.assert_array_equal(loaded.predict(windows), constant.predict(windows))
+    assert loaded.is_constant and (loaded.inputs, loaded.horizon) == (network.inputs, HORIZON)
+    assert to_fast(loaded, *same) == content
 
 
 def test_the_derived_copy_has_the_same_bytes_each_time(table: PriceTable, contents: dict[str, bytes]) -> None:

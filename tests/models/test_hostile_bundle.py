@@ -89,7 +89,22 @@ def of_objects(head: dict[str, Any], arrays: dict[str, bytes]) -> None:
     head["lstm_0"][0] = "|O"
 
 
+def offsets_alone(*shape: int, value: float = 0.0) -> Callable[[dict[str, Any], dict[str, bytes]], None]:
+    """An LSTM of which nothing but offsets of this shape is kept, all of one value."""
+
+    def edit(head: dict[str, Any], arrays: dict[str, bytes]) -> None:
+        for number in range(10):
+            del head[f"lstm_{number}"]
+        head["lstm_10"][1], arrays["lstm_10"] = list(shape), np.full(shape, value, np.float32).tobytes()
+
+    return edit
+
+
 HOSTILE = {
+    "no offset": (offsets_alone(0), "offsets of shape (0,)"),
+    "one offset without a shape": (offsets_alone(), "offsets of shape ()"),
+    "offsets in a table": (offsets_alone(5, 1), "offsets of shape (5, 1)"),
+    "offsets that are NaN": (offsets_alone(5, value=np.nan), "offsets holds nan"),
     "a huge shape": (shaped("lstm_0", 4, 60_000_000), "lstm_0 of shape"),
     "a shape that overflows": (shaped("lstm_0", 2**40, 2**40), "not a derived copy"),
     "a shape below 0": (shaped("lstm_0", -1, 512), "not a derived copy"),

@@ -118,6 +118,23 @@ def test_a_task_that_always_kills_its_worker_is_given_up(tmp_path: Path) -> None
             dict(runner.map(abs, [1]))
 
 
+def test_a_task_may_wait_for_one_that_is_given_up(tmp_path: Path) -> None:
+    found: dict[int, Any] = {}
+
+    def tasks() -> Iterator[str | None]:
+        yield "__import__('os')._exit(9)"
+        while not found:
+            yield None
+        yield "1 + 1"
+
+    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with local_cluster(tmp_path, workers=3, **settings) as cluster, runner_of(cluster, workers=3) as (runner, _):
+        for number, outcome in runner.map(eval, tasks()):
+            found[number] = outcome
+    assert isinstance(found.pop(0), WorkerDiedError)
+    assert found == {1: 2}
+
+
 def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Path) -> None:
     with local_cluster(tmp_path, workers=1) as found, runner_of(found, workers=1) as (runner, _):
 
