@@ -76,6 +76,7 @@ bench: install-dev
 	$(RUN) benchmarks/speed/log_scale.py $(if $(BEFORE),--before $(BEFORE))
 	$(RUN) benchmarks/speed/train_speed.py $(BEFORE)
 	$(if $(BEFORE),$(RUN) benchmarks/speed/replay_speed.py $(BEFORE))
+	$(if $(BEFORE),$(RUN) benchmarks/speed/replay_error.py $(BEFORE))
 	$(RUN) benchmarks/speed/cluster_speed.py
 
 # the image of Dockerfile, tried out; nothing is built where no Docker answers
