@@ -54,6 +54,8 @@ def main() -> None:
     parser.add_argument("--end", default="2024-09-30")
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
+    if args.seeds < 2:
+        parser.error("an interval needs two seeds or more")
     symbols = stocks_with_history(args.start, None)[1::2][: args.stocks]
     days = month_starts(symbols[0], args.start, args.end)
     differences = []

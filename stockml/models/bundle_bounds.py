@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from stockml.core.record_fields import FARTHEST_SESSIONS
 from stockml.indicators.patterns import PatternModel
 from stockml.models import lstm
 
@@ -34,8 +35,8 @@ def check_weights(weights: Sequence[Any]) -> None:
 
 def check_offsets(offsets: Any) -> None:
     """ValueError unless these are a constant forecast of changes in %."""
-    if offsets.ndim != 1 or not offsets.size:
-        raise ValueError(f"offsets of shape {offsets.shape}, not one for each session ahead")
+    if offsets.ndim != 1 or not 1 <= offsets.size <= FARTHEST_SESSIONS:
+        raise ValueError(f"offsets of shape {offsets.shape}, not one for each of 1 to {FARTHEST_SESSIONS} sessions")
     _within("offsets", offsets, "<f4", GREATEST_PCT)
 
 

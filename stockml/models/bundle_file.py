@@ -60,7 +60,8 @@ def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Fore
     """
     arrays = _arrays(content)
     try:
-        weights = [arrays[name] for name in (LSTM if LSTM[0] in arrays else (OFFSETS,))]
+        kept = (OFFSETS,) if arrays.keys().isdisjoint(LSTM[:-1]) else LSTM
+        weights = [arrays[name] for name in kept]
         forest = {field.name: arrays[f"forest_{field.name}"] for field in fields(Forest)}
         config = PatternConfig(**{f.name: arrays[f"config_{f.name}"].item() for f in fields(PatternConfig)})
         mean, spread = arrays["scaler_mean"], arrays["scaler_spread"]
@@ -69,7 +70,7 @@ def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Fore
     except (KeyError, ValueError):  # an array that is missing, or one of several values where one is kept
         raise ValueError("not a derived copy of models") from None
     patterns = PatternModel(config=config, **parts)
-    network = _network(weights, mean.size)
+    network = _network(weights)
     check_scaler(mean, spread, network.inputs)
     check_forest(forest)
     check_patterns(patterns)
@@ -77,11 +78,11 @@ def from_fast(content: bytes | NDArray[np.uint8]) -> tuple[Network, Scaler, Fore
     return network, scaler, Forest(**forest), patterns
 
 
-def _network(weights: Sequence[Any], inputs: int) -> Network:
+def _network(weights: Sequence[Any]) -> Network:
     """The LSTM of these weights, or the constant one of offsets alone."""
     if len(weights) == 1:
         check_offsets(weights[0])
-        return Network.constant(weights[0], inputs)
+        return Network.constant(weights[0])
     check_weights(weights)
     return Network(tuple(weights))
 

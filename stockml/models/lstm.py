@@ -116,16 +116,15 @@ class Network:
     weights: tuple[Float32, ...]
 
     @classmethod
-    def constant(cls, offsets: Float32, inputs: int) -> Network:
-        """The network that forecasts the same for all windows; its weights take no memory.
+    def constant(cls, offsets: Float32) -> Network:
+        """The network that forecasts the same for all windows of INPUTS; its other weights are 0.
 
         Parameters
         ----------
         offsets : float32 array, shape (horizon,)
             What it forecasts.
-        inputs : int
         """
-        zeros = (np.broadcast_to(np.float32(0), shape) for shape in weight_shapes(inputs, len(offsets))[:-1])
+        zeros = (np.broadcast_to(np.float32(0), shape) for shape in weight_shapes(len(INPUTS), len(offsets))[:-1])
         return cls((*zeros, offsets))
 
     @property

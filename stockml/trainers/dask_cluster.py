@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import length_hint
 from typing import TYPE_CHECKING, Any, Self
 
@@ -149,24 +150,24 @@ class DaskRunner:
         """The tasks with their numbers and results, until there are no more, or none for now and none that runs."""
         content = pickle.dumps(function)
         batch = _Batch(content, self._share(content))
-        more = True
         while True:
-            while more and len(batch.running) < tasks_ahead(left, len(self._workers.admitted)):
+            if not batch.running:  # asked also where there is no worker: for nothing left to do none is waited for
                 following = next(numbered, None)
                 if following is None:
-                    more = False
+                    return
+                numbered = chain([following], numbered)
+            while len(batch.running) < tasks_ahead(left, len(self._workers.admitted)):
+                following = next(numbered, None)
+                if following is None:
                     break
                 left -= 1
                 self._submit(*following, batch)
-            if not more and not batch.running:
-                return
             future = batch.next_done()
             self._workers.look()
             self._resubmit_stranded(batch)
             if future is not None and future.key in batch.running:
                 finished = batch.running.pop(future.key)
                 yield finished.number, finished.task, self._outcome(future)
-                more = True  # there may be, by this result
 
     def _share(self, content: bytes) -> Future[Any] | bytes:
         """A large function as a future that each worker holds, which Dask computes again where its holders died.

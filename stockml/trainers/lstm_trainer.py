@@ -241,9 +241,9 @@ def trainer_of(inputs: int, horizon: int, settings: OptimizerSettings) -> LSTMTr
 
 
 def batch_forecasts(network: Network, inputs: Float32) -> NDArray[np.float64]:
-    """Forecast many windows, in half the time of `Network.predict`.
+    """Forecast windows, many of them in half the time of `Network.predict`.
 
-    The two differ in rounding, and here the other windows of a batch can change a window's last bits: enough for
+    The two differ in rounding, and here the other windows of a batch can change a window's last bits: good enough for
     estimates and scores.
 
     Parameters

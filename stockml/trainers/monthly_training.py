@@ -81,7 +81,7 @@ def train_months(months: Sequence[Month], work: MonthlyWork) -> list[TrainingFai
         Where all workers are gone. The months in their places are complete.
     """
     missing = deque(number for number, month in enumerate(months) if not month.folder.exists())
-    return _Months(months, work, missing).train() if missing else []
+    return _Months(months, work, missing).train() if missing and work.stocks else []
 
 
 @dataclass(slots=True)
@@ -108,7 +108,7 @@ class _Months:
     work: MonthlyWork
     missing: deque[int]  # numbers of months that are not prepared
     prepared: deque[tuple[int, dict[str, TrainingSet]]] = field(default_factory=deque)
-    under_way: list[_UnderWay] = field(default_factory=list)  # the newest month last
+    under_way: list[_UnderWay] = field(default_factory=list)  # in the order in which they were begun
     given: dict[int, tuple[Course[None], int]] = field(default_factory=dict)  # tasks by their number, and their step's
     chain: StartsAtHand = field(default_factory=StartsAtHand)
     recalled: int = 0  # months whose network the chain has, where they left one
@@ -116,14 +116,15 @@ class _Months:
     places: Threads = field(default_factory=partial(Threads, 1))  # disks take their time
     placed: list[Future[None]] = field(default_factory=list)
     finished: int = 0  # stocks
-    failures: list[TrainingFailure] = field(default_factory=list)
+    failures: list[tuple[int, TrainingFailure]] = field(default_factory=list)  # with the month's number
 
     def train(self) -> list[TrainingFailure]:
         """Do each task as soon as all that it waits for is done."""
         with self.places:
             self._do_all()
         self._check_placed()
-        return self.failures
+        in_order = sorted(self.failures, key=lambda failed: (failed[0], failed[1].symbol))
+        return [failure for _, failure in in_order]
 
     def _do_all(self) -> None:
         total = len(self.missing) * len(self.work.stocks)
@@ -134,10 +135,11 @@ class _Months:
             self._go_on()
             self.work.tell("train", self.finished, total)
             self.work.meanwhile()
-        assert not self.under_way  # whoever runs the tasks asks for them until there are no more
+        if self.under_way:
+            raise RuntimeError("tasks were no longer asked for, though months are under way")
 
     def _tasks(self) -> Iterator[Task | None]:
-        """The tasks of all courses, those of the oldest month first, so that its sessions can be run."""
+        """The tasks of all courses, those begun first before others, so that a month's sessions can soon be run."""
         numbers = count()
         while self.under_way:
             for one in self.under_way:
@@ -184,9 +186,17 @@ class _Months:
                 span_of(stock.symbol, sessions_needed(settings.years), self.months[number].clock) for number in numbers
             ]
             tasks.append((training_sets, (settings, PastDays(stock, spans, len(stocks)))))
-        by_stock = yield Step(tasks)
+        results: dict[int, Sequence[TrainingSet | TrainingFailure]] = {}
+
+        def take(at: int, result: Sequence[TrainingSet | TrainingFailure] | Exception) -> None:
+            if isinstance(result, Exception):
+                result = [failure_of(stocks[at].symbol, result)] * len(numbers)
+            results[at] = result
+
+        yield Step(tasks, take=take)
+        by_stock = [results[at] for at in range(len(stocks))]
         for number, of_month in zip(numbers, zip(*by_stock, strict=True), strict=True):
-            self.failures += [one for one in of_month if isinstance(one, TrainingFailure)]
+            self.failures += [(number, one) for one in of_month if isinstance(one, TrainingFailure)]
             found = {one.symbol: one for one in of_month if isinstance(one, TrainingSet)}
             self.finished += len(of_month) - len(found)
             self.prepared.append((number, join_market(found, self.months[number].clock.exchanges)))
@@ -226,7 +236,7 @@ class _Months:
         except StorageError:
             raise
         except Exception as error:  # a shared task failed: these stocks fail, those trained apart go on
-            self.failures += [failure_of(member.symbol, error) for member in members]
+            self.failures += [(opened.number, failure_of(member.symbol, error)) for member in members]
             self.finished += len(members)
             if group.origin is not None:  # that of the network which the next month waits for
                 self._link(opened.number)
@@ -238,7 +248,7 @@ class _Months:
     def _save(self, opened: _Open, group: Group, number: int, result: TrainedStock | Exception) -> None:
         self.finished += 1
         if isinstance(result, Exception):
-            self.failures.append(failure_of(group.members[number].symbol, result))
+            self.failures.append((opened.number, failure_of(group.members[number].symbol, result)))
             return
         at = opened.month.clock.written_time(result.symbol, date.fromisoformat(result.metrics["data_through"]))
         save_unseen(opened.home, with_settings(result, self.work.settings), trained_at=at)

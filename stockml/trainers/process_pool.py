@@ -54,8 +54,8 @@ class TaskRunner(Protocol):
     def map(self, function: Callable[[Any], Any], tasks: Iterable[Any | None]) -> Iterator[tuple[int, Any]]:
         """Yield each task's number with its result, or with the exception it raised, in order of completion.
 
-        Tasks may depend on earlier results: where there is none for now they yield None, which has no number, and are
-        asked again when a further result was taken.
+        Tasks may depend on earlier results. Where none can be had before a further result is taken, they yield None,
+        which has no number, and are asked again then; they end only where no task will follow.
         """
         ...
 
@@ -135,13 +135,16 @@ class ProcessRunner:
         while running:
             future = min(self._first_of(running), key=lambda future: running[future][0])
             outcome = _outcome(future)  # a broken pool leaves its task in `running`
-            self._fill(function, numbered, running, done=1)  # before the caller takes its time
-            yield running.pop(future)[0], outcome
+            number, _ = running.pop(future)
+            try:
+                self._fill(function, numbered, running)  # before the caller takes its time
+            finally:
+                yield number, outcome
             self._fill(function, numbered, running)
 
-    def _fill(self, function: Callable[[Any], Any], numbered: Numbered, running: Running, done: int = 0) -> None:
-        """Submit tasks until each process has some ahead, of those that run without so many that are done."""
-        while len(running) - done < QUEUED_PER_PROCESS * self.jobs and (following := next(numbered, None)):
+    def _fill(self, function: Callable[[Any], Any], numbered: Numbered, running: Running) -> None:
+        """Submit tasks until each process has some ahead, or there is none for now."""
+        while len(running) < QUEUED_PER_PROCESS * self.jobs and (following := next(numbered, None)):
             running[self._submit(function, following, running)] = following
 
     def _submit(self, function: Callable[[Any], Any], task: tuple[int, Any], running: Running) -> Future[Any]:

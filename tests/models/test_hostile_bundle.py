@@ -100,7 +100,25 @@ def offsets_alone(*shape: int, value: float = 0.0) -> Callable[[dict[str, Any], 
     return edit
 
 
+def without_first_layer(head: dict[str, Any], arrays: dict[str, bytes]) -> None:
+    del head["lstm_0"]
+
+
+def offsets_beside(inputs: int) -> Callable[[dict[str, Any], dict[str, bytes]], None]:
+    """Offsets alone, beside a scaler of so many inputs."""
+
+    def edit(head: dict[str, Any], arrays: dict[str, bytes]) -> None:
+        offsets_alone(5)(head, arrays)
+        for name in ("scaler_mean", "scaler_spread"):
+            head[name][1], arrays[name] = [inputs], np.ones(inputs).tobytes()
+
+    return edit
+
+
 HOSTILE = {
+    "no first layer": (without_first_layer, "not a derived copy"),
+    "offsets beside millions of inputs": (offsets_beside(3_000_000), "scaler of shapes (3000000,) and (3000000,)"),
+    "offsets beside no input": (offsets_beside(0), "scaler of shapes (0,) and (0,)"),
     "no offset": (offsets_alone(0), "offsets of shape (0,)"),
     "one offset without a shape": (offsets_alone(), "offsets of shape ()"),
     "offsets in a table": (offsets_alone(5, 1), "offsets of shape (5, 1)"),

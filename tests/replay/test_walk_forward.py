@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -246,8 +247,17 @@ def test_models_are_asked_from_the_first_session_of_each_month_on(tmp_path: Path
     assert {day.month for day in second.days} == {2} and {day.month for day in third.days} == {3}
 
 
-def test_sessions_are_run_as_soon_as_their_models_are_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ran: list[date | None] = []
+def test_sessions_are_run_as_soon_as_their_models_are_there_and_little_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[date | str | None] = []
+
+    def give_opinions(*_: object) -> Iterator[None]:
+        for stock in ("one", "other"):
+            ran.append(stock)
+            yield
+
+    monkeypatch.setattr(ModelSchedule, "give_opinions", give_opinions)
     monkeypatch.setattr(walk_forward, "analyze_session", lambda clock, *_: (ran.append(clock.as_of), set()))
     monkeypatch.setattr(walk_forward, "step", lambda *_: [])
     monday, tuesday, wednesday = (date(2026, 3, day) for day in (2, 3, 4))
@@ -259,11 +269,15 @@ def test_sessions_are_run_as_soon_as_their_models_are_there(tmp_path: Path, monk
     with log.locked():
         disk = DiskReplayLog(log, Feedback(home.feedback, Learner))
         walk = walk_forward._Walk(settings, [], context, disk, ModelSchedule([home], 1), ahead, 3)
-        for folder, then in ((None, []), (first, [monday, tuesday]), (second, [monday, tuesday, wednesday])):
+        then: list[date | str | None] = []
+        for folder, of_period in ((None, []), (first, [monday, tuesday]), (second, [wednesday])):
             if folder is not None:
                 folder.mkdir()
+                then += ["one", "other", *of_period]
             for _ in range(5):
+                before = len(ran)
                 walk.advance()
+                assert len(ran) <= before + 1
             assert ran == then
         walk.finish()
     assert ran == then and walk.done == 3

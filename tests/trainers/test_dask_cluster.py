@@ -135,6 +135,15 @@ def test_a_task_may_wait_for_one_that_is_given_up(tmp_path: Path) -> None:
     assert found == {1: 2}
 
 
+def test_a_task_that_takes_the_last_worker_with_it_ends_the_map_at_once(tmp_path: Path) -> None:
+    killing = f"__import__('time').sleep({LOOK_SECONDS / 3}) or __import__('os')._exit(9)"
+    settings = {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "0"}
+    with local_cluster(tmp_path, **settings) as found, runner_of(found, patience_seconds=60) as (runner, _):
+        began = time.monotonic()
+        assert isinstance(dict(runner.map(eval, [killing]))[0], WorkerDiedError)
+        assert time.monotonic() - began < 60  # the patience, after which it would have been told that no worker is left
+
+
 def test_when_all_workers_are_lost_those_who_come_later_do_the_work(tmp_path: Path) -> None:
     with local_cluster(tmp_path, workers=1) as found, runner_of(found, workers=1) as (runner, _):
 

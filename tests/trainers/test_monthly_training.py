@@ -32,7 +32,7 @@ from stockml.trainers.groups import Group
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
 from stockml.trainers.older_days import SharedInputs
 from stockml.trainers.pipeline import TrainedStock, TrainingContext, TrainingFailure, TrainingSettings, save, train
-from stockml.trainers.process_pool import numbered_tasks
+from stockml.trainers.process_pool import WorkerDiedError, numbered_tasks
 from stockml.trainers.start_store import KeptStarts
 
 QUICK = TrainingSettings(
@@ -192,6 +192,30 @@ def test_a_stock_without_enough_days_and_one_with_days_of_its_own_stop_no_other(
         assert found["OLD_NS"]["started_from"] is None and found["OLD_NS"]["pool"]["stocks"] == 1
         assert (found["AAA_NS"]["started_from"] is None) == (day == DAYS[0])
     assert not list(tmp_path.glob("replay/.*"))
+
+
+def test_without_stocks_nothing_is_trained(tmp_path: Path) -> None:
+    assert trained(tmp_path, stocks=()) == []
+    assert not (tmp_path / "replay").exists()
+
+
+def test_a_stock_whose_preparation_kills_its_process_fails_alone(tmp_path: Path) -> None:
+    class Killing(Here):
+        def map(self, function: Any, tasks: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+            def work(task: Any) -> Any:
+                if task[0] is monthly_training.training_sets and task[1][1].stock.symbol == "AAA.NS":
+                    raise WorkerDiedError("its process was killed each time")
+                return function(task)
+
+            return super().map(work, tasks)
+
+    work = MonthlyWork((stock("CCC.NS", 9), *STOCKS), QUICK, Killing(), lambda *_stage: None)
+    failures = train_months(months(tmp_path, DAYS[:2]), work)
+    assert [failure.symbol for failure in failures] == ["AAA.NS"] * 2
+    assert "training failed (its process was killed each time)" in failures[0].message
+    for day in DAYS[:2]:
+        models = tmp_path / "replay" / str(day) / "ml_training_data/models"
+        assert {path.name for path in models.iterdir()} == {"BBB_NS", "CCC_NS"}
 
 
 def test_a_group_that_fails_lets_no_later_month_begin_early(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

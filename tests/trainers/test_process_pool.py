@@ -77,6 +77,18 @@ def test_a_pool_that_breaks_while_it_gets_a_task_loses_none(broken: int, monkeyp
     assert sorted(results) == [(number, 8 - number) for number in range(8)]
 
 
+def test_where_no_further_task_can_be_had_what_is_done_comes_first() -> None:
+    def tasks() -> Iterator[int]:
+        yield from range(QUEUED_PER_PROCESS * 2)
+        raise OSError("no further task")
+
+    found = []
+    with ProcessRunner(2) as runner, pytest.raises(OSError, match="no further task"):
+        for result in runner.map(abs, tasks()):
+            found.append(result)
+    assert len(found) == 1
+
+
 def test_while_a_result_is_dealt_with_the_processes_have_their_next_tasks() -> None:
     taken = 0
 
