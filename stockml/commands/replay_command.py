@@ -236,7 +236,10 @@ def _tell_curve(title: str, curve: Curve) -> None:
     rows = [_row(week.monday, week) for week in curve.weeks]
     rows += [_row("all", curve.overall)] if curve.overall else []
     columns = ("week of", "verified>", "accuracy>", "error>", "ratio to naive>", "confidence>", "calibration error>")
-    tables.print_table(title, columns, rows)
+    if rows:
+        tables.print_table(title, columns, rows)
+    else:
+        print(title)
     for text in _distribution(curve.total, curve.conditions):
         print(text)
 

@@ -215,6 +215,15 @@ def test_a_stock_that_has_no_prices_stops_no_other(tmp_path: Path) -> None:
     assert len(log_of(tmp_path)) == 3
 
 
+@pytest.mark.parametrize("options", [(), ("--retrain", "monthly")], ids=["with what there is", "trained each month"])
+def test_where_no_stock_has_prices_that_is_all_it_says(tmp_path: Path, options: tuple[str, ...]) -> None:
+    (tmp_path / "prices").mkdir()
+    source = ("--source", f"csv:{tmp_path / 'prices'}", "--symbols", "NONE.NS", "--home", tmp_path / "home")
+    ran = predict("--replay", START, "2026-03-06", *source, *options)
+    assert (ran.code, ran.out) == (3, "14 sessions replayed, 0 predictions logged.\n")
+    assert "NONE.NS" in ran.err and len(ran.err.splitlines()) == 1
+
+
 def test_what_goes_wrong_each_month_is_told_once(tmp_path: Path) -> None:
     (tmp_path / "csv").mkdir()
     sample_bars("SIM-ALPHA", date(2026, 1, 1), date(2026, 3, 9)).to_csv(tmp_path / "csv/SHORT.XY.csv")
