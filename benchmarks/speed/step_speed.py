@@ -24,6 +24,7 @@ SHARE_OF_PRODUCT = 0.65
 PRODUCT_SIZE, SPELLS, SPELL_SECONDS = 2048, 7, 1.5
 ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 PRODUCT, STEP = "product", "step"
+FORECASTS = {"batches": "in batches, of days that are only scored", "blocks": "in blocks of 8, as live"}
 
 
 def main() -> None:
@@ -48,6 +49,8 @@ def arithmetic(versions: Mapping[str, Path]) -> None:
             print(f"  LSTM step {statistics.median(rates[version]):.0f} GFLOP/s, {version}")
             told = f"share of the product, {kernels} kernels, {version}"
             print(verdict(told, share, SHARE_OF_PRODUCT, "", at_most=False), flush=True)
+            for way, words in FORECASTS.items():
+                print(f"  forecasts {words}: {rates[version + way][0]:.0f} GFLOP/s", flush=True)
 
 
 def as_with_avx2() -> dict[str, str] | None:
@@ -65,7 +68,7 @@ def as_with_avx2() -> dict[str, str] | None:
 def measured(
     versions: Mapping[str, Path], environment: Mapping[str, str], cores: int
 ) -> tuple[str, dict[str, list[float]]]:
-    """What the kernels are called, and the GFLOP/s of all cores in each spell, of the product and of each version."""
+    """Name of the kernels, and GFLOP/s of all cores by spell: of the product, of each version and its forecasts."""
     rates: dict[str, list[float]] = {name: [] for name in (PRODUCT, *versions)}
     with ExitStack() as stack:
         crews = {
@@ -77,6 +80,9 @@ def measured(
             rates[PRODUCT].append(sum(map(float, ask_all(next(iter(crews.values())), PRODUCT))))
             for name in list(crews) if spell % 2 == 0 else reversed(crews):
                 rates[name].append(sum(map(float, ask_all(crews[name], STEP))))
+        rates |= {
+            name + way: [sum(map(float, ask_all(crew, way)))] for name, crew in crews.items() for way in FORECASTS
+        }
     return kernels, rates
 
 
@@ -114,7 +120,8 @@ def spells(folder: Path) -> None:
     import numpy as np
     from threadpoolctl import threadpool_info
 
-    from stockml.models.lstm import INPUTS
+    from stockml.models.lstm import INPUTS, Network, windows
+    from stockml.trainers import lstm_trainer
     from stockml.trainers.lstm_trainer import LSTMTrainer, OptimizerSettings, Samples, fresh_network
 
     assert Path(sys.modules["stockml"].__file__ or "").is_relative_to(folder)
@@ -127,9 +134,15 @@ def spells(folder: Path) -> None:
     count = 4 * settings.batch
     days = rng.standard_normal((count + 20, len(INPUTS))).astype(np.float32)
     samples = Samples(days, np.arange(20, count + 20), rng.standard_normal((count, 5)).astype(np.float32))
+    trained = Network(tuple(weights + np.float32(0.01) for weights in fresh_network(len(INPUTS), 5, seed=0).weights))
+    inputs = windows(samples.inputs, samples.rows)
+    in_batches = getattr(lstm_trainer, "batch_forecasts", Network.predict)  # a version before had none
+    forward = count * flop_forward(len(INPUTS))
     jobs = {
         PRODUCT: (lambda: np.matmul(matrix, matrix, out=out), 2.0 * PRODUCT_SIZE**3),
         STEP: (lambda: trainer.epoch(samples, rng, 1e-3), count * flop_a_window(len(INPUTS))),
+        "batches": (lambda: in_batches(trained, inputs), forward),
+        "blocks": (lambda: trained.predict(inputs), forward),
     }
     for job, _ in jobs.values():
         job()
@@ -150,11 +163,17 @@ def flop_a_window(inputs: int) -> float:
 
     Of a plain implementation: products with the zeros before the first day, which may be left out, are counted.
     """
+    from stockml.models.lstm import UNITS, WINDOW_SESSIONS
+
+    return 3 * flop_forward(inputs) - WINDOW_SESSIONS * 2.0 * inputs * 4 * UNITS  # nothing flows back into the inputs
+
+
+def flop_forward(inputs: int) -> float:
+    """The same of the forward pass alone."""
     from stockml.models.lstm import LAYERS, UNITS, WINDOW_SESSIONS
 
     sizes = (inputs, *[UNITS] * (LAYERS - 1))
-    forward = sum(2.0 * (size + UNITS) * 4 * UNITS for size in sizes)
-    return WINDOW_SESSIONS * (3 * forward - 2.0 * inputs * 4 * UNITS)  # nothing flows back into the inputs
+    return WINDOW_SESSIONS * sum(2.0 * (size + UNITS) * 4 * UNITS for size in sizes)
 
 
 if __name__ == "__main__":
