@@ -67,7 +67,7 @@ quality: install-dev
 	$(RUN) benchmarks/quality/quality.py $(QUALITY)
 
 # speed, each target printed as met or missed; an hour and a half on two idle cores; with BEFORE=REVISION set-up, a day's
-# commands, training and the monthly replay beside that version, in the same run, another hour
+# commands, training and the monthly replay beside that version, in the same run, another hour and a half
 bench: install-dev
 	$(RUN) benchmarks/machine.py
 	$(if $(BEFORE),$(RUN) benchmarks/speed/setup_speed.py $(BEFORE))

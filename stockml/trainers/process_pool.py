@@ -23,7 +23,7 @@ from typing import Any, Protocol, Self
 from stockml.core.wording import cause
 from stockml.trainers import stalled_processes
 from stockml.trainers.helper_process import ENDING, begin, helpers_environment, work
-from stockml.trainers.stalled_processes import StallWatch, end, is_stopped, look_seconds
+from stockml.trainers.stalled_processes import StallWatch, end, is_gone, is_stopped, look_seconds
 
 log = logging.getLogger("stockml")
 
@@ -188,6 +188,8 @@ class ProcessRunner:
             done, _ = wait(running, timeout=look_seconds(), return_when=FIRST_COMPLETED)
             if done or not running:
                 return done
+            if any(map(is_gone, self._numbers())):  # and the pool has not heard of it: it was sending a result
+                self._kill()
             if stalled := watch.stalled(self._numbers(), len(running)):
                 text = "%s stood still for %g seconds and had to be ended; what was begun there is done again."
                 stood = "A helper process" if len(stalled) == 1 else f"{len(stalled)} helper processes"
@@ -224,8 +226,14 @@ class ProcessRunner:
         return self._pool
 
     def _kill(self) -> None:
-        """End the processes at once: whoever ends a run does not wait for the tasks that have begun."""
+        """End the processes at once: whoever ends a run does not wait for the tasks that have begun.
+
+        The pool then waits for no rest of a result that one of them was sending: this process lets go of the pipe too.
+        """
         end(self._numbers())
+        results = getattr(self._pool, "_result_queue", None)
+        if results is not None:
+            results._writer.close()
 
     def _stop(self) -> None:
         if self._pool is not None:

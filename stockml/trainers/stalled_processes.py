@@ -55,6 +55,12 @@ def is_stopped(number: int) -> bool:
     return bool(fields) and fields[0] in ("T", "t")
 
 
+def is_gone(number: int) -> bool:
+    """True for a process that has ended."""
+    fields = _stat(number)
+    return not fields or fields[0] in ("Z", "X")
+
+
 def _stat(number: int) -> list[str]:
     """The fields of /proc/NUMBER/stat behind the command's name: the state first; none where there is no process."""
     try:

@@ -7,12 +7,17 @@ import signal
 from collections.abc import Iterator
 from concurrent.futures.process import BrokenProcessPool
 from itertools import count
+from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import pytest
 from dependent_tasks import doubled_in_a_chain
+from waiting import wait_until
 
+from stockml.trainers import stalled_processes
 from stockml.trainers.process_pool import QUEUED_PER_PROCESS, ProcessRunner, WorkerDiedError
+from stockml.trainers.stalled_processes import is_gone
 
 
 def double(number: int) -> int:
@@ -29,6 +34,21 @@ def die_once(path: str) -> str:
     except FileExistsError:
         return path
     raise AssertionError
+
+
+def die_while_sending(path: str) -> str:
+    """Kills its own process in the middle of its result, unless it was here before."""
+
+    def send(connection: Any, content: bytes, write: Any = None) -> None:
+        os.write(connection.fileno(), bytes(content[:10]))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        with open(path, "x"):  # noqa: PTH123
+            Connection._send = send  # type: ignore[attr-defined]
+    except FileExistsError:
+        pass
+    return path
 
 
 def always_die(number: int) -> int:
@@ -107,6 +127,27 @@ def test_a_killed_process_costs_only_time(tmp_path) -> None:
     paths = [str(tmp_path / name) for name in "abcdef"]
     with ProcessRunner(2) as runner:
         assert dict(runner.map(die_once, paths)) == dict(enumerate(paths))
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_process_killed_while_it_sends_a_result_costs_only_time(
+    jobs: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stalled_processes, "STALL_SECONDS", 12.0)
+    paths = [str(tmp_path / name) for name in "abcd"]
+    with ProcessRunner(jobs) as runner:
+        assert dict(runner.map(die_while_sending, paths)) == dict(enumerate(paths))
+
+
+def test_a_run_that_is_ended_waits_for_no_rest_of_a_result(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    first.touch()
+    with pytest.raises(KeyboardInterrupt), ProcessRunner(1) as runner:
+        results = runner.map(die_while_sending, [str(first), str(second)])
+        assert next(results) == (0, str(first))
+        (helper,) = runner._numbers()
+        wait_until(lambda: second.exists() and is_gone(helper), "a helper that was killed")
+        raise KeyboardInterrupt
 
 
 def test_a_task_that_always_kills_its_process_is_given_up_and_stops_no_other() -> None:
