@@ -9,7 +9,6 @@ the errors of each fourth stand beside those of a training from nothing. Five se
 
 from __future__ import annotations
 
-import argparse
 import math
 import os
 import statistics
@@ -20,7 +19,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from replay_speed import ratios, stocks_with_history
+from replay_speed import options, ratios, stocks_with_history
 from scipy.stats import t as student_t
 from timing import NSE, PROJECT, PYTHON
 from versions import checked_out
@@ -28,11 +27,13 @@ from versions import checked_out
 sys.path.insert(0, str(PROJECT))
 os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"  # as the scripts have it; read once
 
+from stockml.core.calendars import calendar_for
 from stockml.core.clock import Clock
 from stockml.core.paths import Home
 from stockml.data.fetch import fetch_bars, span_of
 from stockml.data.point_in_time import PointInTimePrices
 from stockml.data.sources import parse_source
+from stockml.replay.model_schedule import month_starts
 from stockml.trainers.dataset import sessions_needed
 from stockml.trainers.monthly_training import Month, MonthlyWork, train_months
 from stockml.trainers.pipeline import TrainingSettings
@@ -42,52 +43,39 @@ from stockml.trainers.process_pool import ProcessRunner
 CONFIDENCE = 0.95
 
 
-def month_starts(symbol: str, start: str, end: str) -> list[str]:
-    """The first session of each month, by a stock's prices."""
-    firsts: dict[str, str] = {}
-    for line in (NSE / f"{symbol}.csv").read_text().splitlines()[1:]:
-        day = line.split(",", 1)[0]
-        if start <= day <= end:
-            firsts.setdefault(day[:7], day)
-    return list(firsts.values())
-
-
-def months_of(days: Sequence[str], symbols: Sequence[str], seed: int, root: Path) -> dict[str, Path]:
+def months_of(days: Sequence[date], symbols: Sequence[str], seed: int, root: Path) -> dict[date, Path]:
     """The homes of this version's models, trained as of each of these days, one after the other."""
     settings, source, now = TrainingSettings(seed=seed), parse_source(f"csv:{NSE}"), datetime.now(UTC)
-    clock = Clock(now, date.fromisoformat(days[-1]))
-    back = sessions_needed(settings.years) + (clock.as_of - date.fromisoformat(days[0])).days
+    clock = Clock(now, days[-1])
+    back = sessions_needed(settings.years) + (days[-1] - days[0]).days
     spans = {symbol: span_of(symbol, back, clock) for symbol in symbols}
     bars = fetch_bars(spans, source, clock=clock, home=Home(root)).bars
     stocks = [PointInTimePrices(symbol, raw, source.kind, clock.calendar(symbol)) for symbol, raw in bars.items()]
-    months = [Month(root / day, Clock(now, date.fromisoformat(day))) for day in days]
+    months = [Month(root / str(day), Clock(now, day)) for day in days]
     with ProcessRunner(os.cpu_count() or 1, preload=PRELOAD) as runner:
         train_months(months, MonthlyWork(stocks, settings, runner, lambda *_stage: None))  # what fails, fails in both
     return {day: month.folder for day, month in zip(days, months, strict=True)}
 
 
-def trained(project: Path, home: Path, day: str, symbols: Sequence[str], seed: int) -> Path:
+def trained(project: Path, home: Path, day: date, symbols: Sequence[str], seed: int) -> Path:
     """The home of a version's models, trained from nothing as of a day."""
     home.mkdir()
-    command = [PYTHON, project / "train_models.py", "--source", f"csv:{NSE}", "--as-of", day, "--home", home]
+    command = [PYTHON, project / "train_models.py", "--source", f"csv:{NSE}", "--as-of", str(day), "--home", home]
     ran = subprocess.run([*command, "--seed", str(seed), "--quiet", "--symbols", *symbols], check=False)
     assert ran.returncode in {0, 1}, "it ended without models; does that version run with this environment's libraries?"
     return home
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("before", metavar="BEFORE")
-    parser.add_argument("--stocks", type=int)
-    parser.add_argument("--start", default="2023-01-02")
-    parser.add_argument("--end", default="2026-07-31")
+    parser = options(__doc__)
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=5)
     args = parser.parse_args()
     if args.seeds < 2:
         parser.error("an interval needs two seeds or more")
     symbols = stocks_with_history(args.start, args.stocks)
-    days = month_starts(symbols[0], args.start, args.end)
+    start, end = map(date.fromisoformat, (args.start, args.end))
+    days = month_starts(calendar_for(symbols[0]).sessions_between(start, end))
     judged = days[args.every - 1 :: args.every]  # not the first month, which is trained from nothing by both
     differences = []
     with tempfile.TemporaryDirectory() as folder, checked_out(args.before) as old:

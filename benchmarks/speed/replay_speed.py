@@ -74,12 +74,18 @@ def stocks_with_history(first: str, most: int | None) -> list[str]:
     return found[:most]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def options(described: str | None) -> argparse.ArgumentParser:
+    """The options of a comparison of replays: the other version, the stocks and the days."""
+    parser = argparse.ArgumentParser(description=(described or "").splitlines()[0])
     parser.add_argument("before", metavar="BEFORE")
     parser.add_argument("--stocks", type=int)
     parser.add_argument("--start", default="2023-01-02")
     parser.add_argument("--end", default="2026-07-31")
+    return parser
+
+
+def main() -> None:
+    parser = options(__doc__)
     parser.add_argument("--rounds", type=int, default=1)
     args = parser.parse_args()
     symbols = stocks_with_history(args.start, args.stocks)
